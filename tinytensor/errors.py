@@ -1,0 +1,66 @@
+"""Every error that tinytensor raises of its own: who, what was expected, what came, the likely fix."""
+
+import importlib
+from types import ModuleType
+
+__all__ = [
+    "ArgumentError",
+    "DatasetError",
+    "DtypeError",
+    "MissingExtra",
+    "ModelFormatError",
+    "ShapeError",
+    "TinyTensorError",
+    "UnsupportedOp",
+    "require",
+]
+
+
+class TinyTensorError(Exception):
+    """The common ancestor: `except tt.TinyTensorError` catches all of ours."""
+
+
+class ShapeError(TinyTensorError, ValueError):
+    """An array has the wrong number of axes or the wrong length along one."""
+
+
+class DtypeError(TinyTensorError, TypeError):
+    """An array or value has a type that the operation does not take."""
+
+
+class ArgumentError(TinyTensorError, ValueError):
+    """An argument lies outside what the function is defined for."""
+
+
+class ModelFormatError(TinyTensorError, ValueError):
+    """A file is not the model it claims to be; nothing was loaded from it."""
+
+
+class UnsupportedOp(ModelFormatError):
+    """A model uses an operation that tinytensor does not compute."""
+
+
+class DatasetError(TinyTensorError, OSError):
+    """A dataset is missing, damaged or out of reach."""
+
+
+class MissingExtra(TinyTensorError, ImportError):
+    """An optional library is not installed."""
+
+
+def require(module_name: str, extra: str) -> ModuleType:
+    """Import an optional library or say which `pip install` brings it.
+
+    Raises:
+        MissingExtra: the library is not installed.
+
+    >>> require("json", extra="cli").dumps([1])
+    '[1]'
+    """
+    try:
+        return importlib.import_module(module_name)
+    except ImportError as error:
+        raise MissingExtra(
+            f"{module_name.partition('.')[0]} is not installed; "
+            f'it comes with: pip install "tinytensor-nn[{extra}]"'
+        ) from error
