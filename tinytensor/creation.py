@@ -1,0 +1,171 @@
+"""Tensors from a shape, a range or a seed."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, convert
+from tinytensor.tensor import Tensor
+
+__all__ = ["arange", "eye", "full", "linspace", "normal", "ones", "uniform", "zeros"]
+
+Shape = int | tuple[int, ...] | list[int]
+Seed = int | np.random.Generator | None
+
+
+def empty(shape: Shape, dtype: DTypeLike) -> Array:
+    """Room for an array of that shape.
+
+    Raises:
+        ShapeError: no shape, or a negative or impossibly large one.
+    """
+    wanted = allowed_dtype(dtype)
+    try:
+        return np.empty(shape, wanted)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"shape: expected non-negative integers, got {shape!r}: {error}") from error
+
+
+def full(shape: Shape, value: float, dtype: DTypeLike = np.float32) -> Tensor:
+    """`value` everywhere.
+
+    >>> import tinytensor as tt
+    >>> tt.full((2, 2), 7.0).tolist()
+    [[7.0, 7.0], [7.0, 7.0]]
+    """
+    array = empty(shape, dtype)
+    try:
+        array.fill(convert(np.asarray(value), array.dtype))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise DtypeError(f"full: expected a number that fits {array.dtype}, got {value!r}") from error
+    return Tensor._wrap(array)
+
+
+def zeros(shape: Shape, dtype: DTypeLike = np.float32) -> Tensor:
+    """0 everywhere.
+
+    >>> import tinytensor as tt
+    >>> tt.zeros((2, 3)).shape
+    (2, 3)
+    """
+    return full(shape, 0, dtype)
+
+
+def ones(shape: Shape, dtype: DTypeLike = np.float32) -> Tensor:
+    """1 everywhere.
+
+    >>> import tinytensor as tt
+    >>> tt.ones(2).tolist()
+    [1.0, 1.0]
+    """
+    return full(shape, 1, dtype)
+
+
+def eye(rows: int, columns: int | None = None, dtype: DTypeLike = np.float32) -> Tensor:
+    """I: ones on the diagonal, zeros elsewhere.
+
+    >>> import tinytensor as tt
+    >>> tt.eye(2).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    array = zeros((rows, rows if columns is None else columns), dtype)._array
+    np.fill_diagonal(array, 1)
+    return Tensor._wrap(array)
+
+
+def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTypeLike = np.float32) -> Tensor:
+    """start, start + step, … below stop; with one argument 0, 1, … below it.
+
+    Raises:
+        ArgumentError: step is 0, or the range is not finite.
+
+    >>> import tinytensor as tt
+    >>> tt.arange(3).tolist()
+    [0.0, 1.0, 2.0]
+    """
+    wanted = allowed_dtype(dtype)
+    first, last = (0, start) if stop is None else (start, stop)
+    try:
+        return Tensor._wrap(convert(np.arange(first, last, step), wanted))
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        raise ArgumentError(f"arange({first!r}, {last!r}, {step!r}): {error}") from error
+
+
+def linspace(start: float, stop: float, num: int = 50, dtype: DTypeLike = np.float32) -> Tensor:
+    """`num` numbers at equal distances, from start to stop inclusive.
+
+    Raises:
+        ArgumentError: num is negative, or start or stop no number.
+
+    >>> import tinytensor as tt
+    >>> tt.linspace(0, 1, 3).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    wanted = allowed_dtype(dtype)
+    try:
+        return Tensor._wrap(convert(np.linspace(float(start), float(stop), num), wanted))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ArgumentError(f"linspace({start!r}, {stop!r}, {num!r}): {error}") from error
+
+
+def generator(seed: Seed) -> np.random.Generator:
+    """NumPy's generator for a seed; None means a new sequence every time.
+
+    Raises:
+        ArgumentError: neither a non-negative integer, None nor a Generator.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"seed: expected a non-negative integer or None, got {seed!r}") from error
+
+
+def random_floats(draw: Any, shape: Shape, dtype: DTypeLike) -> Array:
+    """draw(size=…, dtype=…) of a generator, checked."""
+    wanted = allowed_dtype(dtype)
+    if wanted not in FLOATS:
+        raise DtypeError(f"random numbers: expected dtype float32 or float64, got {wanted}")
+    try:
+        return np.asarray(draw(size=shape, dtype=wanted.type))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"shape: expected non-negative integers, got {shape!r}: {error}") from error
+
+
+def uniform(
+    shape: Shape, low: float = 0.0, high: float = 1.0, *, seed: Seed = None, dtype: DTypeLike = np.float32
+) -> Tensor:
+    """Independent numbers from [low, high): low + (high - low) · u. The same seed gives the same numbers.
+
+    Raises:
+        ArgumentError: not low < high, both finite.
+
+    >>> import tinytensor as tt
+    >>> t = tt.uniform((2, 3), -1, 1, seed=0)
+    >>> bool((t >= -1).all() and (t < 1).all())
+    True
+    """
+    if not np.isfinite(high - low) or not low < high:
+        raise ArgumentError(f"uniform: expected finite low < high, got {low!r} and {high!r}")
+    u = random_floats(generator(seed).random, shape, dtype)
+    below_high = np.nextafter(u.dtype.type(high), u.dtype.type(low))  # low + (high - low)·u may round to high
+    return Tensor._wrap(np.asarray(np.minimum(low + (high - low) * u, below_high)))
+
+
+def normal(
+    shape: Shape, mean: float = 0.0, std: float = 1.0, *, seed: Seed = None, dtype: DTypeLike = np.float32
+) -> Tensor:
+    """Independent numbers from N(mean, std²). The same seed gives the same numbers.
+
+    Raises:
+        ArgumentError: mean is not finite, or std negative or not finite.
+
+    >>> import tinytensor as tt
+    >>> tt.normal(3, seed=0).shape
+    (3,)
+    """
+    if not np.isfinite(mean) or not np.isfinite(std) or std < 0:
+        raise ArgumentError(f"normal: expected a finite mean and std ≥ 0, got {mean!r} and {std!r}")
+    z = random_floats(generator(seed).standard_normal, shape, dtype)
+    return Tensor._wrap(np.asarray(mean + std * z))

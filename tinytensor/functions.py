@@ -1,0 +1,143 @@
+"""Functions of Tensors: of one, those that are methods too; of several, `where concatenate stack …`.
+
+They take anything array-like. `tt.tanh` is an activation and lives with the others.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.kernels import binary
+from tinytensor.kernels.boundary import normalize_axis
+from tinytensor.mapping import other_operand
+from tinytensor.tensor import Tensor
+
+__all__ = ["clip", "concatenate", "erf", "exp", "log", "maximum", "minimum", "sqrt", "stack", "where"]
+
+
+def tensor(x: Any) -> Tensor:
+    """x itself if it is a Tensor, else a Tensor of it."""
+    return x if type(x) is Tensor else Tensor(x)
+
+
+def exp(x: Any) -> Tensor:
+    """e^x, elementwise; see `Tensor.exp`.
+
+    >>> import tinytensor as tt
+    >>> tt.exp([0.0]).tolist()
+    [1.0]
+    """
+    return tensor(x).exp()
+
+
+def log(x: Any) -> Tensor:
+    """The natural logarithm, elementwise; see `Tensor.log`.
+
+    >>> import tinytensor as tt
+    >>> tt.log([1.0]).tolist()
+    [0.0]
+    """
+    return tensor(x).log()
+
+
+def sqrt(x: Any) -> Tensor:
+    """√x, elementwise; see `Tensor.sqrt`.
+
+    >>> import tinytensor as tt
+    >>> tt.sqrt([4.0]).tolist()
+    [2.0]
+    """
+    return tensor(x).sqrt()
+
+
+def erf(x: Any) -> Tensor:
+    """The error function, elementwise; see `Tensor.erf`.
+
+    >>> import tinytensor as tt
+    >>> tt.erf([0.0]).tolist()
+    [0.0]
+    """
+    return tensor(x).erf()
+
+
+def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
+    """min(max(x, low), high), elementwise; see `Tensor.clip`.
+
+    >>> import tinytensor as tt
+    >>> tt.clip([-1.0, 7.0], 0, 5).tolist()
+    [0.0, 5.0]
+    """
+    return tensor(x).clip(low, high)
+
+
+def maximum(x: Any, y: Any) -> Tensor:
+    """max(x, y) of every pair, with broadcasting; NaN where either is NaN.
+
+    >>> import tinytensor as tt
+    >>> tt.maximum([1.0, 5.0], [3.0, 2.0]).tolist()
+    [3.0, 5.0]
+    """
+    return tensor(x).maximum(y)
+
+
+def minimum(x: Any, y: Any) -> Tensor:
+    """min(x, y) of every pair, with broadcasting; NaN where either is NaN.
+
+    >>> import tinytensor as tt
+    >>> tt.minimum([1.0, 5.0], [3.0, 2.0]).tolist()
+    [1.0, 2.0]
+    """
+    return tensor(x).minimum(y)
+
+
+def where(condition: Any, x: Any, y: Any) -> Tensor:
+    """x where `condition` is true (not 0), else y, with broadcasting.
+
+    >>> import tinytensor as tt
+    >>> tt.where([True, False], 1.0, 2.0).tolist()
+    [1.0, 2.0]
+    """
+    return Tensor._wrap(binary.where(other_operand(condition), other_operand(x), other_operand(y)))
+
+
+def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+    """One after the other along an axis that they have.
+
+    Raises:
+        ShapeError: lengths differ along another axis, or there is no such axis.
+        ArgumentError: no Tensor at all.
+
+    >>> import tinytensor as tt
+    >>> tt.concatenate([tt.zeros((1, 2)), tt.ones((2, 2))]).shape
+    (3, 2)
+    """
+    return joined("concatenate", np.concatenate, tensors, axis, 0)
+
+
+def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
+    """One after the other along a new axis.
+
+    Raises:
+        ShapeError: shapes differ, or there is no such axis.
+        ArgumentError: no Tensor at all.
+
+    >>> import tinytensor as tt
+    >>> tt.stack([tt.zeros(2), tt.ones(2)], axis=1).tolist()
+    [[0.0, 1.0], [0.0, 1.0]]
+    """
+    return joined("stack", np.stack, tensors, axis, 1)
+
+
+def joined(who: str, join: Callable[..., Any], tensors: Sequence[Any], axis: int, new_axes: int) -> Tensor:
+    """What `concatenate` and `stack` have in common."""
+    arrays = [tensor(each)._array for each in tensors]
+    if not arrays:
+        raise ArgumentError(f"{who}: expected at least one Tensor, got none")
+    (axis,) = normalize_axis(who, axis, arrays[0].ndim + new_axes)
+    try:
+        return Tensor._wrap(join(arrays, axis=axis))
+    except ValueError as error:
+        shapes = ", ".join(str(each.shape) for each in arrays[:8])
+        raise ShapeError(f"{who}: shapes {shapes} do not fit along axis {axis}: {error}") from error

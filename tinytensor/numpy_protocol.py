@@ -1,0 +1,74 @@
+"""How NumPy and other libraries see a Tensor.
+
+`np.asarray(t)` and DLPack share its memory. A NumPy function of a Tensor is computed by NumPy and gives a
+Tensor wherever the result is an array of a dtype that a Tensor may have.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinytensor.errors import DtypeError
+from tinytensor.kernels.boundary import Array, allowed
+
+if TYPE_CHECKING:
+    from tinytensor.tensor import Tensor
+
+__all__ = ["array", "array_function", "array_ufunc", "dlpack", "dlpack_device", "unwrap"]
+
+# These write into an argument of theirs.
+WRITERS = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
+
+
+def unwrap(value: Any, tensor_type: type["Tensor"]) -> Any:
+    """`value` with the array in place of every Tensor in it, however deep in tuples, lists and dicts."""
+    if type(value) is tensor_type:
+        return value._array
+    if type(value) in (tuple, list):
+        return type(value)([unwrap(each, tensor_type) for each in value])
+    if type(value) is dict:
+        return {key: unwrap(each, tensor_type) for key, each in value.items()}
+    return value
+
+
+def wrap(value: Any, tensor_type: type["Tensor"]) -> Any:
+    """`value` with a Tensor in place of every array that a Tensor may hold."""
+    if isinstance(value, np.ndarray | np.generic) and allowed(value.dtype):
+        return tensor_type._wrap(np.asarray(value))
+    if type(value) in (tuple, list):
+        return type(value)([wrap(each, tensor_type) for each in value])
+    return value
+
+
+def array(self: "Tensor", dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+    """What `np.asarray(t)` and `np.array(t)` call; without `dtype` and `copy` the Tensor's own array."""
+    return self._array if dtype is None and not copy else np.array(self._array, dtype, copy=copy)
+
+
+def dlpack(self: "Tensor", **options: Any) -> Any:
+    """What `torch.from_dlpack(t)` and `np.from_dlpack(t)` call; shares memory."""
+    return self._array.__dlpack__(**options)
+
+
+def dlpack_device(self: "Tensor") -> tuple[int, int]:
+    """The CPU, as DLPack names it."""
+    return self._array.__dlpack_device__()
+
+
+def array_ufunc(self: "Tensor", ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+    """What `np.add(a, t)`, `a + t` and every other ufunc call; the result is IEEE's, without warnings."""
+    if method == "at" or any(type(each) is type(self) for each in options.get("out", ())):
+        raise DtypeError(f"np.{ufunc.__name__}: a Tensor does not change; give an array as out=")
+    options = unwrap(options, type(self))
+    with np.errstate(all="ignore"):
+        result = getattr(ufunc, method)(*unwrap(inputs, type(self)), **options)
+    return result if "out" in options else wrap(result, type(self))
+
+
+def array_function(self: "Tensor", function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+    """What the functions of NumPy that are no ufuncs call."""
+    if function in WRITERS or type(kwargs.get("out")) is type(self):
+        raise DtypeError(f"np.{function.__name__}: a Tensor does not change; work on t.numpy().copy()")
+    result = function(*unwrap(args, type(self)), **unwrap(kwargs, type(self)))
+    return result if kwargs.get("out") is not None else wrap(result, type(self))

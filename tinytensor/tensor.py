@@ -1,0 +1,318 @@
+"""`Tensor`: a value over one NumPy array, with NumPy's names, broadcasting and promotion rules."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from tinytensor import mapping, numpy_protocol, reductions, shaping
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.kernels import binary
+from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, as_array, as_floating, as_operand, convert
+from tinytensor.kernels.matmul import matmul
+from tinytensor.mapping import other_operand
+
+__all__ = ["Tensor"]
+
+Kernel = Callable[[Any, Any], Array]
+
+
+def operator(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
+    """t ∘ other, elementwise with broadcasting."""
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        if getattr(type(other), "__array_ufunc__", True) is None:  # NumPy's way to say: let me do it
+            return NotImplemented
+        return Tensor._wrap(kernel(self._array, other._array if type(other) is Tensor else other_operand(other)))
+
+    return method
+
+
+def reflected(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
+    """other ∘ t, where the other is no Tensor."""
+    return lambda self, other: Tensor._wrap(kernel(other_operand(other), self._array))
+
+
+def comparison(kernel: Kernel) -> Any:
+    """t ∘ other for == and !=, which Python itself answers for what is no number."""
+    ordinary = operator(kernel)
+
+    def method(self: Tensor, other: Any) -> Tensor:
+        try:
+            return ordinary(self, other)
+        except DtypeError:
+            return NotImplemented
+
+    return method
+
+
+def negative(array: Array) -> Array:
+    """-x; of bools there is none."""
+    if array.dtype == bool:
+        raise DtypeError("-t: a Tensor of bools has no negative; did you mean t == False?")
+    return np.asarray(np.negative(array))
+
+
+def mixed_matmul(a: Array, b: Array) -> Array:
+    """a @ b by NumPy's promotion rules; integers and bools are NumPy's own business."""
+    dtype = np.result_type(a, b)
+    if dtype in FLOATS:
+        return matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
+    try:
+        return np.asarray(np.matmul(a, b))
+    except ValueError as error:
+        raise ShapeError(f"matmul: expected (…, m, k) @ (…, k, n), got {a.shape} @ {b.shape}") from error
+
+
+@final
+class Tensor:
+    """A value over one array of float32 (the default), float64, integers or bools, of any shape.
+
+    Operations return new Tensors and never change their operands. Arithmetic is IEEE arithmetic without
+    warnings: 1 / 0 is inf. NumPy's rules hold for broadcasting and promotion; a Python number never
+    changes the dtype of a float Tensor.
+
+    Args:
+        data: anything array-like. Python numbers, lists of them, integer arrays and float16 become
+            float32; float32, float64 and bool arrays keep their dtype and, as does a Tensor, share their
+            memory with the new Tensor: copy first what will be changed later.
+        dtype: float32, float64, bool or an integer type, if the data's own is not wanted.
+
+    Raises:
+        DtypeError: complex, object or string data, or another dtype.
+        ShapeError: rows of different lengths.
+
+    >>> Tensor([[1, 2], [3, 4]]) @ Tensor([1.0, 1.0])
+    Tensor([3., 7.], shape=(2,), dtype=float32)
+    >>> Tensor([1.5, 2.5]) > 2
+    Tensor([False,  True], shape=(2,), dtype=bool)
+    """
+
+    __slots__ = ("_array",)
+
+    _array: Array
+
+    def __init__(self, data: ArrayLike | "Tensor", dtype: DTypeLike = None):
+        if type(data) is Tensor:
+            self._array = data._array if dtype is None else convert(data._array, allowed_dtype(dtype))
+        else:
+            self._array = as_array(data, dtype)
+
+    @classmethod
+    def _wrap(cls, array: Array) -> "Tensor":
+        """A Tensor over an array that is known to be aligned, native and of an allowed dtype."""
+        tensor = object.__new__(cls)
+        tensor._array = array
+        return tensor
+
+    def _floating(self) -> Array:
+        """The array as float32 or float64, for kernels that take nothing else."""
+        return as_floating(self._array)
+
+    # What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of every axis.
+
+        >>> Tensor([[1, 2, 3]]).shape
+        (1, 3)
+        """
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes.
+
+        >>> Tensor([[1, 2, 3]]).ndim
+        2
+        """
+        return self._array.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements.
+
+        >>> Tensor([[1, 2, 3]]).size
+        3
+        """
+        return self._array.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements.
+
+        >>> Tensor(1.0).dtype
+        dtype('float32')
+        """
+        return self._array.dtype
+
+    @property
+    def T(self) -> "Tensor":
+        """Aᵀ: all axes in reverse order; shares memory.
+
+        >>> Tensor([[1, 2, 3]]).T.shape
+        (3, 1)
+        """
+        return Tensor._wrap(self._array.T)
+
+    @property
+    def mT(self) -> "Tensor":
+        """The last two axes exchanged: the transpose of every matrix of a stack; shares memory.
+
+        Raises:
+            ShapeError: fewer than two axes.
+
+        >>> Tensor([[[1, 2, 3]]]).mT.shape
+        (1, 3, 1)
+        """
+        return self.swapaxes(-1, -2)
+
+    # Elements
+
+    def __getitem__(self, key: Any) -> "Tensor":
+        return Tensor._wrap(np.asarray(self._array[numpy_protocol.unwrap(key, Tensor)]))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise DtypeError(
+            "a Tensor is a value and does not change; build a new one, as tt.where(mask, value, t), "
+            "or work on an array: a = t.numpy().copy(); a[…] = …; tt.Tensor(a)"
+        )
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise ShapeError("a Tensor of shape () has no length; use .item() for its value")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool((self == value)._array.any())
+
+    def item(self) -> float | int | bool:
+        """The only element, as a Python number.
+
+        Raises:
+            ShapeError: more or fewer elements than one.
+
+        >>> Tensor([[2.5]]).item()
+        2.5
+        """
+        if self.size != 1:
+            raise ShapeError(f"item: expected one element, got shape {self.shape}; did you mean tolist()?")
+        return self._array.item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers, or one number.
+
+        >>> Tensor([[1, 2], [3, 4]]).tolist()
+        [[1.0, 2.0], [3.0, 4.0]]
+        """
+        return self._array.tolist()
+
+    def numpy(self) -> Array:
+        """The array itself; shares memory, so change only a copy of it.
+
+        >>> Tensor([1, 2]).numpy()
+        array([1., 2.], dtype=float32)
+        """
+        return self._array
+
+    def astype(self, dtype: DTypeLike) -> "Tensor":
+        """The same values in another dtype; the Tensor itself if it has that dtype already.
+
+        Raises:
+            DtypeError: no dtype of a Tensor, or NaN or an infinity would become an integer.
+
+        >>> Tensor([1.7, -1.7]).astype(int).tolist()
+        [1, -1]
+        """
+        return Tensor(self, dtype)
+
+    def copy(self) -> "Tensor":
+        """The same values in memory of their own.
+
+        >>> Tensor([1, 2]).copy().tolist()
+        [1.0, 2.0]
+        """
+        return Tensor._wrap(self._array.copy())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ArgumentError(f"a Tensor of shape {self.shape} is neither true nor false; use .any() or .all()")
+        return bool(self._array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        try:
+            return int(self.item())
+        except (OverflowError, ValueError) as error:
+            raise ArgumentError(f"int: {error}") from error
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.ndim:
+            raise DtypeError(f"expected an integer of shape () as an index, got {self.dtype} of {self.shape}")
+        return int(self._array)
+
+    # As text and as bytes
+
+    def __repr__(self) -> str:
+        values = np.array2string(self._array, separator=", ", prefix="Tensor(")
+        return f"Tensor({values}, shape={self.shape}, dtype={self.dtype})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tensor, (self._array, self.dtype)
+
+    # Operators
+
+    __add__, __radd__ = operator(binary.add), reflected(binary.add)
+    __sub__, __rsub__ = operator(binary.subtract), reflected(binary.subtract)
+    __mul__, __rmul__ = operator(binary.multiply), reflected(binary.multiply)
+    __truediv__, __rtruediv__ = operator(binary.divide), reflected(binary.divide)
+    __pow__, __rpow__ = operator(binary.power), reflected(binary.power)
+    __lt__, __le__ = operator(binary.less), operator(binary.less_equal)
+    __gt__, __ge__ = operator(binary.greater), operator(binary.greater_equal)
+    __eq__, __ne__ = comparison(binary.equal), comparison(binary.not_equal)
+    __hash__ = None  # type: ignore[assignment]  # as of any value whose == is elementwise
+
+    def __matmul__(self, other: Any) -> "Tensor":
+        a, b = self._array, other._array if type(other) is Tensor else as_operand(other)
+        return Tensor._wrap(matmul(a, b) if a.dtype == b.dtype and a.dtype in FLOATS else mixed_matmul(a, b))
+
+    def __rmatmul__(self, other: Any) -> "Tensor":
+        return Tensor._wrap(mixed_matmul(as_operand(other), self._array))
+
+    def __neg__(self) -> "Tensor":
+        return Tensor._wrap(negative(self._array))
+
+    def __pos__(self) -> "Tensor":
+        return self
+
+    def __abs__(self) -> "Tensor":
+        return Tensor._wrap(np.asarray(np.abs(self._array)))
+
+    # Methods that have a module of their own
+
+    broadcast_to, expand_dims, flatten, ravel = (
+        shaping.broadcast_to, shaping.expand_dims, shaping.flatten, shaping.ravel
+    )  # fmt: skip
+    reshape, squeeze, swapaxes, transpose = (
+        shaping.reshape, shaping.squeeze, shaping.swapaxes, shaping.transpose
+    )  # fmt: skip
+
+    exp, log, sqrt, tanh, erf = mapping.exp, mapping.log, mapping.sqrt, mapping.tanh, mapping.erf
+    clip, maximum, minimum, where = mapping.clip, mapping.maximum, mapping.minimum, mapping.where
+
+    sum, prod, mean, var, std = (
+        reductions.sum, reductions.prod, reductions.mean, reductions.var, reductions.std
+    )  # fmt: skip
+    min, max, argmin, argmax = reductions.min, reductions.max, reductions.argmin, reductions.argmax
+    any, all = reductions.any, reductions.all
+
+    __array__, __dlpack__ = numpy_protocol.array, numpy_protocol.dlpack
+    __dlpack_device__ = numpy_protocol.dlpack_device
+    __array_ufunc__, __array_function__ = numpy_protocol.array_ufunc, numpy_protocol.array_function
