@@ -21,7 +21,7 @@ Kernel = Callable[[Any, Any], Array]
 def operator(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
     """t ∘ other, elementwise with broadcasting."""
 
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: "Tensor", other: Any) -> "Tensor":
         if getattr(type(other), "__array_ufunc__", True) is None:  # NumPy's way to say: let me do it
             return NotImplemented
         return Tensor._wrap(kernel(self._array, other._array if type(other) is Tensor else other_operand(other)))
@@ -38,7 +38,7 @@ def comparison(kernel: Kernel) -> Any:
     """t ∘ other for == and !=, which Python itself answers for what is no number."""
     ordinary = operator(kernel)
 
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: "Tensor", other: Any) -> "Tensor":
         try:
             return ordinary(self, other)
         except DtypeError:
