@@ -27,7 +27,7 @@ from numba.extending import overload
 
 from tinytensor.cache import cache_folder
 
-__all__ = ["array", "by_dtype", "inline", "kernel", "kernels", "out", "source_stamp", "strided"]
+__all__ = ["Kernel", "array", "by_dtype", "inline", "kernel", "kernels", "out", "source_stamp", "strided"]
 
 # error_model: with Python's, a division may raise and the loop does not vectorise (16 times slower).
 # No fastmath (it breaks NaN and the rule of one order), no parallel (threads come from Python).
@@ -79,7 +79,7 @@ def private(folder: Path) -> bool:
     )
 
 
-class KernelFolder(_CacheLocator):  # type: ignore[misc]
+class KernelFolder(_CacheLocator):
     """Numba's idea of where one kernel's cache lies and what it depends on."""
 
     def get_cache_path(self) -> str:
@@ -99,7 +99,7 @@ class KernelFolder(_CacheLocator):  # type: ignore[misc]
         return cls()
 
 
-class KernelCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
+class KernelCacheImpl(CompileResultCacheImpl):
     """A kernel's files are named for the kernel, not for the source line it stands on."""
 
     def __init__(self, name: str):
@@ -107,7 +107,7 @@ class KernelCacheImpl(CompileResultCacheImpl):  # type: ignore[misc]
         self._filename_base = f"{name}.py{sys.version_info[0]}{sys.version_info[1]}"
 
 
-class KernelCache(FunctionCache):  # type: ignore[misc]
+class KernelCache(FunctionCache):
     """Loads what can be loaded; whatever is wrong with the folder, the kernel is compiled instead."""
 
     def __init__(self, py_func: Callable[..., Any], name: str):
@@ -145,7 +145,7 @@ def announce_compilation() -> None:
         print("tinytensor: compiling kernels for this CPU, once", file=sys.stderr, flush=True)
 
 
-class Kernel(CPUDispatcher):  # type: ignore[misc]
+class Kernel(CPUDispatcher):
     """A compiled function with a fixed list of signatures, each compiled when first needed."""
 
     def __init__(
@@ -186,7 +186,7 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
             return super().compile(signature)
 
 
-class Announcer(numba.core.event.Listener):  # type: ignore[misc, name-defined]
+class Announcer(numba.core.event.Listener):
     """Says so when Numba really compiles."""
 
     def on_start(self, event: Any) -> None:
@@ -213,7 +213,7 @@ def kernel(name: str, *signatures: types.Type) -> Callable[[Callable[..., Any]],
 
 def inline(function: Function) -> Function:
     """Decorate a scalar helper that compiled code calls: LLVM inlines it into the loop."""
-    return CPUDispatcher(function, targetoptions=dict(OPTIONS))  # type: ignore[return-value]
+    return CPUDispatcher(function, targetoptions=dict(OPTIONS))  # type: ignore[no-any-return]
 
 
 def by_dtype(stub: Function) -> Callable[[Callable[..., Any], Callable[..., Any]], Function]:

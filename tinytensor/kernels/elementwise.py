@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import float32, float64, types
-from numba.core.types import CPointer, intp, void
 from numba.extending import intrinsic
+from numba.types import CPointer, intp, void
 
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
+from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
 __all__ = ["apply", "call_loop", "loop_address"]
@@ -96,17 +97,6 @@ def call_loop(typing_context: Any, address: Any, x: Any, count: Any, parameters:
     return types.void(types.intp, *arguments), generate
 
 
-@intrinsic
-def pointer_to(typing_context: Any, items: Any, index: Any) -> Any:
-    """The address of items[index], of a C-contiguous array of one axis."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        data = context.make_array(signature.args[0])(context, builder, values[0]).data
-        return builder.gep(data, [values[1]])
-
-    return CPointer(items.dtype)(items, types.intp), generate
-
-
 @kernel("apply_loop", *[void(intp, array(t, 1), array(t, 1), out(t, 1)) for t in (float32, float64)])
 def apply_loop(address: int, x: Any, parameters: Any, y: Any) -> None:
     for start in range(0, x.size, BLOCK):
@@ -121,7 +111,5 @@ def apply(function: Callable[..., Any], x: np.ndarray, parameters: Sequence[floa
     """function(x, *parameters) for every element of a float32 or float64 array, as a new array."""
     y = np.empty(x.shape, x.dtype)
     source = np.ascontiguousarray(x)
-    apply_loop(
-        loop_address(function, x.dtype), source.ravel(), np.array(parameters, x.dtype), y.reshape(-1)
-    )
+    apply_loop(loop_address(function, x.dtype), source.ravel(), np.array(parameters, x.dtype), y.reshape(-1))
     return y

@@ -84,7 +84,7 @@ def integers_by_need(func_ir: ir.FunctionIR) -> Iterator[str]:
 
 
 @register_pass(mutates_CFG=False, analysis_only=False)
-class LiteralsInDtype(FunctionPass):  # type: ignore[misc]
+class LiteralsInDtype(FunctionPass):
     """Number literals take the dtype of the first argument; `math` and `numpy` become ours."""
 
     _name = "tinytensor_literals_in_dtype"
@@ -107,7 +107,7 @@ class LiteralsInDtype(FunctionPass):  # type: ignore[misc]
         return True
 
 
-class ScalarCompiler(CompilerBase):  # type: ignore[misc]
+class ScalarCompiler(CompilerBase):
     """Numba's own pipeline with our pass in it."""
 
     def define_pipelines(self) -> list[Any]:

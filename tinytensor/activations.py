@@ -1,0 +1,348 @@
+"""The activations, each a scalar Python function that is compiled and vectorised.
+
+`tt.sigmoid(x)` is the function, `tt.Sigmoid()` the layer, `tt.activations.get("sigmoid")` finds it by name.
+NaN gives NaN; the ends are the limits of the formula, so nothing overflows.
+"""
+
+import math
+from typing import Any
+
+from tinytensor.errors import ArgumentError
+from tinytensor.kernels.softmax import log_softmax as log_softmax_kernel
+from tinytensor.kernels.softmax import softmax as softmax_kernel
+from tinytensor.layers.activation import Activation, activation
+from tinytensor.tensor import Tensor
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyReLU",
+    "LogSoftmax",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Step",
+    "Swish",
+    "Tanh",
+    "elu",
+    "gelu",
+    "get",
+    "hard_sigmoid",
+    "hard_swish",
+    "identity",
+    "leaky_relu",
+    "log_softmax",
+    "mish",
+    "names",
+    "relu",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "step",
+    "swish",
+    "tanh",
+]
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+SQRT_HALF = math.sqrt(0.5)
+SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+
+
+@activation(class_name="Identity")
+def identity(x: Any) -> Any:
+    """f(x) = x. Range (-∞, ∞).
+
+    >>> identity([1.0, -2.0]).tolist()
+    [1.0, -2.0]
+    """
+    return x
+
+
+@activation(class_name="Step")
+def step(x: Any) -> Any:
+    """h(x) = 0 if x ≤ 0 else 1. Range {0, 1}; NaN gives NaN.
+
+    Source: Rosenblatt, The perceptron, 1958; Saitō, Deep Learning from Scratch, section 3.2.
+
+    >>> step([-1.0, 0.0, 2.0]).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    return 0 if x <= 0 else (1 if x > 0 else x)
+
+
+@activation(class_name="Sigmoid")
+def sigmoid(x: Any) -> Any:
+    """f(x) = 1 / (1 + e^-x) = ½(1 + tanh(x / 2)). Range [0, 1]; error at most 2.4 ULP where normal.
+
+    Source: Saitō, Deep Learning from Scratch, section 3.2.
+
+    >>> sigmoid([-1000.0, 0.0, 1000.0]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    return 1 / (1 + math.exp(-x))
+
+
+@activation(class_name="Tanh")
+def tanh(x: Any) -> Any:
+    """f(x) = (e^x - e^-x) / (e^x + e^-x). Range [-1, 1].
+
+    >>> tanh([-1000.0, 0.0, 1000.0]).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    return math.tanh(x)
+
+
+@activation(class_name="ReLU")
+def relu(x: Any) -> Any:
+    """f(x) = max(0, x). Range [0, ∞).
+
+    Source: Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.
+
+    >>> relu([-1.0, 0.0, 2.0]).tolist()
+    [0.0, 0.0, 2.0]
+    """
+    return 0 if x < 0 else x
+
+
+@activation(class_name="LeakyReLU")
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """f(x) = x if x ≥ 0 else negative_slope · x. Range (-∞, ∞).
+
+    Source: Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models, 2013.
+
+    >>> leaky_relu([-2.0, 3.0], negative_slope=0.5).tolist()
+    [-1.0, 3.0]
+    """
+    return negative_slope * x if x < 0 else x
+
+
+@activation(class_name="ELU")
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """f(x) = x if x ≥ 0 else alpha · (e^x - 1). Range [-alpha, ∞).
+
+    Source: Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by ELUs, 2016.
+
+    >>> elu([-1000.0, 3.0]).tolist()
+    [-1.0, 3.0]
+    """
+    return alpha * math.expm1(x) if x < 0 else x
+
+
+@activation(class_name="SELU")
+def selu(x: Any) -> Any:
+    """f(x) = 1.0507 · (x if x ≥ 0 else 1.6733 · (e^x - 1)). Range [-1.7581, ∞).
+
+    Source: Klambauer et al., Self-normalizing neural networks, 2017.
+
+    >>> selu([0.0]).tolist()
+    [0.0]
+    """
+    return SELU_SCALE * (SELU_ALPHA * math.expm1(x) if x < 0 else x)
+
+
+@activation(class_name="Swish")
+def swish(x: Any, beta: float = 1.0) -> Any:
+    """f(x) = x · sigmoid(beta · x). Range [-0.2785, ∞) for beta = 1, where it is also called SiLU.
+
+    Source: Ramachandran, Zoph and Le, Searching for activation functions, 2017.
+
+    >>> swish([0.0, 1000.0]).tolist()
+    [0.0, 1000.0]
+    """
+    z = beta * x
+    e = math.exp(-abs(z))
+    p = (e if z < 0 else 1) / (1 + e)
+    return 0 if p == 0 else x * p  # -inf · 0 is NaN; the limit is 0
+
+
+@activation(class_name="HardSigmoid")
+def hard_sigmoid(x: Any) -> Any:
+    """f(x) = min(max(x / 6 + ½, 0), 1). Range [0, 1].
+
+    Source: Courbariaux, Bengio and David, BinaryConnect, 2015, with the slope of PyTorch and Keras 3.
+
+    >>> hard_sigmoid([-3.0, 0.0, 3.0]).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    y = x / 6 + 0.5
+    return 0 if y < 0 else (1 if y > 1 else y)
+
+
+@activation(class_name="HardSwish")
+def hard_swish(x: Any) -> Any:
+    """f(x) = x · hard_sigmoid(x). Range [-0.375, ∞).
+
+    Source: Howard et al., Searching for MobileNetV3, 2019.
+
+    >>> hard_swish([-3.0, 0.0, 3.0]).tolist()
+    [0.0, 0.0, 3.0]
+    """
+    p = hard_sigmoid(x)
+    return 0 if p == 0 else x * p
+
+
+@activation(class_name="Softplus")
+def softplus(x: Any) -> Any:
+    """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). Range [0, ∞).
+
+    Source: Dugas et al., Incorporating second-order functional knowledge, 2001.
+
+    >>> softplus([-1000.0, 1000.0]).tolist()
+    [0.0, 1000.0]
+    """
+    return (0 if x < 0 else x) + math.log1p(math.exp(-abs(x)))
+
+
+@activation(class_name="Mish")
+def mish(x: Any) -> Any:
+    """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞).
+
+    With e = e^-|x| the tangent is a ratio of polynomials in e, so one exponential and one division do.
+
+    Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
+
+    >>> mish([0.0, 1000.0]).tolist()
+    [0.0, 1000.0]
+    """
+    e = math.exp(-abs(x))
+    n = e * (e + 2) if x < 0 else 1 + 2 * e
+    p = n / (n + 2 if x < 0 else n + 2 * e * e)
+    return 0 if p == 0 else x * p
+
+
+def gelu_erf(x: Any) -> Any:
+    """X · Φ(x), by the error function."""
+    p = 0.5 * (1 + math.erf(x * SQRT_HALF))
+    return 0 if p == 0 else x * p
+
+
+def gelu_tanh(x: Any) -> Any:
+    """X · Φ(x), by the original paper's approximation of Φ."""
+    p = 0.5 * (1 + math.tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)))
+    return 0 if p == 0 else x * p
+
+
+class GELU(Activation):
+    """f(x) = x · Φ(x) with Φ the normal distribution. Range [-0.17, ∞); |error| ≤ 2^-23 · |x|.
+
+    `approximate="tanh"` takes ½(1 + tanh(√(2/π)(x + 0.044715 x³))) for Φ, as some networks were trained.
+
+    Raises:
+        ArgumentError: `approximate` is neither "none" nor "tanh".
+
+    Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
+
+    >>> GELU()([-1000.0, 0.0, 1000.0]).tolist()
+    [0.0, 0.0, 1000.0]
+    """
+
+    name = "gelu"
+
+    def __init__(self, approximate: str = "none"):
+        forms = {"none": gelu_erf, "tanh": gelu_tanh}
+        if approximate not in forms:
+            raise ArgumentError(f'GELU(approximate={approximate!r}): expected "none" or "tanh"')
+        self.approximate = approximate
+        self.scalar = forms[approximate]
+
+
+class Softmax(Activation):
+    """softmax(a)_i = e^(a_i) / Σ_j e^(a_j) along `axis`, the maximum subtracted first. Range [0, 1].
+
+    A row that is all -inf, holds +inf or holds NaN gives NaN throughout.
+
+    Source: Saitō, Deep Learning from Scratch, section 3.5.
+
+    >>> Softmax()([[1e4, 1e4]]).tolist()
+    [[0.5, 0.5]]
+    """
+
+    name = "softmax"
+
+    def __init__(self, axis: int = -1):
+        self.axis = axis
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The axis."""
+        return {"axis": self.axis}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows of probabilities, same shape as x."""
+        return Tensor._wrap(softmax_kernel(x._floating(), self.axis))
+
+
+class LogSoftmax(Activation):
+    """log softmax(a)_i = (a_i - max a) - log Σ_j e^(a_j - max a) along `axis`. Range [-∞, 0].
+
+    A row that is all -inf, holds +inf or holds NaN gives NaN throughout.
+
+    >>> LogSoftmax()([[0.0, -1000.0]]).tolist()
+    [[0.0, -1000.0]]
+    """
+
+    name = "log_softmax"
+
+    def __init__(self, axis: int = -1):
+        self.axis = axis
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        """The axis."""
+        return {"axis": self.axis}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Rows of logarithms of probabilities, same shape as x."""
+        return Tensor._wrap(log_softmax_kernel(x._floating(), self.axis))
+
+
+gelu, softmax, log_softmax = GELU(), Softmax(), LogSoftmax()
+silu = swish
+
+ELU, HardSigmoid, HardSwish, Identity = type(elu), type(hard_sigmoid), type(hard_swish), type(identity)
+LeakyReLU, Mish, ReLU, SELU = type(leaky_relu), type(mish), type(relu), type(selu)
+Sigmoid, Softplus, Step, Tanh = type(sigmoid), type(softplus), type(step), type(tanh)
+Swish = SiLU = type(swish)
+
+BY_NAME = {
+    each.name: each
+    for each in (
+        elu, gelu, hard_sigmoid, hard_swish, identity, leaky_relu, log_softmax, mish, relu, selu,
+        sigmoid, softmax, softplus, step, swish, tanh,
+    )
+}  # fmt: skip
+
+
+def names() -> list[str]:
+    """The names that `get` takes, in alphabetical order.
+
+    >>> names()[:3]
+    ['elu', 'gelu', 'hard_sigmoid']
+    """
+    return sorted(BY_NAME)
+
+
+def get(name: str, **parameters: Any) -> Activation:
+    """The activation of that name, whatever its case and underscores: "leaky_relu", "LeakyReLU", "SiLU".
+
+    Raises:
+        ArgumentError: there is none of that name; the message lists those there are.
+
+    >>> get("leaky_relu", negative_slope=0.2)
+    LeakyReLU(negative_slope=0.2)
+    """
+    plain = {known.replace("_", ""): found for known, found in BY_NAME.items()} | {"silu": swish}
+    found = plain.get(str(name).replace("_", "").lower())
+    if found is None:
+        raise ArgumentError(f"no activation is named {name!r}; there are {', '.join(names())}")
+    return found(**parameters) if parameters else found
