@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import DtypeError
+from tinytensor.kernels.binary import BY_UFUNC
 from tinytensor.kernels.boundary import Array, allowed
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def array_ufunc(self: "Tensor", ufunc: np.ufunc, method: str, *inputs: Any, **op
     """What `np.add(a, t)`, `a + t` and every other ufunc call; the result is IEEE's, without warnings."""
     if method == "at" or any(type(each) is type(self) for each in options.get("out", ())):
         raise DtypeError(f"np.{ufunc.__name__}: a Tensor does not change; give an array as out=")
+    if method == "__call__" and ufunc in BY_UFUNC and not options:
+        return self._wrap(BY_UFUNC[ufunc](*(each._array if type(each) is type(self) else other_operand(each) for each in inputs)))
     options = unwrap(options, type(self))
     with np.errstate(all="ignore"):
         result = getattr(ufunc, method)(*unwrap(inputs, type(self)), **options)

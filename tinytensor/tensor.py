@@ -54,17 +54,6 @@ def negative(array: Array) -> Array:
     return np.asarray(np.negative(array))
 
 
-def mixed_matmul(a: Array, b: Array) -> Array:
-    """a @ b by NumPy's promotion rules; integers and bools are NumPy's own business."""
-    dtype = np.result_type(a, b)
-    if dtype in FLOATS:
-        return matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
-    try:
-        return np.asarray(np.matmul(a, b))
-    except ValueError as error:
-        raise ShapeError(f"matmul: expected (…, m, k) @ (…, k, n), got {a.shape} @ {b.shape}") from error
-
-
 @final
 class Tensor:
     """A value over one array of float32 (the default), float64, integers or bools, of any shape.
@@ -281,10 +270,11 @@ class Tensor:
 
     def __matmul__(self, other: Any) -> "Tensor":
         a, b = self._array, other._array if type(other) is Tensor else as_operand(other)
-        return Tensor._wrap(matmul(a, b) if a.dtype == b.dtype and a.dtype in FLOATS else mixed_matmul(a, b))
+        same = a.dtype == b.dtype and a.dtype in FLOATS
+        return Tensor._wrap(matmul(a, b) if same else binary.matmul(a, b))
 
     def __rmatmul__(self, other: Any) -> "Tensor":
-        return Tensor._wrap(mixed_matmul(as_operand(other), self._array))
+        return Tensor._wrap(binary.matmul(as_operand(other), self._array))
 
     def __neg__(self) -> "Tensor":
         return Tensor._wrap(negative(self._array))

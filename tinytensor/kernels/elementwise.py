@@ -19,7 +19,7 @@ from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
-__all__ = ["apply", "call_loop", "loop_address"]
+__all__ = ["address_of", "apply", "call_address", "call_loop", "loop_address"]
 
 BLOCK = 4096  # floats; in and out of a block together are half of a 32 KiB L1
 
@@ -76,16 +76,18 @@ def loop_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
         numba.core.errors.TypingError: the function uses what Numba cannot compile.
     """
     loop = loop_kernel(function)
-    wanted = loop.declared[0 if dtype == np.float32 else 1]
-    loop.compile(wanted)
-    compiled = loop.overloads[wanted.args]
-    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))
+    return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
 
 
-@intrinsic
-def call_loop(typing_context: Any, address: Any, x: Any, count: Any, parameters: Any) -> Any:
-    """Call the loop at `address` from compiled code: x and parameters are pointers."""
-    arguments = (x, types.intp, parameters)
+def address_of(compiled: Kernel, signature: Any) -> int:
+    """Where the machine code of one signature of a kernel starts; compiles it if need be."""
+    compiled.compile(signature)
+    found = compiled.overloads[signature.args]
+    return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+
+
+def call_address(*arguments: types.Type) -> Any:
+    """What an intrinsic returns whose first argument is the address of a kernel that takes `arguments`."""
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         convention = context.call_conv
@@ -95,6 +97,12 @@ def call_loop(typing_context: Any, address: Any, x: Any, count: Any, parameters:
         return context.get_dummy_value()
 
     return types.void(types.intp, *arguments), generate
+
+
+@intrinsic
+def call_loop(typing_context: Any, address: Any, x: Any, count: Any, parameters: Any) -> Any:
+    """Call the loop at `address` from compiled code: x and parameters are pointers."""
+    return call_address(x, types.intp, parameters)
 
 
 @kernel("apply_loop", *[void(intp, array(t, 1), array(t, 1), out(t, 1)) for t in (float32, float64)])

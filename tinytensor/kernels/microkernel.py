@@ -46,6 +46,20 @@ def splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, vector.count), None))
 
 
+def fma_function(builder: ir.IRBuilder, vector: ir.VectorType) -> ir.Function:
+    """LLVM's fused multiply-add of vectors."""
+    element = "f32" if vector.element == ir.FloatType() else "f64"
+    function_type = ir.FunctionType(vector, [vector] * 3)
+    return cgutils.get_or_insert_function(
+        builder.module, function_type, f"llvm.fma.v{vector.count}{element}"
+    )
+
+
+def without_sign(builder: ir.IRBuilder, sums: ir.Value) -> ir.Value:
+    """sums + 0: turns a -0, which only an underflow leaves behind, into the 0 that any further term makes."""
+    return builder.fadd(sums, ir.Constant(sums.type, None))
+
+
 class Memory:
     """Loads and stores of vectors that need no alignment, the last one of a row optionally masked."""
 
@@ -108,9 +122,7 @@ def emit_tile(
     """One tile: accumulators from `init`, a loop over k, accumulators to `out`."""
     lanes, lanes_stride, scalars, row_stride, k_stride, k_count, init, init_stride, out, out_stride = operands
     vector, width = memory.vector, memory.vector.count
-    element = "f32" if vector.element == ir.FloatType() else "f64"
-    fma_type = ir.FunctionType(vector, [vector] * 3)
-    fma = cgutils.get_or_insert_function(builder.module, fma_type, f"llvm.fma.v{width}{element}")
+    fma = fma_function(builder, vector)
 
     def at(base: ir.Value, *factors: ir.Value | int) -> ir.Value:
         product, *others = (f if isinstance(f, ir.Value) else ir.Constant(I64, f) for f in factors)
@@ -152,7 +164,7 @@ def emit_tile(
     builder.cbranch(builder.icmp_signed("<", following, k_count), loop, done)
     builder.position_at_end(done)
     for (row, column), new in zip(tile, updated, strict=True):
-        memory.store(new, at(out, out_stride, row), column * width, column == last)
+        memory.store(without_sign(builder, new), at(out, out_stride, row), column * width, column == last)
 
 
 def make_tiles(
