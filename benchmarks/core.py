@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import (
-    Ratio, child_environment, geometric_mean, interleave, machine, seconds_per_call, workers
+    Ratio,
+    child_environment,
+    geometric_mean,
+    interleave,
+    machine,
+    seconds_per_call,
+    workers,
 )  # fmt: skip
 
 SQUARES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
@@ -62,7 +68,7 @@ class Product:
         return {"A @ B": lambda: a @ b}
 
     def error(self, answer: Any) -> float:
-        """max |C - AB| / (γ_k |A||B|) with γ_k = k·u / (1 - k·u), u = 2^-24, against a float64 product."""
+        """Max |C - AB| / (γ_k |A||B|) with γ_k = k·u / (1 - k·u), u = 2^-24, against a float64 product."""
         import numpy as np
 
         a, b = (operand.astype(np.float64) for operand in self.operands())
@@ -100,7 +106,7 @@ class Map:
         return expressions(self.activation, self.operand())
 
     def error(self, answer: Any) -> float:
-        """max |y - f(x)| in units of float32's last place at f(x), against float64."""
+        """Max |y - f(x)| in units of float32's last place at f(x), against float64."""
         import numpy as np
 
         exact = expressions(self.activation, self.operand().astype(np.float64))
@@ -110,7 +116,7 @@ class Map:
 
 
 def expressions(activation: str, x: Any) -> dict[str, Call]:
-    """What a careful user of NumPy and SciPy could write, the most accurate first; `y` is kept between calls."""
+    """What a careful user of NumPy and SciPy could write, the most accurate first; `y` is kept."""
     import numpy as np
     from scipy.special import erf, expit, ndtr
 

@@ -221,13 +221,13 @@ def mish(x: Any) -> Any:
 
 
 def gelu_erf(x: Any) -> Any:
-    """X · Φ(x), by the error function."""
+    """x · Φ(x), by the error function."""
     p = 0.5 * (1 + math.erf(x * SQRT_HALF))
     return 0 if p == 0 else x * p
 
 
 def gelu_tanh(x: Any) -> Any:
-    """X · Φ(x), by the original paper's approximation of Φ."""
+    """x · Φ(x), by the original paper's approximation of Φ."""
     p = 0.5 * (1 + math.tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)))
     return 0 if p == 0 else x * p
 

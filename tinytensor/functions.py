@@ -18,7 +18,7 @@ __all__ = ["clip", "concatenate", "erf", "exp", "log", "maximum", "minimum", "sq
 
 
 def tensor(x: Any) -> Tensor:
-    """x itself if it is a Tensor, else a Tensor of it."""
+    """X itself if it is a Tensor, else a Tensor of it."""
     return x if type(x) is Tensor else Tensor(x)
 
 
@@ -93,7 +93,7 @@ def minimum(x: Any, y: Any) -> Tensor:
 
 
 def where(condition: Any, x: Any, y: Any) -> Tensor:
-    """x where `condition` is true (not 0), else y, with broadcasting.
+    """X where `condition` is true (not 0), else y, with broadcasting.
 
     >>> import tinytensor as tt
     >>> tt.where([True, False], 1.0, 2.0).tolist()

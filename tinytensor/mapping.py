@@ -50,7 +50,7 @@ def clip(self: "Tensor", low: Any = None, high: Any = None) -> "Tensor":
 
 
 def where(self: "Tensor", condition: Any, other: Any) -> "Tensor":
-    """x where `condition` is true, else `other`, with broadcasting.
+    """X where `condition` is true, else `other`, with broadcasting.
 
     >>> import tinytensor as tt
     >>> t = tt.Tensor([-1, 2])

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike
 from tinytensor.errors import DtypeError
 from tinytensor.kernels.binary import BY_UFUNC
 from tinytensor.kernels.boundary import Array, allowed
+from tinytensor.mapping import other_operand
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
@@ -62,7 +63,11 @@ def array_ufunc(self: "Tensor", ufunc: np.ufunc, method: str, *inputs: Any, **op
     if method == "at" or any(type(each) is type(self) for each in options.get("out", ())):
         raise DtypeError(f"np.{ufunc.__name__}: a Tensor does not change; give an array as out=")
     if method == "__call__" and ufunc in BY_UFUNC and not options:
-        return self._wrap(BY_UFUNC[ufunc](*(each._array if type(each) is type(self) else other_operand(each) for each in inputs)))
+        return self._wrap(
+            BY_UFUNC[ufunc](
+                *(each._array if type(each) is type(self) else other_operand(each) for each in inputs)
+            )
+        )
     options = unwrap(options, type(self))
     with np.errstate(all="ignore"):
         result = getattr(ufunc, method)(*unwrap(inputs, type(self)), **options)

@@ -9,7 +9,15 @@ from numpy.typing import ArrayLike, DTypeLike
 from tinytensor import mapping, numpy_protocol, reductions, shaping
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.kernels import binary
-from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, as_array, as_floating, as_operand, convert
+from tinytensor.kernels.boundary import (
+    FLOATS,
+    Array,
+    allowed_dtype,
+    as_array,
+    as_floating,
+    as_operand,
+    convert,
+)
 from tinytensor.kernels.matmul import matmul
 from tinytensor.mapping import other_operand
 
@@ -24,18 +32,20 @@ def operator(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
     def method(self: "Tensor", other: Any) -> "Tensor":
         if getattr(type(other), "__array_ufunc__", True) is None:  # NumPy's way to say: let me do it
             return NotImplemented
-        return Tensor._wrap(kernel(self._array, other._array if type(other) is Tensor else other_operand(other)))
+        return Tensor._wrap(
+            kernel(self._array, other._array if type(other) is Tensor else other_operand(other))
+        )
 
     return method
 
 
 def reflected(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
-    """other ∘ t, where the other is no Tensor."""
+    """Other ∘ t, where the other is no Tensor."""
     return lambda self, other: Tensor._wrap(kernel(other_operand(other), self._array))
 
 
 def comparison(kernel: Kernel) -> Any:
-    """t ∘ other for == and !=, which Python itself answers for what is no number."""
+    """T ∘ other for == and !=, which Python itself answers for what is no number."""
     ordinary = operator(kernel)
 
     def method(self: "Tensor", other: Any) -> "Tensor":
@@ -230,7 +240,9 @@ class Tensor:
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ArgumentError(f"a Tensor of shape {self.shape} is neither true nor false; use .any() or .all()")
+            raise ArgumentError(
+                f"a Tensor of shape {self.shape} is neither true nor false; use .any() or .all()"
+            )
         return bool(self._array.item())
 
     def __float__(self) -> float:

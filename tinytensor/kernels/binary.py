@@ -51,7 +51,7 @@ FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # the least double that rounds to an inf
 
 
 def make_kernel(name: str, scalar: Callable[[Any, Any], Any], result: types.Type | None) -> Kernel:
-    """y = scalar(a, b) over three axes; a and b have the length of y along an axis, or 1."""
+    """Y = scalar(a, b) over three axes; a and b have the length of y along an axis, or 1."""
     compiled = inline(scalar)
 
     @inline
@@ -133,7 +133,9 @@ def layout(name: str, a: Shape, b: Shape) -> Layout | None:
     shape = broadcast_shape(name, a, b)
     merged: list[tuple[int, int]] = []
     repeated = None
-    for length_a, length_b in zip((1,) * (len(shape) - len(a)) + a, (1,) * (len(shape) - len(b)) + b, strict=True):
+    for length_a, length_b in zip(
+        (1,) * (len(shape) - len(a)) + a, (1,) * (len(shape) - len(b)) + b, strict=True
+    ):
         if length_a == length_b == 1:
             continue
         if repeated == (length_a == 1, length_b == 1):
@@ -235,7 +237,7 @@ not_equal = binary(np.not_equal, lambda x, y: np.uint8(x != y), comparison=True)
 
 
 def divide(a: Any, b: Any) -> Array:
-    """a / b; of two integers a float, as wide as NumPy's but never float16."""
+    """A / b; of two integers a float, as wide as NumPy's but never float16."""
     if integral(a) and integral(b):
         dtype = np.result_type(np.result_type(a, b), FLOAT32)
         a, b = np.asarray(a, dtype), np.asarray(b, dtype)
@@ -248,7 +250,7 @@ def power(a: Any, b: Any) -> Array:
 
 
 def where(condition: Any, x: Any, y: Any) -> Array:
-    """x where `condition` is not 0, else y."""
+    """X where `condition` is not 0, else y."""
     broadcast_shape("where", np.shape(condition), np.shape(x), np.shape(y))
     if type(x) is not np.ndarray and type(y) is not np.ndarray:
         x = np.float32(x)

@@ -50,13 +50,11 @@ def fma_function(builder: ir.IRBuilder, vector: ir.VectorType) -> ir.Function:
     """LLVM's fused multiply-add of vectors."""
     element = "f32" if vector.element == ir.FloatType() else "f64"
     function_type = ir.FunctionType(vector, [vector] * 3)
-    return cgutils.get_or_insert_function(
-        builder.module, function_type, f"llvm.fma.v{vector.count}{element}"
-    )
+    return cgutils.get_or_insert_function(builder.module, function_type, f"llvm.fma.v{vector.count}{element}")
 
 
 def without_sign(builder: ir.IRBuilder, sums: ir.Value) -> ir.Value:
-    """sums + 0: turns a -0, which only an underflow leaves behind, into the 0 that any further term makes."""
+    """Sums + 0: turns a -0, which only an underflow leaves behind, into the 0 that any further term makes."""
     return builder.fadd(sums, ir.Constant(sums.type, None))
 
 

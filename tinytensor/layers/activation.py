@@ -85,7 +85,7 @@ def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation
     for parameter in parameters:
         real_number(class_name, parameter.name, parameter.default)
 
-    def __init__(self: Activation, *args: Any, **kwargs: Any) -> None:
+    def __init__(self: Activation, *args: Any, **kwargs: Any) -> None:  # noqa: N807
         bound = constructor.bind(self, *args, **kwargs)
         bound.apply_defaults()
         for name, value in list(bound.arguments.items())[1:]:
@@ -94,7 +94,7 @@ def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation
     constructor = signature.replace(parameters=[x.replace(name="self", annotation=x.empty), *parameters])
     __init__.__signature__ = constructor  # type: ignore[attr-defined]
 
-    def __reduce__(self: Activation) -> tuple[Any, ...]:
+    def __reduce__(self: Activation) -> tuple[Any, ...]:  # noqa: N807
         return configured, (scalar.__module__, scalar.__qualname__, self.config())
 
     members = {

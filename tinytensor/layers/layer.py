@@ -15,7 +15,8 @@ class Layer(ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for a batch x."""
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, /) -> Any:
+        """forward(x), of anything array-like."""
         return self.forward(x if type(x) is Tensor else Tensor(x))
 
     def config(self) -> dict[str, Any]:
