@@ -43,7 +43,7 @@ def wrap(value: Any, tensor_type: type["Tensor"]) -> Any:
     return value
 
 
-def array(self: "Tensor", dtype: DTypeLike = None, copy: bool | None = None) -> Array:
+def array(self: "Tensor", dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
     """What `np.asarray(t)` and `np.array(t)` call; without `dtype` and `copy` the Tensor's own array."""
     return self._array if dtype is None and not copy else np.array(self._array, dtype, copy=copy)
 

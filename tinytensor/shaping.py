@@ -1,6 +1,6 @@
 """The methods of a Tensor that give the same elements another shape."""
 
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ __all__ = [
     "transpose",
 ]
 
-Shape = SupportsIndex | tuple[SupportsIndex, ...] | list[int]
+Shape = int | tuple[int, ...] | list[int]
 
 
 def reshape(self: "Tensor", *shape: Any) -> "Tensor":

@@ -29,7 +29,7 @@ Kernel = Callable[[Any, Any], Array]
 def operator(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
     """t ∘ other, elementwise with broadcasting."""
 
-    def method(self: "Tensor", other: Any) -> "Tensor":
+    def method(self: "Tensor", other: Any) -> Any:
         if getattr(type(other), "__array_ufunc__", True) is None:  # NumPy's way to say: let me do it
             return NotImplemented
         return Tensor._wrap(
@@ -48,7 +48,7 @@ def comparison(kernel: Kernel) -> Any:
     """T ∘ other for == and !=, which Python itself answers for what is no number."""
     ordinary = operator(kernel)
 
-    def method(self: "Tensor", other: Any) -> "Tensor":
+    def method(self: "Tensor", other: Any) -> Any:
         try:
             return ordinary(self, other)
         except DtypeError:
@@ -92,7 +92,7 @@ class Tensor:
 
     _array: Array
 
-    def __init__(self, data: ArrayLike | "Tensor", dtype: DTypeLike = None):
+    def __init__(self, data: ArrayLike | "Tensor", dtype: DTypeLike | None = None):
         if type(data) is Tensor:
             self._array = data._array if dtype is None else convert(data._array, allowed_dtype(dtype))
         else:

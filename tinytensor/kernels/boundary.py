@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from tinytensor.errors import DtypeError, ShapeError
 
@@ -24,7 +24,7 @@ __all__ = [
     "normalize_axis",
 ]
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
 Axis = int | Sequence[int] | None
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
@@ -102,7 +102,7 @@ def as_operand(data: Any) -> Array:
     return convert(array, dtype)
 
 
-def as_array(data: Any, dtype: DTypeLike = None) -> Array:
+def as_array(data: Any, dtype: DTypeLike | None = None) -> Array:
     """What a Tensor holds: as `as_operand`, but integers without `dtype=` become float32, as weights are.
 
     >>> as_array([1, 2]).dtype, as_array(np.array([1, 2])).dtype, as_array([1, 2], np.int32).dtype
@@ -185,7 +185,7 @@ def normalize_axis(who: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     try:
-        named = [axis.__index__()] if hasattr(axis, "__index__") else [a.__index__() for a in axis]  # type: ignore[union-attr]
+        named = [axis.__index__()] if hasattr(axis, "__index__") else [a.__index__() for a in axis]
     except (TypeError, AttributeError):
         raise DtypeError(f"{who}: axis: expected an integer, a tuple of them or None, got {axis!r}") from None
     if any(not -ndim <= a < ndim for a in named):

@@ -10,7 +10,7 @@ def softmax(x: Array, axis: int = -1) -> Array:
     (axis,) = normalize_axis("softmax", axis, x.ndim)
     with np.errstate(all="ignore"):
         e = np.exp(x - x.max(axis, keepdims=True, initial=-np.inf))
-        return e / e.sum(axis, keepdims=True)
+        return np.asarray(e / e.sum(axis, keepdims=True))
 
 
 def log_softmax(x: Array, axis: int = -1) -> Array:
@@ -18,4 +18,4 @@ def log_softmax(x: Array, axis: int = -1) -> Array:
     (axis,) = normalize_axis("log_softmax", axis, x.ndim)
     with np.errstate(all="ignore"):
         d = x - x.max(axis, keepdims=True, initial=-np.inf)
-        return d - np.log(np.exp(d).sum(axis, keepdims=True))
+        return np.asarray(d - np.log(np.exp(d).sum(axis, keepdims=True)))
