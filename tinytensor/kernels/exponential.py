@@ -1,0 +1,131 @@
+"""exp, expm1 and tanh, branch-free: e^x = 2^n · (1 + r + c) with x = n·ln 2 + r and |r| ≤ ½ ln 2.
+
+c = r²·q(r), q the polynomial that makes up e^r. n is read off the low bits of x·log₂e + a large constant:
+adding it rounds the product to a whole number, and as it holds the exponent's bias, too, shifting its bits
+to the left gives 2^n as a float.
+
+Source: Muller et al., Handbook of Floating-Point Arithmetic, 2nd edition, chapter 10.
+"""
+
+from typing import Any
+
+from tinytensor.kernels._jit import inline
+from tinytensor.kernels.bits import (
+    Precision,
+    Scalar,
+    absolute,
+    bits,
+    copysign,
+    fma,
+    from_bits,
+    polynomial,
+    shift_left,
+    shift_right,
+    subtract,
+)
+from tinytensor.kernels.coefficients import EXP, LN2_HIGH, LN2_LOW, LOG2E
+
+__all__ = ["make_exp", "make_expm1", "make_near_one", "make_tanh"]
+
+ENDS = {"single": (-104.0, 89.0), "double": (-746.0, 710.0)}  # beyond: e^x = 0, e^x = ∞
+
+
+def make_split(precision: Precision, bias: int) -> Scalar:
+    """x → (r, high, low, rounded): r = high + low; the bits of `rounded` end with those of n + bias.
+
+    `high` is exact: x - n·ln 2 with the ln 2 of the dtype cancels so far that the rest fits.
+    """
+    real = precision.real
+    log2e, magic = real(LOG2E), real(1.5 * 2.0**precision.mantissa + bias)
+    ln2_high, ln2_low = real(LN2_HIGH[precision.name]), real(LN2_LOW[precision.name])
+
+    @inline
+    def split(x: Any) -> Any:
+        rounded = fma(x, log2e, magic)
+        n = magic - rounded
+        high, low = fma(n, ln2_high, x), n * ln2_low
+        return high + low, high, low, rounded
+
+    return split
+
+
+def make_exp(precision: Precision) -> Scalar:
+    """e^x. 2^n is applied in two steps, because it may be infinite or subnormal where e^x is not."""
+    real, mantissa, one = precision.real, precision.mantissa, precision.real(1)
+    split, q = make_split(precision, 2 * precision.bias), polynomial(*EXP[precision.name])
+    lowest, highest = map(real, ENDS[precision.name])
+
+    @inline
+    def exp(x: Any) -> Any:
+        x = lowest if x < lowest else x
+        x = highest if x > highest else x
+        r, high, low, rounded = split(x)
+        significand = one + (high + fma(r * r, q(r), low))
+        exponent = bits(rounded)
+        half = shift_right(exponent, 1)
+        scale = from_bits(shift_left(half, mantissa))
+        return significand * scale * from_bits(shift_left(subtract(exponent, half), mantissa))
+
+    return exp
+
+
+def make_near_one(precision: Precision, bias: int) -> Scalar:
+    """x → (high, low) with high + low = 2^(bias - B) · (e^x - 1), B the dtype's own bias."""
+    real, mantissa = precision.real, precision.mantissa
+    split, q = make_split(precision, bias), polynomial(*EXP[precision.name])
+    unit = real(2.0 ** (bias - precision.bias))
+
+    @inline
+    def near_one(x: Any) -> Any:
+        r, high, low, rounded = split(x)
+        scale = from_bits(shift_left(bits(rounded), mantissa))
+        whole, part = scale - unit, scale * high
+        sum_ = whole + part
+        # what both sums lost, exactly: Knuth's 2Sum, and Dekker's, for which |whole| > |part| or whole = 0
+        taken = whole - scale
+        lost = (scale - (whole - taken)) - (unit + taken)
+        lost += part - (sum_ - whole)
+        return sum_, fma(scale, fma(r * r, q(r), low), lost)
+
+    return near_one
+
+
+def make_expm1(precision: Precision) -> Scalar:
+    """e^x - 1, as 2(½e^x - ½): half of it is finite where 2^n is not."""
+    real, mantissa = precision.real, precision.mantissa
+    near_one = make_near_one(precision, precision.bias - 1)
+    lowest, highest = real(-mantissa), real(ENDS[precision.name][1])
+    tiny = real(2.0 ** (-mantissa - 8))  # below, half of x may be subnormal and x itself is right
+
+    @inline
+    def expm1(x: Any) -> Any:
+        clipped = lowest if x < lowest else x
+        clipped = highest if x > highest else clipped
+        high, low = near_one(clipped)
+        half = high + low
+        return x if absolute(x) < tiny else half + half
+
+    return expm1
+
+
+def make_tanh(precision: Precision) -> Scalar:
+    """tanh |x| = -d / (2 + d) with d = e^(-2|x|) - 1, both in two parts so that errors do not add up."""
+    real, one, two = precision.real, precision.real(1), precision.real(2)
+    near_one = make_near_one(precision, precision.bias)
+    lowest = real(-precision.mantissa)
+
+    @inline
+    def tanh(x: Any) -> Any:
+        twice = -two * absolute(x)
+        twice = lowest if twice < lowest else twice
+        high, low = near_one(twice)
+        d = high + low
+        d_low = low - (d - high)
+        below = two + d
+        below_low = (d - (below - two)) + d_low
+        inverse = one / below
+        quotient = -d * inverse
+        remainder = fma(-quotient, below, -d) - fma(quotient, below_low, d_low)
+        return copysign(fma(remainder, inverse, quotient), x)
+
+    return tanh
