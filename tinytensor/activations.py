@@ -272,11 +272,6 @@ class Softmax(Activation):
     def __init__(self, axis: int = -1):
         self.axis = axis
 
-    @property
-    def parameters(self) -> dict[str, float]:
-        """The axis."""
-        return {"axis": self.axis}
-
     def forward(self, x: Tensor) -> Tensor:
         """Rows of probabilities, same shape as x."""
         return Tensor._wrap(softmax_kernel(x._floating(), self.axis))
@@ -295,11 +290,6 @@ class LogSoftmax(Activation):
 
     def __init__(self, axis: int = -1):
         self.axis = axis
-
-    @property
-    def parameters(self) -> dict[str, float]:
-        """The axis."""
-        return {"axis": self.axis}
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of logarithms of probabilities, same shape as x."""

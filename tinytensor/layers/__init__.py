@@ -1,1 +1,1 @@
-"""The layers that a `Sequential` composes."""
+"""The layers that a `Sequential` composes, one a file; `tinytensor` itself is the table of contents."""

@@ -52,13 +52,13 @@ class Activation(Layer):
         return self.scalar.__name__
 
     @property
-    def parameters(self) -> dict[str, float]:
+    def scalar_arguments(self) -> tuple[float, ...]:
         """What the scalar function takes after x."""
-        return {name: getattr(self, name) for name in parameter_names(self.scalar)}
+        return tuple(getattr(self, name) for name in parameter_names(self.scalar))
 
     def forward(self, x: Tensor) -> Tensor:
-        """scalar(x, *parameters) for every element; same shape."""
-        return Tensor._wrap(apply(self.scalar, x._floating(), tuple(self.parameters.values())))
+        """scalar(x, *scalar_arguments) for every element; same shape."""
+        return Tensor._wrap(apply(self.scalar, x._floating(), self.scalar_arguments))
 
     def __call__(self, x: Any = None, /, **changed: Any) -> Any:
         """f(x), f(x, parameter=…), or without x a copy of this activation with other parameters."""

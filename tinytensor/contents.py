@@ -1,0 +1,74 @@
+"""The table of contents: every public name, and where it is defined."""
+
+from tinytensor.activations import (
+    ELU,
+    GELU,
+    SELU,
+    HardSigmoid,
+    HardSwish,
+    Identity,
+    LeakyReLU,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Step,
+    Swish,
+    Tanh,
+    elu,
+    gelu,
+    hard_sigmoid,
+    hard_swish,
+    identity,
+    leaky_relu,
+    log_softmax,
+    mish,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    step,
+    swish,
+    tanh,
+)  # fmt: skip
+from tinytensor.creation import arange, eye, full, linspace, normal, ones, uniform, zeros
+from tinytensor.errors import (
+    ArgumentError,
+    DatasetError,
+    DtypeError,
+    MissingExtra,
+    ModelFormatError,
+    ShapeError,
+    TinyTensorError,
+    UnsupportedOp,
+)  # fmt: skip
+from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
+from tinytensor.io import load
+from tinytensor.layers.activation import Activation, activation
+from tinytensor.layers.dropout import Dropout
+from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.lambda_ import Lambda
+from tinytensor.layers.layer import Layer
+from tinytensor.layers.linear import Affine, Linear
+from tinytensor.layers.perceptron import Perceptron
+from tinytensor.layers.rescale import Rescale
+from tinytensor.layers.reshape import Reshape
+from tinytensor.sequential import Sequential
+from tinytensor.tensor import Tensor
+
+__all__ = [
+    "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "DatasetError", "Dropout",
+    "DtypeError", "Flatten", "HardSigmoid", "HardSwish", "Identity", "Lambda", "Layer", "LeakyReLU",
+    "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError", "Perceptron", "ReLU", "Rescale",
+    "Reshape", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish",
+    "Tanh", "Tensor", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",
+    "elu", "erf", "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu",
+    "linspace", "load", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu",
+    "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh",
+    "uniform", "where", "zeros",
+]  # fmt: skip

@@ -1,0 +1,211 @@
+"""A model as a configuration and a state dict, and the model that they describe.
+
+A configuration is what JSON can hold: `{"class": "Linear", "config": {"in_features": 3, …}}`. It names
+classes; which classes that may be is decided here and by the caller, so no file brings code.
+"""
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tinytensor import activations
+from tinytensor.errors import ArgumentError, ModelFormatError
+from tinytensor.kernels.boundary import Array
+from tinytensor.layers.dropout import Dropout
+from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.layer import Layer, plain
+from tinytensor.layers.linear import Linear
+from tinytensor.layers.perceptron import Perceptron
+from tinytensor.layers.rescale import Rescale
+from tinytensor.layers.reshape import Reshape
+from tinytensor.sequential import Sequential
+from tinytensor.state_dict import assign
+from tinytensor.tensor import Tensor
+
+__all__ = ["Config", "CustomObjects", "State", "build", "describe"]
+
+Config = dict[str, Any]
+State = Mapping[str, Array]
+Classes = Mapping[str, type[Layer]]
+CustomObjects = Mapping[str, Any] | Iterable[Any] | None
+
+MAX_DEPTH = 64
+LISTED = 20
+
+KNOWN: Classes = {
+    each.__name__: each
+    for each in (
+        Sequential, Linear, Flatten, Reshape, Rescale, Dropout, Perceptron,
+        *{type(activations.get(name)) for name in activations.names()},
+    )
+}  # fmt: skip
+
+
+def describe(layer: Layer) -> Config:
+    """The configuration of a layer, with everything inside it.
+
+    Raises:
+        ArgumentError: a layer cannot be described, or is a custom one with the name of a known class.
+
+    >>> describe(Dropout(0.5))
+    {'class': 'Dropout', 'config': {'p': 0.5}}
+    """
+    for each in everything_in(layer):
+        name = type(each).__name__
+        if KNOWN.get(name, type(each)) is not type(each):
+            raise ArgumentError(f"{each!r}: the class {name} has the name of one of tinytensor's; rename it")
+    return dict(plain(layer))
+
+
+def everything_in(layer: Layer) -> Iterable[Layer]:
+    """The layer and all layers inside it."""
+    yield layer
+    for child in layer.children().values():
+        yield from everything_in(child)
+
+
+def build(config: Any, state: State, custom_objects: CustomObjects = None) -> Layer:
+    """The layer that a configuration and a state dict describe; nothing is initialised at random.
+
+    Tensors whose names are arguments of a constructor are given to it, the others are set afterwards.
+
+    Raises:
+        ModelFormatError: an unknown class, arguments that a constructor refuses, and every parameter
+            that is missing, unexpected or mis-shaped.
+
+    >>> import numpy as np
+    >>> build({"class": "Linear", "config": {"in_features": 1, "out_features": 1, "bias": False}},
+    ...       {"weight": np.ones((1, 1), np.float32)})
+    Linear(in_features=1, out_features=1, bias=False)
+    """
+    layer = build_layer(config, state, KNOWN | by_name(custom_objects), "model", 0)
+    parameters = layer.parameters()
+    problems = [f"missing: {name} {parameters[name].shape}" for name in parameters.keys() - state.keys()]
+    problems += [f"unexpected: {name} {state[name].shape}" for name in state.keys() - parameters.keys()]
+    for name in parameters.keys() & state.keys():
+        expected, got = parameters[name], state[name]
+        if expected.shape != got.shape or expected.dtype.kind != got.dtype.kind:
+            problems.append(
+                f"{name}: expected {expected.shape} {expected.dtype}, got {got.shape} {got.dtype}"
+            )
+    if problems:
+        more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
+        raise ModelFormatError(
+            "the parameters are not those of the model:"
+            + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
+        )
+    for name, array in state.items():
+        assign(layer, name, Tensor(array))
+    return layer
+
+
+def by_name(custom_objects: CustomObjects) -> dict[str, type[Layer]]:
+    """The caller's classes by name; an activation made by `@tt.activation` stands for its class.
+
+    Raises:
+        ArgumentError: something is no layer, or has the name of a class that is known.
+    """
+    if not isinstance(custom_objects, Mapping):
+        objects = [each if isinstance(each, type) else type(each) for each in custom_objects or ()]
+        custom_objects = {each.__name__: each for each in objects}
+    found = {name: each if isinstance(each, type) else type(each) for name, each in custom_objects.items()}
+    for name, each in found.items():
+        if not issubclass(each, Layer):
+            raise ArgumentError(f"custom_objects: expected layers and activations, got {name}={each!r}")
+        if name in KNOWN:
+            raise ArgumentError(f"custom_objects: {name} is a class that tinytensor knows; name it otherwise")
+    return found
+
+
+def build_layer(config: Any, state: State, classes: Classes, where: str, depth: int) -> Layer:
+    """One layer, with what is inside it."""
+    if not is_description(config):
+        raise ModelFormatError(f'{where}: expected {{"class": …, "config": {{…}}}}, got {shortened(config)}')
+    if depth > MAX_DEPTH:
+        raise ModelFormatError(f"{where}: expected at most {MAX_DEPTH} layers inside one another")
+    name, arguments = config["class"], config["config"]
+    if name not in classes:
+        raise ModelFormatError(
+            f"{where}: the class {shortened(name)} is not known; if it is yours, pass it: "
+            "tt.load(path, custom_objects=[…])"
+        )
+    cls, (own, inner) = classes[name], grouped(state)
+    where = f"{where} {name}"
+    if cls is Sequential:
+        return build_sequential(arguments, inner, classes, where, depth)
+    if cls is Linear and "weight" not in own:  # its constructor would draw one, of any size
+        raise ModelFormatError(f"{where}: missing: weight")
+    values = {
+        key: build_argument(value, inner.get(key, {}), classes, f"{where}.{key}", depth + 1)
+        for key, value in arguments.items()
+    }
+    try:
+        names = inspect.signature(cls).parameters
+        values |= {key: Tensor(array) for key, array in own.items() if key in names}
+        return cls(**values)
+    except Exception as error:
+        raise ModelFormatError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def build_argument(value: Any, state: State, classes: Classes, where: str, depth: int) -> Any:
+    """A constructor's argument: descriptions in it become layers."""
+    if is_description(value):
+        return build_layer(value, state, classes, where, depth)
+    if isinstance(value, list) and any(map(is_description, value)):
+        inner = grouped(state)[1]
+        return [
+            build_argument(each, inner.get(str(i), {}), classes, f"{where}[{i}]", depth)
+            for i, each in enumerate(value)
+        ]
+    return value
+
+
+def build_sequential(
+    arguments: Config, inner: Mapping[str, State], classes: Classes, where: str, depth: int
+) -> Sequential:
+    """A Sequential: a layer whose name is its position has no name of its own."""
+    described = arguments.get("layers")
+    if not isinstance(described, list) or len(arguments) != 1:
+        raise ModelFormatError(f'{where}: expected {{"layers": […]}}, got {shortened(arguments)}')
+    pairs = []
+    for position, each in enumerate(described):
+        name = each.get("name") if isinstance(each, dict) else None
+        here = f"{where}[{position}]"
+        if not isinstance(name, str):
+            raise ModelFormatError(f"{here}: expected a layer with a name, got {shortened(each)}")
+        config = {key: value for key, value in each.items() if key != "name"}
+        layer = build_layer(config, inner.get(name, {}), classes, here, depth + 1)
+        pairs.append(layer if name == str(position) else (name, layer))
+    try:
+        return Sequential(*pairs)
+    except ArgumentError as error:
+        raise ModelFormatError(f"{where}: {error}") from error
+
+
+def is_description(value: Any) -> bool:
+    """Whether this says which layer to build."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"class", "config"}
+        and isinstance(value["class"], str)
+        and isinstance(value["config"], dict)
+    )
+
+
+def grouped(state: State) -> tuple[dict[str, Array], dict[str, dict[str, Array]]]:
+    """The arrays of a layer itself, and those of the layers inside it by the first part of their names."""
+    own: dict[str, Array] = {}
+    inner: dict[str, dict[str, Array]] = {}
+    for name, array in state.items():
+        first, dot, rest = name.partition(".")
+        if dot:
+            inner.setdefault(first, {})[rest] = array
+        else:
+            own[name] = array
+    return own, inner
+
+
+def shortened(value: Any) -> str:
+    """A value for an error message, of bounded length."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

@@ -1,0 +1,117 @@
+"""`tt.load` and `model.save`: the table of formats, told apart by content when reading, by name when writing.
+
+A format is a module with `read(path) -> (config, state)`, `write(path, config, state)` or both.
+"""
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinytensor.errors import ArgumentError, ModelFormatError
+from tinytensor.io.atomic import replacing
+from tinytensor.io.config import CustomObjects, build, describe
+from tinytensor.layers.layer import Layer
+from tinytensor.state_dict import state_dict
+
+__all__ = ["FORMATS", "Format", "identify", "load", "save"]
+
+HEAD = 4096
+
+
+class Format(NamedTuple):
+    """One row of the table; the module is imported when a file needs it."""
+
+    module: str
+    name: str
+    matches: Callable[[bytes], bool] | None
+    suffix: str | None
+
+    def imported(self) -> Any:
+        """The module."""
+        return importlib.import_module(self.module)
+
+
+def looks_like_safetensors(head: bytes) -> bool:
+    """Eight bytes of length, then a JSON object."""
+    return len(head) > 8 and head[8:9] == b"{"
+
+
+def looks_like_pickle(head: bytes) -> bool:
+    """The opcode PROTO and a protocol that exists."""
+    return head[:1] == b"\x80" and head[1:2] <= b"\x05"
+
+
+FORMATS = (
+    Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
+    Format("tinytensor.io.book", "the course's pickle", looks_like_pickle, None),
+)
+
+
+def identify(path: str | os.PathLike[str]) -> Format:
+    """The format of a file, by its first bytes.
+
+    Raises:
+        ModelFormatError: it is none that tinytensor reads.
+        OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(HEAD)
+    for each in FORMATS:
+        if each.matches and each.matches(head):
+            return each
+    known = ", ".join(each.name for each in FORMATS if each.matches)
+    raise ModelFormatError(
+        f"{os.fspath(path)}: expected a model in a format of {known}; this is none of them"
+    )
+
+
+def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Any:
+    """The model in a file, whatever its format; no code in it is executed.
+
+    Args:
+        path: the file; its content says which format it is, not its name.
+        custom_objects: layers and activations of your own that the model uses, as a list, or as a dict by
+            the names that the file has for them.
+
+    Raises:
+        ModelFormatError: the file is no model, damaged, or of an unknown class; says where.
+        OSError: it cannot be read.
+
+    >>> import tempfile
+    >>> import tinytensor as tt
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tt.Sequential(tt.Linear(3, 2), tt.softmax).save(f"{folder}/model.safetensors")
+    ...     tt.load(f"{folder}/model.safetensors")
+    Sequential(
+        Linear(in_features=3, out_features=2),
+        Softmax(),
+    )
+    """
+    try:
+        config, state = identify(path).imported().read(Path(path))
+        return build(config, state, custom_objects)
+    except ModelFormatError as error:
+        name = os.fspath(path)
+        if str(error).startswith(name):
+            raise
+        raise type(error)(f"{name}: {error}") from error
+
+
+def save(model: Layer, path: str | os.PathLike[str]) -> None:
+    """Write a model in the format that the name's ending asks for, whole or not at all.
+
+    Raises:
+        ArgumentError: no format has that ending, or a layer cannot be described.
+        OSError: the folder or the disk does not take it; an old file is as it was.
+    """
+    suffix = Path(path).suffix.lower()
+    writers = {each.suffix: each for each in FORMATS if each.suffix}
+    if suffix not in writers:
+        raise ArgumentError(
+            f"save: expected a name that ends in {', '.join(writers)}, got {os.fspath(path)!r}"
+        )
+    config, state = describe(model), state_dict(model)
+    with replacing(path) as temporary:
+        writers[suffix].imported().write(temporary, config, state)

@@ -1,0 +1,78 @@
+"""Our own format: a safetensors file whose metadata holds the configuration and checksums of everything."""
+
+import json
+import zlib
+from pathlib import Path
+
+from tinytensor import __version__
+from tinytensor.errors import ArgumentError, ModelFormatError
+from tinytensor.io.config import Config, State
+from tinytensor.io.safetensors import checksum, read_data, read_header
+from tinytensor.io.safetensors import write as write_tensors
+
+__all__ = ["is_ours", "read", "write"]
+
+FORMAT_VERSION = "1"
+FORMAT, VERSION, CONFIG, CHECKSUMS = (
+    "tinytensor.format", "tinytensor.version", "tinytensor.config", "tinytensor.checksums"
+)  # fmt: skip
+CONFIG_NAME = ""  # no parameter has this name
+
+
+def is_ours(metadata: dict[str, str]) -> bool:
+    """Whether tinytensor wrote the file; one damaged key does not turn it into another's."""
+    return any(key.startswith("tinytensor") for key in metadata)
+
+
+def read(path: Path) -> tuple[Config, State]:
+    """The configuration and the state dict in a file.
+
+    Raises:
+        ModelFormatError: the file is damaged, or of a later version of the format.
+    """
+    with open(path, "rb", buffering=0) as file:
+        header = read_header(file)  # type: ignore[arg-type]
+        metadata = header.metadata
+        if metadata.keys() != {FORMAT, VERSION, CONFIG, CHECKSUMS}:
+            raise ModelFormatError(
+                f"metadata: expected tinytensor's four entries, got {sorted(metadata)!r:.200}"
+            )
+        if metadata[FORMAT] != FORMAT_VERSION:
+            raise ModelFormatError(
+                f"expected version {FORMAT_VERSION} of the format, got {metadata[FORMAT]!r:.20}, written by "
+                f"tinytensor {metadata[VERSION]!r:.20}; this is tinytensor {__version__}"
+            )
+        tensors, found = read_data(file, header, checksums=True)  # type: ignore[arg-type]
+    found[CONFIG_NAME] = zlib.crc32(metadata[CONFIG].encode())
+    try:
+        written, config = json.loads(metadata[CHECKSUMS]), json.loads(metadata[CONFIG])
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"metadata: no JSON: {error}") from error
+    if not isinstance(written, dict) or written.keys() != found.keys():
+        raise ModelFormatError("metadata: expected a checksum of every tensor and of the configuration")
+    for name, crc in found.items():
+        if written[name] != f"{crc:08x}":
+            raise ModelFormatError(f"{name or 'the configuration'}: damaged: its checksum is another")
+    return config, tensors
+
+
+def write(path: Path, config: Config, state: State) -> None:
+    """Write a configuration and a state dict.
+
+    Raises:
+        ArgumentError: the configuration holds something that JSON does not.
+        OSError: the disk does not take it.
+    """
+    try:
+        text = json.dumps(config)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"config: expected numbers, strings, lists and dicts: {error}") from error
+    sums = {name: checksum(name, array) for name, array in state.items()}
+    sums[CONFIG_NAME] = zlib.crc32(text.encode())
+    metadata = {
+        FORMAT: FORMAT_VERSION,
+        VERSION: __version__,
+        CONFIG: text,
+        CHECKSUMS: json.dumps({name: f"{crc:08x}" for name, crc in sums.items()}),
+    }
+    write_tensors(path, state, metadata)

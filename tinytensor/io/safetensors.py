@@ -1,0 +1,174 @@
+"""safetensors files, read strictly: header first, every byte accounted for, then the data once.
+
+The library's own reader accepts what its format forbids (duplicate keys, a header that starts with a
+space) and copies from a memory map, twice the time of a plain read; writing is its work.
+
+Source: the format section of the safetensors README.
+"""
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from tinytensor.errors import ModelFormatError
+from tinytensor.kernels.boundary import Array
+
+__all__ = ["Header", "checksum", "read_data", "read_header", "write"]
+
+HEADER_LIMIT = 2 << 20  # parsed JSON takes up to 24 times its bytes: 50 MB
+CHUNK = 1 << 20  # bytes that are still in cache when their checksum is computed
+
+DTYPES = {
+    "F32": "<f4", "F64": "<f8", "BOOL": "|b1", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
+    "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
+}  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One tensor of a file: where its bytes are, counted from the start of the data."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+class Header(NamedTuple):
+    """What stands before the data."""
+
+    metadata: dict[str, str]
+    entries: dict[str, Entry]
+
+
+def read_header(file: BinaryIO) -> Header:
+    """The checked header; leaves the file at the first byte of the data.
+
+    Raises:
+        ModelFormatError: it breaks a rule of the format, or does not account for every byte of the file.
+    """
+    size = os.fstat(file.fileno()).st_size
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > size - 8:
+        raise ModelFormatError(f"the header is said to have {length} bytes, the file has {size}")
+    if length > HEADER_LIMIT:
+        raise ModelFormatError(f"expected a header of at most {HEADER_LIMIT} bytes, got {length}")
+    text = file.read(length)
+    if not text.startswith(b"{"):
+        raise ModelFormatError("the header does not start with {")
+    try:
+        parsed = json.loads(text.decode("utf-8"), object_pairs_hook=without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"the header is no JSON: {error}") from error
+    metadata = parsed.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ModelFormatError("__metadata__: expected strings")
+    entries = {name: entry(name, described) for name, described in parsed.items()}
+    refuse_gaps(entries, size - 8 - length)
+    return Header(metadata, entries)
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, whose keys must differ."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def is_size(value: Any) -> bool:
+    """Whether this is an integer from 0 on."""
+    return type(value) is int and value >= 0
+
+
+def entry(name: str, described: Any) -> Entry:
+    """One tensor's description, checked by itself."""
+    if not isinstance(described, dict) or described.keys() != {"dtype", "shape", "data_offsets"}:
+        raise ModelFormatError(f"{name[:80]}: expected dtype, shape and data_offsets")
+    dtype, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise ModelFormatError(f"{name[:80]}: dtype: expected one of {', '.join(DTYPES)}, got {dtype!r:.40}")
+    if not isinstance(shape, list) or len(shape) > 64 or not all(map(is_size, shape)):
+        raise ModelFormatError(f"{name[:80]}: shape: expected at most 64 lengths, got {shape!r:.80}")
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(is_size, offsets)):
+        raise ModelFormatError(f"{name[:80]}: data_offsets: expected [begin, end], got {offsets!r:.80}")
+    begin, end = offsets
+    needed = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+    if needed != end - begin:
+        raise ModelFormatError(f"{name[:80]}: {dtype} {shape} has {needed} bytes, the offsets {end - begin}")
+    return Entry(np.dtype(DTYPES[dtype]), tuple(shape), begin, end)
+
+
+def refuse_gaps(entries: Mapping[str, Entry], size: int) -> None:
+    """Raise unless the tensors fill the data one after the other."""
+    end = 0
+    for name, each in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if each.begin != end:
+            raise ModelFormatError(f"{name[:80]}: starts at byte {each.begin}, the one before ends at {end}")
+        end = each.end
+    if end != size:
+        raise ModelFormatError(f"the tensors have {end} bytes, the file has {size} bytes of data")
+
+
+def read_data(file: BinaryIO, header: Header, checksums: bool) -> tuple[dict[str, Array], dict[str, int]]:
+    """The tensors as read-only views of one buffer, and if asked for their checksums.
+
+    Raises:
+        ModelFormatError: the file is shorter than it was, or a bool is neither 0 nor 1.
+    """
+    size = max((each.end for each in header.entries.values()), default=0)
+    buffer = np.empty(size, np.uint8)
+    memory = memoryview(buffer)
+    sums = {}
+    for name, each in sorted(header.entries.items(), key=lambda item: item[1].begin):
+        crc = preamble(name, each.dtype, each.shape)
+        for begin in range(each.begin, each.end, CHUNK):
+            chunk = memory[begin : min(begin + CHUNK, each.end)]
+            if file.readinto(chunk) != len(chunk):  # type: ignore[attr-defined]
+                raise ModelFormatError(f"{name[:80]}: the file ends within its data")
+            if checksums:
+                crc = zlib.crc32(chunk, crc)
+        sums[name] = crc
+        if each.dtype == bool and (buffer[each.begin : each.end] > 1).any():
+            raise ModelFormatError(f"{name[:80]}: expected bytes 0 and 1 as bools")
+    buffer.flags.writeable = False
+    tensors = {
+        name: buffer[each.begin : each.end].view(each.dtype).reshape(each.shape)
+        for name, each in header.entries.items()
+    }
+    return tensors, sums if checksums else {}
+
+
+def preamble(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    """Where a tensor's checksum starts, so that name, dtype and shape are covered."""
+    return zlib.crc32(f"{name} {dtype.name} {list(shape)}".encode("utf-8", "surrogatepass"))
+
+
+def checksum(name: str, array: Array) -> int:
+    """The CRC-32 of a tensor's name, dtype, shape and bytes, as `read_data` computes it."""
+    return zlib.crc32(
+        np.ascontiguousarray(array).reshape(-1).view(np.uint8), preamble(name, array.dtype, array.shape)
+    )
+
+
+def write(path: Path, tensors: Mapping[str, Array], metadata: dict[str, str]) -> None:
+    """Write tensors of any layout.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
+
+    contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
+    try:
+        save_file(contiguous, path, metadata)
+    except SafetensorError as error:
+        raise OSError(f"{path.name}: {error}") from error

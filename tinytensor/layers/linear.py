@@ -1,0 +1,168 @@
+"""`Linear`: a = Wx + b for every sample of a batch."""
+
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinytensor import initializers
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.kernels.boundary import FLOATS, allowed_dtype
+from tinytensor.kernels.matmul import matmul
+from tinytensor.layers.layer import Layer
+from tinytensor.tensor import Tensor
+
+__all__ = ["Affine", "Linear"]
+
+
+@final
+class Linear(Layer):
+    """y = x Wᵀ + b, which is a = Wx + b for one sample; (…, in_features) → (…, out_features).
+
+    `weight` has the shape (out_features, in_features), `bias` (out_features,) or is None. Every element is
+    computed in one order: start from the bias, then fma over the inputs 0, 1, 2, … float32 or float64; an
+    input of the other dtype gives float64, as NumPy promotes.
+
+    Args:
+        in_features: numbers in a sample.
+        out_features: numbers in its output.
+        bias: whether there is one (zeros at first), or its values.
+        weight: its values, instead of drawing them.
+        initializer: how to draw the weight, by name (`tt.initializers.names()`).
+        seed: the same seed draws the same weight.
+        dtype: float32 or float64; the weight's own, if that is given.
+
+    Raises:
+        ShapeError: weight, bias or an input has another shape.
+        DtypeError: another dtype.
+        ArgumentError: a number of features below 1, or an unknown initializer.
+
+    Source: Saitō, Deep Learning from Scratch, section 3.4 (there W is stored as (in, out)).
+
+    >>> import tinytensor as tt
+    >>> layer = tt.Linear(2, 3, weight=[[1, 3], [2, 4], [5, 6]], bias=[0.5, 0, 0])
+    >>> layer([1.0, 2.0]).tolist()
+    [7.5, 10.0, 17.0]
+    >>> layer
+    Linear(in_features=2, out_features=3)
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: Any = True,
+        *,
+        weight: Any = None,
+        initializer: str = "xavier_uniform",
+        seed: int | np.random.Generator | None = None,
+        dtype: DTypeLike | None = None,
+    ):
+        shape = (features("out_features", out_features), features("in_features", in_features))
+        if weight is None:
+            self.weight = initializers.get(initializer)(shape, seed=seed, dtype=floating(dtype or np.float32))
+        else:
+            self.weight = given("weight", weight, shape, dtype)
+        wanted = self.weight.dtype
+        if bias is True:
+            self.bias = initializers.zeros(shape[:1], dtype=wanted)
+        else:
+            self.bias = None if bias is None or bias is False else given("bias", bias, shape[:1], wanted)
+
+    @classmethod
+    def of(cls, weight: Any, bias: Any = None) -> "Linear":
+        """The layer of a weight (out, in) and, if there is one, a bias (out,).
+
+        >>> import tinytensor as tt
+        >>> tt.Linear.of([[1.0, 2.0]])
+        Linear(in_features=2, out_features=1, bias=False)
+        """
+        weight = Tensor(weight)
+        if weight.ndim != 2:
+            raise ShapeError(f"Linear.of: weight: expected (out_features, in_features), got {weight.shape}")
+        return cls(weight.shape[1], weight.shape[0], bias, weight=weight)
+
+    @property
+    def in_features(self) -> int:
+        """Numbers in a sample."""
+        return self.weight.shape[1]
+
+    @property
+    def out_features(self) -> int:
+        """Numbers in a sample's output."""
+        return self.weight.shape[0]
+
+    def config(self) -> dict[str, Any]:
+        """The shape, whether there is a bias, the dtype."""
+        return {
+            "in_features": self.in_features,
+            "out_features": self.out_features,
+            "bias": self.bias is not None,
+            "dtype": str(self.weight.dtype),
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """X Wᵀ + b."""
+        return affine(self, x, self.weight, self.bias)
+
+    def __repr__(self) -> str:
+        extras = ", bias=False" if self.bias is None else ""
+        if self.weight.dtype != np.float32:
+            extras += f", dtype={str(self.weight.dtype)!r}"
+        return f"Linear(in_features={self.in_features}, out_features={self.out_features}{extras})"
+
+
+Affine = Linear
+
+
+def features(name: str, value: Any) -> int:
+    """A number of features, checked."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
+        raise ArgumentError(f"Linear: {name}: expected a positive integer, got {value!r}")
+    return int(value.__index__())
+
+
+def floating(dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64, checked."""
+    wanted = allowed_dtype(dtype)
+    if wanted not in FLOATS:
+        raise DtypeError(f"Linear: dtype: expected float32 or float64, got {wanted}")
+    return wanted
+
+
+def given(name: str, values: Any, shape: tuple[int, ...], dtype: DTypeLike | None) -> Tensor:
+    """A weight or bias from the caller, checked."""
+    tensor = Tensor(values)
+    tensor = Tensor._wrap(tensor._floating()) if dtype is None else tensor.astype(floating(dtype))
+    if tensor.shape != shape:
+        hint = "; did you mean its .T?" if tensor.shape == shape[::-1] else ""
+        raise ShapeError(f"Linear: {name}: expected shape {shape}, got {tensor.shape}{hint}")
+    return tensor
+
+
+def affine(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """X Wᵀ + b for x of (…, in), weight of (out, in), bias of (out,)."""
+    out_features, in_features = weight.shape
+    if x.ndim == 0 or x.shape[-1] != in_features:
+        raise ShapeError(f"{layer!r}: expected (batch, {in_features}), got {x.shape}{hint(x, in_features)}")
+    if bias is not None and bias.shape != (out_features,):
+        raise ShapeError(f"{layer!r}: bias: expected shape ({out_features},), got {bias.shape}")
+    a, w, b = x._floating(), weight._array, None if bias is None else bias._array
+    if not a.dtype == w.dtype == (w if b is None else b).dtype or w.dtype not in FLOATS:
+        wanted = np.result_type(a, w, np.float32, *(() if b is None else (b,)))
+        a, w, b = a.astype(wanted), w.astype(wanted), None if b is None else b.astype(wanted)
+    b = None if b is None else np.ascontiguousarray(b)
+    y = matmul(a.reshape(-1, in_features) if a.size and a.ndim > 2 else a, w.T, b)
+    return Tensor._wrap(y.reshape(*a.shape[:-1], out_features))
+
+
+def hint(x: Tensor, in_features: int) -> str:
+    """What may have been meant, if there is something simple."""
+    if x.ndim == 2 and x.shape[0] == in_features:
+        return "; did you mean x.T?"
+    if x.ndim > 2 and x.size == x.shape[0] * in_features:
+        return "; did you mean to put Flatten() in front?"
+    return ""

@@ -1,0 +1,341 @@
+"""`Sequential`: layers one after the other, in a list that behaves like one."""
+
+import os
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from typing import Any, overload
+
+import numpy as np
+
+from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError, require
+from tinytensor.kernels.boundary import Array, as_operand
+from tinytensor.layers import changes
+from tinytensor.layers.layer import Layer, refuse_cycle
+from tinytensor.state_dict import Skipped, load_state_dict, state_dict
+from tinytensor.summary import Summary, summarize
+from tinytensor.tensor import Tensor
+
+__all__ = ["Sequential"]
+
+Entry = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
+
+
+class Sequential(Layer, MutableSequence[Any]):
+    """y = layer_n(… layer_2(layer_1(x))).
+
+    Each argument is a layer, a pair (name, layer), or a list or dict of them; keywords name layers, too. A
+    layer without a name is called by its position. It is a mutable sequence: `append insert pop extend`,
+    `+`, indices, slices (which share the layers), `del`; names stand where indices do.
+
+    Raises:
+        DtypeError: something is no layer.
+        ArgumentError: two layers of one name, or a model inside itself.
+
+    >>> import tinytensor as tt
+    >>> model = tt.Sequential(tt.Linear(784, 50, seed=0), tt.sigmoid, ("out", tt.Linear(50, 10, seed=1)))
+    >>> model
+    Sequential(
+        Linear(in_features=784, out_features=50),
+        Sigmoid(),
+        ('out', Linear(in_features=50, out_features=10)),
+    )
+    >>> model(tt.zeros((3, 784))).shape
+    (3, 10)
+    >>> model["out"] is model[-1]
+    True
+    """
+
+    def __init__(self, *layers: Any, **named: Layer):
+        self._entries: tuple[Entry, ...] = ()
+        self._replace(entries([*layers, named]))
+
+    # As a layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Layer by layer."""
+        for position, (_, layer) in enumerate(self._entries):
+            x = run(position, layer, x)
+        return x
+
+    def children(self) -> dict[str, Layer]:
+        """The layers by name."""
+        return {
+            str(position) if name is None else name: layer
+            for position, (name, layer) in enumerate(self._entries)
+        }
+
+    def config(self) -> dict[str, Any]:
+        """The layers: name, class and configuration of each."""
+        return {
+            "layers": [
+                {"name": name, "class": type(layer).__name__, "config": layer.config()}
+                for name, layer in self.children().items()
+            ]
+        }
+
+    def predict(self, x: Any, batch_size: int | None = None, progress: bool = False) -> Array:
+        """The outputs for an array of samples, as an array.
+
+        Args:
+            x: (n, …), anything array-like.
+            batch_size: how many samples go through the layers at a time; all by default.
+            progress: show a bar on the terminal (extra `cli`).
+
+        Raises:
+            ArgumentError: batch_size is below 1.
+            ShapeError: the samples do not fit the first layer.
+
+        >>> import tinytensor as tt
+        >>> tt.Sequential(tt.relu).predict([[1.0, -1.0], [-2.0, 2.0]], batch_size=1)
+        array([[1., 0.],
+               [0., 2.]], dtype=float32)
+        """
+        if batch_size is not None and batch_size < 1:
+            raise ArgumentError(f"predict: batch_size: expected at least 1, got {batch_size!r}")
+        array = x.numpy() if type(x) is Tensor else as_operand(x)
+        if array.ndim < 2 or not len(array):
+            return self(array).numpy()  # type: ignore[no-any-return]
+        size = batch_size or len(array)
+        starts: Iterable[int] = range(0, len(array), size)
+        if progress:
+            starts = require("rich.progress", extra="cli").track(starts, description="predicting")
+        return np.concatenate([self(array[start : start + size]).numpy() for start in starts])
+
+    def outputs(self, x: Any, *which: str | int) -> dict[str | int, Tensor]:
+        """What layers inside the model make of x, by name or index; without any named, all of them.
+
+        A layer of a Sequential inside this one is named `block.layer`.
+
+        Raises:
+            ArgumentError: there is no such layer.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Rescale(2.0), ("act", tt.relu))
+        >>> model.outputs([[1.0, -1.0]], 0, "act")
+        {0: Tensor([[ 2., -2.]], shape=(1, 2), dtype=float32),
+         'act': Tensor([[2., 0.]], shape=(1, 2), dtype=float32)}
+        """
+        paths = {each: self._path(each) for each in which}
+        seen = dict(self._trace(x if type(x) is Tensor else Tensor(x)))
+        return {each: seen[path] for each, path in paths.items()} if which else dict(seen)
+
+    def _path(self, key: str | int) -> str:
+        """The name of a layer that is given by name or index."""
+        self[key]
+        return key if isinstance(key, str) else list(self.children())[key]
+
+    def _trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Every layer's output, in the order in which they are computed."""
+        for position, (name, layer) in enumerate(self.children().items()):
+            if isinstance(layer, Sequential):
+                for inner, y in layer._trace(x):
+                    yield f"{name}.{inner}", y
+                    x = y
+            else:
+                x = run(position, layer, x)
+            yield name, x
+
+    # Parameters
+
+    def state_dict(self) -> dict[str, Array]:
+        """Every parameter as a read-only array, by name: `0.weight`, `block.1.bias`.
+
+        >>> import tinytensor as tt
+        >>> [(k, v.shape) for k, v in tt.Sequential(tt.Linear(3, 2)).state_dict().items()]
+        [('0.weight', (2, 3)), ('0.bias', (2,))]
+        """
+        return state_dict(self)
+
+    def load_state_dict(self, values: Mapping[str, Any], strict: bool = True) -> Skipped:
+        """Replace the parameters by those of `values`, all or, if anything is wrong, none.
+
+        Values are anything array-like of the parameter's shape and are converted to its dtype. With
+        `strict=False` missing and unexpected names are passed over, and returned.
+
+        Raises:
+            ArgumentError: names every missing, unexpected, mis-shaped and non-float entry.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Linear(2, 1, bias=False))
+        >>> model.load_state_dict({"0.weight": [[3.0, 4.0]]})
+        Skipped(missing=[], unexpected=[])
+        >>> model([1.0, 1.0]).tolist()
+        [7.0]
+        """
+        return load_state_dict(self, values, strict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file of the format that the name's ending asks for; see `tt.io.save`."""
+        from tinytensor.io import save  # the container must not need the formats to be imported
+
+        save(self, path)
+
+    def summary(self, shape: tuple[int, ...] | None = None) -> Summary:
+        """Every layer's output shape, parameters and bytes; printing it shows a table.
+
+        Args:
+            shape: of one sample; only needed where the first layer takes samples of any shape.
+
+        >>> import tinytensor as tt
+        >>> tt.Sequential(tt.Linear(784, 10), tt.softmax).summary().parameters
+        7850
+        """
+        return summarize(self, shape)
+
+    # As a sequence
+
+    def _replace(self, new: list[Entry]) -> None:
+        """Take these entries instead of the present ones, if they are right."""
+        names = [str(i) if name is None else name for i, (name, _) in enumerate(new)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ArgumentError(f"Sequential: expected different names, got {', '.join(twice)} twice")
+        for _, layer in new:
+            refuse_cycle(self, layer)
+        self._entries = tuple(new)
+        changes.bump()
+
+    def _position(self, key: Any) -> int:
+        """Where the layer of that index or name is."""
+        if isinstance(key, str):
+            names = list(self.children())
+            if key in names:
+                return names.index(key)
+            raise ArgumentError(f"Sequential: no layer is named {key!r}; there are {', '.join(names)}")
+        if not hasattr(key, "__index__"):
+            raise DtypeError(f"Sequential: expected an index, a slice or a name, got {key!r}")
+        if not -len(self) <= key.__index__() < len(self):
+            raise IndexError(f"Sequential: index {key} is out of range for {len(self)} layers")
+        return int(key.__index__()) % len(self)
+
+    @overload
+    def __getitem__(self, key: slice) -> "Sequential": ...
+    @overload
+    def __getitem__(self, key: int | str) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            part = Sequential()
+            part._replace(list(self._entries[key]))
+            return part
+        first, _, rest = key.partition(".") if isinstance(key, str) else (key, "", "")
+        layer = self._entries[self._position(first)][1]
+        if rest and not isinstance(layer, Sequential):
+            raise ArgumentError(f"Sequential: {first} is {layer!r} and has no layer {rest!r}")
+        return layer[rest] if rest else layer
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        new = list(self._entries)
+        if isinstance(key, slice):
+            new[key] = members(value)
+        else:
+            position = self._position(key)
+            name, layer = entry(value)
+            new[position] = (name or new[position][0], layer)
+        self._replace(new)
+
+    def __delitem__(self, key: Any) -> None:
+        new = list(self._entries)
+        del new[key if isinstance(key, slice) else self._position(key)]
+        self._replace(new)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return (layer for _, layer in self._entries)
+
+    def insert(self, index: int, value: Any) -> None:
+        """Put a layer, or a pair (name, layer), before that position.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Linear(784, 10))
+        >>> model.insert(0, ("scale", tt.Rescale(1 / 255)))
+        >>> list(model.children())
+        ['scale', '1']
+        """
+        new = list(self._entries)
+        new.insert(index, entry(value))
+        self._replace(new)
+
+    def extend(self, values: Iterable[Any]) -> None:
+        """Append layers, or pairs (name, layer), all or none.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Linear(784, 10))
+        >>> model.extend([tt.relu, ("out", tt.Linear(10, 2))])
+        >>> len(model)
+        3
+        """
+        self._replace([*self._entries, *members(values)])
+
+    def __add__(self, other: Iterable[Any]) -> "Sequential":
+        whole = self[:]
+        whole.extend(other)
+        return whole
+
+    def __repr__(self) -> str:
+        lines = [repr(layer) if name is None else f"({name!r}, {layer!r})" for name, layer in self._entries]
+        body = textwrap.indent("".join(f"{line},\n" for line in lines), "    ")
+        return f"Sequential(\n{body})" if body else "Sequential()"
+
+
+def entry(value: Any) -> Entry:
+    """What the caller gives as a layer, or as a pair of name and layer."""
+    name, layer = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
+    if not isinstance(layer, Layer):
+        hint = ""
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            hint = f"; did you mean {layer.__name__}(…)?"
+        elif callable(layer):
+            hint = f"; did you mean Lambda({getattr(layer, '__name__', '…')})?"
+        raise DtypeError(f"Sequential: expected a layer, got {layer!r}{hint}")
+    if name is not None and (not isinstance(name, str) or not name or "." in name or name.isdigit()):
+        raise ArgumentError(f"Sequential: expected a name without dots that is no number, got {name!r}")
+    return name, layer
+
+
+def entries(values: Iterable[Any]) -> list[Entry]:
+    """All entries of a list, and of the lists and dicts in it."""
+    found: list[Entry] = []
+    for value in values:
+        if isinstance(value, Mapping):
+            found += [entry(pair) for pair in value.items()]
+        elif isinstance(value, list | Iterator) or (isinstance(value, tuple) and not named(value)):
+            found += entries(value)
+        else:
+            found.append(entry(value))
+    return found
+
+
+def named(pair: tuple[Any, ...]) -> bool:
+    """Whether a tuple is a name and a layer, not two layers."""
+    return len(pair) == 2 and not isinstance(pair[0], Layer | tuple)
+
+
+def members(values: Any) -> list[Entry]:
+    """The entries of another Sequential, or of a list or dict."""
+    if isinstance(values, Sequential):
+        return list(values._entries)
+    if not isinstance(values, Iterable):
+        raise DtypeError(f"Sequential: expected a list of layers, got {values!r}; did you mean append?")
+    return entries([values if isinstance(values, Mapping) else list(values)])
+
+
+def run(position: int, layer: Layer, x: Tensor) -> Tensor:
+    """layer(x); an error says where it happened.
+
+    `Sequential[1][0] Linear(in_features=3, out_features=2): expected (batch, 3), got (3, 4)`
+    """
+    try:
+        return layer(x)  # type: ignore[no-any-return]
+    except TinyTensorError as error:
+        said, here = str(error), f"Sequential[{position}]"
+        if isinstance(layer, Sequential) and said.startswith("Sequential["):
+            message = here + said.removeprefix("Sequential")
+        else:
+            message = f"{here} {said}" if said.startswith(repr(layer)) else f"{here} {layer!r}: {said}"
+        error.args = (message,)
+        raise
+    except Exception as error:
+        error.add_note(f"in Sequential[{position}] {layer!r}")
+        raise

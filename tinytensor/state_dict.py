@@ -1,0 +1,80 @@
+"""State dicts: every parameter of a layer by name, out as arrays and in again, all or nothing."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinytensor.errors import ArgumentError, TinyTensorError
+from tinytensor.kernels.boundary import Array, as_operand
+from tinytensor.layers import changes
+from tinytensor.layers.layer import Layer, frozen
+from tinytensor.tensor import Tensor
+
+__all__ = ["Skipped", "load_state_dict", "state_dict"]
+
+
+class Skipped(NamedTuple):
+    """What `load_state_dict(…, strict=False)` passed over."""
+
+    missing: list[str]
+    unexpected: list[str]
+
+
+def state_dict(layer: Layer) -> dict[str, Array]:
+    """The parameters of a layer as read-only arrays by name."""
+    return {name: tensor.numpy() for name, tensor in layer.parameters().items()}
+
+
+def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True) -> Skipped:
+    """Replace the parameters of a layer by those of `values`, all or, if anything is wrong, none.
+
+    Values are anything array-like of the parameter's shape and are converted to its dtype; NaN and
+    infinities are values like others.
+
+    Raises:
+        ArgumentError: names every missing, unexpected, mis-shaped and non-float entry.
+    """
+    parameters = layer.parameters()
+    skipped = Skipped(
+        [name for name in parameters if name not in values],
+        [str(name) for name in values if name not in parameters],
+    )
+    replacements, problems = {}, []
+    if strict:
+        problems += [f"missing: {name} {parameters[name].shape}" for name in skipped.missing]
+        problems += [f"unexpected: {name} {np.shape(values[name])}" for name in skipped.unexpected]
+    for name in parameters.keys() & values.keys():
+        try:
+            replacements[name] = converted(values[name], parameters[name])
+        except TinyTensorError as error:
+            problems.append(f"{name}: {error}")
+    if problems:
+        raise ArgumentError(
+            f"{type(layer).__name__}: the state dict does not fit, nothing was loaded:"
+            + "".join(f"\n  {problem}" for problem in sorted(problems))
+        )
+    with changes.lock:
+        for name, tensor in replacements.items():
+            assign(layer, name, tensor)
+    return skipped
+
+
+def converted(value: Any, parameter: Tensor) -> Tensor:
+    """A value that fits the parameter's shape, in its dtype and frozen."""
+    array = as_operand(value)
+    if array.dtype.kind != parameter.dtype.kind:
+        raise ArgumentError(f"expected {parameter.dtype}, got {array.dtype}")
+    if array.shape != parameter.shape:
+        hint = "; did you mean its .T?" if array.shape == parameter.shape[::-1] else ""
+        raise ArgumentError(f"expected shape {parameter.shape}, got {array.shape}{hint}")
+    return frozen(Tensor(array, parameter.dtype))
+
+
+def assign(layer: Layer, path: str, tensor: Tensor) -> None:
+    """Set the parameter of that dotted name."""
+    for prefix, child in layer.children().items():
+        if path.startswith(f"{prefix}."):
+            return assign(child, path[len(prefix) + 1 :], tensor)
+    setattr(layer, path, tensor)
+    return None

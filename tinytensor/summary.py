@@ -1,0 +1,97 @@
+"""`model.summary()`: every layer's output shape, parameters and bytes, as a table."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tinytensor.creation import zeros
+from tinytensor.errors import TinyTensorError
+from tinytensor.layers.layer import Layer
+from tinytensor.layers.linear import Linear
+
+if TYPE_CHECKING:
+    from tinytensor.sequential import Sequential
+
+__all__ = ["Row", "Summary", "summarize"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of a model."""
+
+    name: str
+    layer: str
+    shape: tuple[int, ...] | None
+    parameters: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a model, and their sums."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in all parameters together."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all parameters together."""
+        return sum(row.bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        cells = [("name", "layer", "output", "parameters", "bytes")]
+        for row in self.rows:
+            shape = "?" if row.shape is None else ", ".join(["batch", *map(str, row.shape)])
+            cells.append((row.name, row.layer, f"({shape})", f"{row.parameters:,}", f"{row.bytes:,}"))
+        cells.append(("total", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if column > 2 else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in cells
+        ]
+        rule = "─" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    __repr__ = __str__
+
+
+def summarize(model: "Sequential", shape: tuple[int, ...] | None = None) -> Summary:
+    """The summary of a model for samples of that shape; without one, of what the first Linear takes."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    leaves = dict(leaf_layers(model))
+    if shape is not None:
+        shapes = output_shapes(model, shape)
+    else:
+        first = next((layer for layer in leaves.values() if isinstance(layer, Linear)), None)
+        with contextlib.suppress(TinyTensorError):  # as when a Reshape stands in front
+            shapes = output_shapes(model, (first.in_features,)) if first else {}
+    return Summary(tuple(row(name, layer, shapes.get(name)) for name, layer in leaves.items()))
+
+
+def leaf_layers(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """The layers of a model by name, those of a Sequential inside it as `block.layer`."""
+    for name, child in layer.children().items():
+        if type(child) is type(layer):
+            yield from leaf_layers(child, f"{prefix}{name}.")
+        else:
+            yield prefix + name, child
+
+
+def output_shapes(model: "Sequential", shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """The shapes that a batch of one zero sample takes on its way, by layer."""
+    return {str(name): y.shape[1:] for name, y in model.outputs(zeros((1, *shape))).items()}
+
+
+def row(name: str, layer: Layer, shape: tuple[int, ...] | None) -> Row:
+    """What the table says of one layer."""
+    tensors = layer.parameters().values()
+    numbers, size = sum(t.size for t in tensors), sum(t.numpy().nbytes for t in tensors)
+    return Row(name, repr(layer), shape, numbers, size)
