@@ -117,7 +117,7 @@ class Sequential(Layer, MutableSequence[Any]):
         """
         paths = {each: self._path(each) for each in which}
         seen = dict(self._trace(x if type(x) is Tensor else Tensor(x)))
-        return {each: seen[path] for each, path in paths.items()} if which else dict(seen)
+        return {each: seen[path] for each, path in (paths or {path: path for path in seen}).items()}
 
     def _path(self, key: str | int) -> str:
         """The name of a layer that is given by name or index."""
@@ -209,16 +209,16 @@ class Sequential(Layer, MutableSequence[Any]):
         return int(key.__index__()) % len(self)
 
     @overload
-    def __getitem__(self, key: slice) -> "Sequential": ...
-    @overload
     def __getitem__(self, key: int | str) -> Any: ...
+    @overload
+    def __getitem__(self, key: slice) -> "Sequential": ...
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             part = Sequential()
             part._replace(list(self._entries[key]))
             return part
         first, _, rest = key.partition(".") if isinstance(key, str) else (key, "", "")
-        layer = self._entries[self._position(first)][1]
+        layer: Any = self._entries[self._position(first)][1]
         if rest and not isinstance(layer, Sequential):
             raise ArgumentError(f"Sequential: {first} is {layer!r} and has no layer {rest!r}")
         return layer[rest] if rest else layer

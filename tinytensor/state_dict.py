@@ -23,7 +23,8 @@ class Skipped(NamedTuple):
 
 def state_dict(layer: Layer) -> dict[str, Array]:
     """The parameters of a layer as read-only arrays by name."""
-    return {name: tensor.numpy() for name, tensor in layer.parameters().items()}
+    with changes.lock:
+        return {name: tensor.numpy() for name, tensor in layer.parameters().items()}
 
 
 def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True) -> Skipped:

@@ -94,11 +94,11 @@ def refuse_unusual(data: bytes) -> None:
         if name not in OPCODES or count == OPCODE_LIMIT:
             raise ModelFormatError(f"byte {position}: {name} has no place in a dict of arrays")
         if name in PUTS:
-            index = len(memo) if name == "MEMOIZE" else int(argument)
+            index = len(memo) if argument is None else int(argument)
             if index > OPCODE_LIMIT:  # the unpickler allocates that many places
                 raise ModelFormatError(f"byte {position}: {name} {index}")
             memo[index] = previous
-        elif name in GETS and memo.get(int(argument)) in COMPOUND:
+        elif name in GETS and argument is not None and memo.get(int(argument)) in COMPOUND:
             raise ModelFormatError(f"byte {position}: {name} fetches a {memo[int(argument)]}")
         else:
             previous = name
@@ -150,7 +150,7 @@ def read(path: Path) -> tuple[Config, State]:
         shape = {"in_features": weight.shape[0], "out_features": weight.shape[1]}
         state |= {f"{2 * i}.weight": np.ascontiguousarray(weight.T), f"{2 * i}.bias": bias}
         layers += [
-            {"class": "Linear", "config": shape | {"dtype": weight.dtype.name}},
+            {"class": "Linear", "config": shape},
             {"class": "Sigmoid" if i < count - 1 else "Softmax", "config": {}},
         ]
     named = [{"name": str(position)} | layer for position, layer in enumerate(layers)]

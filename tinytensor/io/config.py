@@ -5,7 +5,7 @@ classes; which classes that may be is decided here and by the caller, so no file
 """
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tinytensor import activations
@@ -32,13 +32,11 @@ CustomObjects = Mapping[str, Any] | Iterable[Any] | None
 MAX_DEPTH = 64
 LISTED = 20
 
-KNOWN: Classes = {
-    each.__name__: each
-    for each in (
-        Sequential, Linear, Flatten, Reshape, Rescale, Dropout, Perceptron,
-        *{type(activations.get(name)) for name in activations.names()},
-    )
-}  # fmt: skip
+CLASSES: tuple[type[Layer], ...] = (
+    Sequential, Linear, Flatten, Reshape, Rescale, Dropout, Perceptron,
+    *(type(activations.get(name)) for name in activations.names()),
+)  # fmt: skip
+KNOWN: Classes = {each.__name__: each for each in CLASSES}
 
 
 def describe(layer: Layer) -> Config:
@@ -57,11 +55,13 @@ def describe(layer: Layer) -> Config:
     return dict(plain(layer))
 
 
-def everything_in(layer: Layer) -> Iterable[Layer]:
+def everything_in(layer: Layer, depth: int = 0) -> Iterator[Layer]:
     """The layer and all layers inside it."""
+    if depth > MAX_DEPTH:
+        raise ArgumentError(f"expected at most {MAX_DEPTH} layers inside one another")
     yield layer
     for child in layer.children().values():
-        yield from everything_in(child)
+        yield from everything_in(child, depth + 1)
 
 
 def build(config: Any, state: State, custom_objects: CustomObjects = None) -> Layer:
@@ -78,7 +78,7 @@ def build(config: Any, state: State, custom_objects: CustomObjects = None) -> La
     ...       {"weight": np.ones((1, 1), np.float32)})
     Linear(in_features=1, out_features=1, bias=False)
     """
-    layer = build_layer(config, state, KNOWN | by_name(custom_objects), "model", 0)
+    layer = build_layer(config, state, {**KNOWN, **by_name(custom_objects)}, "model", 0)
     parameters = layer.parameters()
     problems = [f"missing: {name} {parameters[name].shape}" for name in parameters.keys() - state.keys()]
     problems += [f"unexpected: {name} {state[name].shape}" for name in state.keys() - parameters.keys()]
@@ -95,7 +95,7 @@ def build(config: Any, state: State, custom_objects: CustomObjects = None) -> La
             + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
         )
     for name, array in state.items():
-        assign(layer, name, Tensor(array))
+        assign(layer, name, Tensor(array, array.dtype))
     return layer
 
 
@@ -133,18 +133,28 @@ def build_layer(config: Any, state: State, classes: Classes, where: str, depth: 
     where = f"{where} {name}"
     if cls is Sequential:
         return build_sequential(arguments, inner, classes, where, depth)
-    if cls is Linear and "weight" not in own:  # its constructor would draw one, of any size
-        raise ModelFormatError(f"{where}: missing: weight")
+    if cls is Linear:
+        refuse_drawing(own, arguments, where)
     values = {
         key: build_argument(value, inner.get(key, {}), classes, f"{where}.{key}", depth + 1)
         for key, value in arguments.items()
     }
     try:
         names = inspect.signature(cls).parameters
-        values |= {key: Tensor(array) for key, array in own.items() if key in names}
+        given = {key: array for key, array in own.items() if key in names and values.get(key) is not False}
+        values |= {key: Tensor(array, array.dtype) for key, array in given.items()}
         return cls(**values)
     except Exception as error:
         raise ModelFormatError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def refuse_drawing(own: State, arguments: Config, where: str) -> None:
+    """Raise if a Linear would draw or convert its weight, which could be of any size."""
+    if "weight" not in own:
+        raise ModelFormatError(f"{where}: missing: weight")
+    unknown = arguments.keys() - {"in_features", "out_features", "bias"}
+    if unknown:
+        raise ModelFormatError(f"{where}: no file has {', '.join(sorted(unknown))[:80]} as arguments")
 
 
 def build_argument(value: Any, state: State, classes: Classes, where: str, depth: int) -> Any:

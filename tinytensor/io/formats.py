@@ -1,10 +1,13 @@
 """`tt.load` and `model.save`: the table of formats, told apart by content when reading, by name when writing.
 
-A format is a module with `read(path) -> (config, state)`, `write(path, config, state)` or both.
+A format is a module with `read(path) -> (config, state)`, `write(path, config, state)` or both, and a row
+here: its name, how a file of it is recognised by the first bytes (and by more, where archives differ inside
+only), and how the names of its files end.
 """
 
 import importlib
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +28,7 @@ class Format(NamedTuple):
 
     module: str
     name: str
-    matches: Callable[[bytes], bool] | None
+    matches: Callable[[bytes, Path], bool] | None
     suffix: str | None
 
     def imported(self) -> Any:
@@ -33,12 +36,12 @@ class Format(NamedTuple):
         return importlib.import_module(self.module)
 
 
-def looks_like_safetensors(head: bytes) -> bool:
+def looks_like_safetensors(head: bytes, path: Path) -> bool:
     """Eight bytes of length, then a JSON object."""
     return len(head) > 8 and head[8:9] == b"{"
 
 
-def looks_like_pickle(head: bytes) -> bool:
+def looks_like_pickle(head: bytes, path: Path) -> bool:
     """The opcode PROTO and a protocol that exists."""
     return head[:1] == b"\x80" and head[1:2] <= b"\x05"
 
@@ -56,10 +59,12 @@ def identify(path: str | os.PathLike[str]) -> Format:
         ModelFormatError: it is none that tinytensor reads.
         OSError: it cannot be read.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait, a device never end
+        raise ModelFormatError(f"{os.fspath(path)}: expected a file")
     with open(path, "rb") as file:
         head = file.read(HEAD)
     for each in FORMATS:
-        if each.matches and each.matches(head):
+        if each.matches and each.matches(head, Path(path)):
             return each
     known = ", ".join(each.name for each in FORMATS if each.matches)
     raise ModelFormatError(

@@ -1,13 +1,12 @@
 """Our own format: a safetensors file whose metadata holds the configuration and checksums of everything."""
 
 import json
-import zlib
 from pathlib import Path
 
 from tinytensor import __version__
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.io.config import Config, State
-from tinytensor.io.safetensors import checksum, read_data, read_header
+from tinytensor.io.safetensors import checksum, crc_of_text, parse_json, read_data, read_header
 from tinytensor.io.safetensors import write as write_tensors
 
 __all__ = ["is_ours", "read", "write"]
@@ -30,9 +29,14 @@ def read(path: Path) -> tuple[Config, State]:
     Raises:
         ModelFormatError: the file is damaged, or of a later version of the format.
     """
-    with open(path, "rb", buffering=0) as file:
-        header = read_header(file)  # type: ignore[arg-type]
+    with open(path, "rb") as file:
+        header = read_header(file)
         metadata = header.metadata
+        if not is_ours(metadata):
+            raise ModelFormatError(
+                "not written by tinytensor, so it says nothing about layers; build the model and put the "
+                "weights into it: model.load_state_dict(safetensors.numpy.load_file(path))"
+            )
         if metadata.keys() != {FORMAT, VERSION, CONFIG, CHECKSUMS}:
             raise ModelFormatError(
                 f"metadata: expected tinytensor's four entries, got {sorted(metadata)!r:.200}"
@@ -42,12 +46,9 @@ def read(path: Path) -> tuple[Config, State]:
                 f"expected version {FORMAT_VERSION} of the format, got {metadata[FORMAT]!r:.20}, written by "
                 f"tinytensor {metadata[VERSION]!r:.20}; this is tinytensor {__version__}"
             )
-        tensors, found = read_data(file, header, checksums=True)  # type: ignore[arg-type]
-    found[CONFIG_NAME] = zlib.crc32(metadata[CONFIG].encode())
-    try:
-        written, config = json.loads(metadata[CHECKSUMS]), json.loads(metadata[CONFIG])
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"metadata: no JSON: {error}") from error
+        tensors, found = read_data(file, header, checksums=True)
+    found[CONFIG_NAME] = crc_of_text(metadata[CONFIG])
+    written, config = parse_json(metadata[CHECKSUMS]), parse_json(metadata[CONFIG])
     if not isinstance(written, dict) or written.keys() != found.keys():
         raise ModelFormatError("metadata: expected a checksum of every tensor and of the configuration")
     for name, crc in found.items():
@@ -68,7 +69,7 @@ def write(path: Path, config: Config, state: State) -> None:
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"config: expected numbers, strings, lists and dicts: {error}") from error
     sums = {name: checksum(name, array) for name, array in state.items()}
-    sums[CONFIG_NAME] = zlib.crc32(text.encode())
+    sums[CONFIG_NAME] = crc_of_text(text)
     metadata = {
         FORMAT: FORMAT_VERSION,
         VERSION: __version__,

@@ -11,18 +11,19 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["Header", "checksum", "read_data", "read_header", "write"]
+__all__ = ["Header", "checksum", "crc_of_text", "parse_json", "read_data", "read_header", "write"]
 
 HEADER_LIMIT = 2 << 20  # parsed JSON takes up to 24 times its bytes: 50 MB
-CHUNK = 1 << 20  # bytes that are still in cache when their checksum is computed
 
 DTYPES = {
     "F32": "<f4", "F64": "<f8", "BOOL": "|b1", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
@@ -46,7 +47,7 @@ class Header(NamedTuple):
     entries: dict[str, Entry]
 
 
-def read_header(file: BinaryIO) -> Header:
+def read_header(file: BufferedReader) -> Header:
     """The checked header; leaves the file at the first byte of the data.
 
     Raises:
@@ -62,15 +63,23 @@ def read_header(file: BinaryIO) -> Header:
     if not text.startswith(b"{"):
         raise ModelFormatError("the header does not start with {")
     try:
-        parsed = json.loads(text.decode("utf-8"), object_pairs_hook=without_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"the header is no JSON: {error}") from error
+        parsed = parse_json(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise ModelFormatError(f"the header is no UTF-8: {error}") from error
     metadata = parsed.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise ModelFormatError("__metadata__: expected strings")
     entries = {name: entry(name, described) for name, described in parsed.items()}
     refuse_gaps(entries, size - 8 - length)
     return Header(metadata, entries)
+
+
+def parse_json(text: str) -> Any:
+    """What a JSON text says, if it says each thing once."""
+    try:
+        return json.loads(text, object_pairs_hook=without_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"no JSON: {str(error)[:200]}") from error
 
 
 def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -84,25 +93,27 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def is_size(value: Any) -> bool:
-    """Whether this is an integer from 0 on."""
-    return type(value) is int and value >= 0
+    """Whether this is an integer from 0 on that fits 63 bits."""
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 def entry(name: str, described: Any) -> Entry:
     """One tensor's description, checked by itself."""
     if not isinstance(described, dict) or described.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ModelFormatError(f"{name[:80]}: expected dtype, shape and data_offsets")
+        raise ModelFormatError(f"{name!r:.80}: expected dtype, shape and data_offsets")
     dtype, shape, offsets = described["dtype"], described["shape"], described["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ModelFormatError(f"{name[:80]}: dtype: expected one of {', '.join(DTYPES)}, got {dtype!r:.40}")
+        raise ModelFormatError(f"{name!r:.80}: dtype: expected one of {', '.join(DTYPES)}, got {dtype!r:.40}")
     if not isinstance(shape, list) or len(shape) > 64 or not all(map(is_size, shape)):
-        raise ModelFormatError(f"{name[:80]}: shape: expected at most 64 lengths, got {shape!r:.80}")
+        raise ModelFormatError(f"{name!r:.80}: shape: expected at most 64 lengths, got {shape!r:.80}")
     if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(is_size, offsets)):
-        raise ModelFormatError(f"{name[:80]}: data_offsets: expected [begin, end], got {offsets!r:.80}")
+        raise ModelFormatError(f"{name!r:.80}: data_offsets: expected [begin, end], got {offsets!r:.80}")
     begin, end = offsets
     needed = math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize
+    if math.prod(filter(None, shape)) >= 1 << 59:  # more than NumPy takes, even with a length of 0
+        raise ModelFormatError(f"{name!r:.80}: shape: {shape} is too large")
     if needed != end - begin:
-        raise ModelFormatError(f"{name[:80]}: {dtype} {shape} has {needed} bytes, the offsets {end - begin}")
+        raise ModelFormatError(f"{name!r:.80}: {dtype} {shape} has {needed} bytes, the offsets {end - begin}")
     return Entry(np.dtype(DTYPES[dtype]), tuple(shape), begin, end)
 
 
@@ -111,13 +122,15 @@ def refuse_gaps(entries: Mapping[str, Entry], size: int) -> None:
     end = 0
     for name, each in sorted(entries.items(), key=lambda item: item[1][2:]):
         if each.begin != end:
-            raise ModelFormatError(f"{name[:80]}: starts at byte {each.begin}, the one before ends at {end}")
+            raise ModelFormatError(f"{name!r:.80}: starts at byte {each.begin}, the one before ends at {end}")
         end = each.end
     if end != size:
         raise ModelFormatError(f"the tensors have {end} bytes, the file has {size} bytes of data")
 
 
-def read_data(file: BinaryIO, header: Header, checksums: bool) -> tuple[dict[str, Array], dict[str, int]]:
+def read_data(
+    file: BufferedReader, header: Header, checksums: bool
+) -> tuple[dict[str, Array], dict[str, int]]:
     """The tensors as read-only views of one buffer, and if asked for their checksums.
 
     Raises:
@@ -125,37 +138,38 @@ def read_data(file: BinaryIO, header: Header, checksums: bool) -> tuple[dict[str
     """
     size = max((each.end for each in header.entries.values()), default=0)
     buffer = np.empty(size, np.uint8)
-    memory = memoryview(buffer)
-    sums = {}
-    for name, each in sorted(header.entries.items(), key=lambda item: item[1].begin):
-        crc = preamble(name, each.dtype, each.shape)
-        for begin in range(each.begin, each.end, CHUNK):
-            chunk = memory[begin : min(begin + CHUNK, each.end)]
-            if file.readinto(chunk) != len(chunk):  # type: ignore[attr-defined]
-                raise ModelFormatError(f"{name[:80]}: the file ends within its data")
+    sums: dict[str, Future[int]] = {}
+    with ThreadPoolExecutor(max_workers=1) as pool:  # a checksum takes as long as the reading
+        for name, each in sorted(header.entries.items(), key=lambda item: item[1].begin):
+            content = buffer[each.begin : each.end].data
+            if file.readinto(content) != len(content):
+                raise ModelFormatError(f"{name!r:.80}: the file ends within its data")
             if checksums:
-                crc = zlib.crc32(chunk, crc)
-        sums[name] = crc
-        if each.dtype == bool and (buffer[each.begin : each.end] > 1).any():
-            raise ModelFormatError(f"{name[:80]}: expected bytes 0 and 1 as bools")
+                sums[name] = pool.submit(zlib.crc32, content, preamble(name, each.dtype, each.shape))
+            if each.dtype == bool and (buffer[each.begin : each.end] > 1).any():
+                raise ModelFormatError(f"{name!r:.80}: expected bytes 0 and 1 as bools")
     buffer.flags.writeable = False
     tensors = {
         name: buffer[each.begin : each.end].view(each.dtype).reshape(each.shape)
         for name, each in header.entries.items()
     }
-    return tensors, sums if checksums else {}
+    return tensors, {name: each.result() for name, each in sums.items()}
 
 
 def preamble(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
     """Where a tensor's checksum starts, so that name, dtype and shape are covered."""
-    return zlib.crc32(f"{name} {dtype.name} {list(shape)}".encode("utf-8", "surrogatepass"))
+    return crc_of_text(f"{name} {dtype.name} {list(shape)}")
+
+
+def crc_of_text(text: str) -> int:
+    """The CRC-32 of a text; JSON may hold halves of surrogate pairs."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
 
 
 def checksum(name: str, array: Array) -> int:
     """The CRC-32 of a tensor's name, dtype, shape and bytes, as `read_data` computes it."""
-    return zlib.crc32(
-        np.ascontiguousarray(array).reshape(-1).view(np.uint8), preamble(name, array.dtype, array.shape)
-    )
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return zlib.crc32(content.data, preamble(name, array.dtype, array.shape))
 
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: dict[str, str]) -> None:
@@ -172,3 +186,5 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: dict[str, str]) ->
         save_file(contiguous, path, metadata)
     except SafetensorError as error:
         raise OSError(f"{path.name}: {error}") from error
+    with open(path, "rb") as file:
+        read_header(file)  # what we would not read, we do not write

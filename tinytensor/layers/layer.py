@@ -13,6 +13,7 @@ from tinytensor.tensor import Tensor
 
 __all__ = ["Layer"]
 
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 SHOWN_ELEMENTS = 8
 
 
@@ -81,25 +82,24 @@ class Layer(ABC):
         >>> tt.LeakyReLU(0.2).config()
         {'negative_slope': 0.2}
         """
-        return {name: plain(value) for name, value in self._arguments().items() if type(value) is not Tensor}
-
-    def _arguments(self) -> dict[str, Any]:
-        """The constructor's arguments by name, as the attributes that keep them."""
-        names = list(inspect.signature(type(self)).parameters)
-        missing = [name for name in names if not hasattr(self, name)]
-        if missing:
+        parameters = inspect.signature(type(self)).parameters.values()
+        lost = [p.name for p in parameters if p.kind not in BY_NAME or not hasattr(self, p.name)]
+        if lost:
             raise ArgumentError(
                 f"{type(self).__name__}: expected an attribute for each argument of __init__, found no "
-                f"{', '.join(missing)}; set self.{missing[0]} = {missing[0]}, or define config()"
+                f"{', '.join(lost)}; set self.{lost[0]} = {lost[0]}, or define config()"
             )
-        return {name: getattr(self, name) for name in names}
+        values = {p.name: getattr(self, p.name) for p in parameters}
+        return {name: plain(value) for name, value in values.items() if type(value) is not Tensor}
 
     def __repr__(self) -> str:
+        cls = type(self)
         try:
-            arguments = self.config() | self._arguments()
+            config = self.config()
         except ArgumentError:
-            return f"{type(self).__name__}(…)"
-        return f"{type(self).__name__}({code_of_arguments(type(self), arguments)})"
+            return f"{cls.__name__}(…)"
+        values = {name: getattr(self, name, config.get(name)) for name in inspect.signature(cls).parameters}
+        return f"{cls.__name__}({code_of_arguments(cls, values)})"
 
     def __setattr__(self, name: str, value: Any) -> None:
         former = self.__dict__.get(name)
@@ -150,16 +150,23 @@ def code_of_arguments(cls: type, arguments: dict[str, Any]) -> str:
 
 def code(value: Any) -> str:
     """An argument as Python code: a small Tensor as its numbers, a large one as zeros of its shape."""
+    if type(value) is Tensor and value.size > SHOWN_ELEMENTS:
+        return f"zeros({value.shape}, {value.dtype.name!r})"
+    if type(value) is Tensor and value.dtype == np.float32:
+        return code(np.vectorize(shortest, otypes=[float])(value.numpy()).tolist())
     if type(value) is Tensor:
-        if value.size > SHOWN_ELEMENTS:
-            return f"zeros({value.shape}, {str(value.dtype)!r})"
-        return repr(np.vectorize(lambda x: float(str(x)), otypes=[float])(value.numpy()).tolist())
+        return f"Tensor({code(value.tolist())}, {value.dtype.name!r})"
     if isinstance(value, float) and not math.isfinite(value):
         return f"float({str(value)!r})"
     if isinstance(value, list | tuple):
         items = ", ".join(map(code, value))
         return f"[{items}]" if isinstance(value, list) else f"({items},)"
     return repr(value)
+
+
+def shortest(x: np.float32) -> float:
+    """The float with the fewest digits that is x in float32: 0.7, not 0.699999988079071."""
+    return float(str(x))
 
 
 def frozen(tensor: Tensor) -> Tensor:

@@ -96,12 +96,11 @@ class Linear(Layer):
         return self.weight.shape[0]
 
     def config(self) -> dict[str, Any]:
-        """The shape, whether there is a bias, the dtype."""
+        """The shape, and whether there is a bias."""
         return {
             "in_features": self.in_features,
             "out_features": self.out_features,
             "bias": self.bias is not None,
-            "dtype": str(self.weight.dtype),
         }
 
     def forward(self, x: Tensor) -> Tensor:
@@ -111,7 +110,7 @@ class Linear(Layer):
     def __repr__(self) -> str:
         extras = ", bias=False" if self.bias is None else ""
         if self.weight.dtype != np.float32:
-            extras += f", dtype={str(self.weight.dtype)!r}"
+            extras += f", dtype={self.weight.dtype.name!r}"
         return f"Linear(in_features={self.in_features}, out_features={self.out_features}{extras})"
 
 

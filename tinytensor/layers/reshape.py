@@ -27,13 +27,10 @@ class Reshape(Layer):
     shape: tuple[int, ...]
 
     def __init__(self, shape: int | Sequence[int]):
-        try:
-            lengths = tuple(int(n.__index__()) for n in ((shape,) if hasattr(shape, "__index__") else shape))  # type: ignore
-        except (TypeError, AttributeError):
-            lengths = (-2,)
-        if min(lengths, default=0) < -1 or lengths.count(-1) > 1:
+        lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+        if any(not hasattr(n, "__index__") or n < -1 for n in lengths) or lengths.count(-1) > 1:
             raise ArgumentError(f"Reshape: shape: expected lengths, at most one of them -1, got {shape!r}")
-        self.shape = lengths
+        self.shape = tuple(int(n) for n in lengths)
 
     def forward(self, x: Tensor) -> Tensor:
         """Every sample in the other shape."""
