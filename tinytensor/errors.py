@@ -6,6 +6,7 @@ from types import ModuleType
 __all__ = [
     "ArgumentError",
     "DatasetError",
+    "DownloadError",
     "DtypeError",
     "MissingExtra",
     "ModelFormatError",
@@ -42,6 +43,10 @@ class UnsupportedOp(ModelFormatError):
 
 class DatasetError(TinyTensorError, OSError):
     """A dataset is missing, damaged or out of reach."""
+
+
+class DownloadError(DatasetError):
+    """No server gave a file; there may be no network."""
 
 
 class MissingExtra(TinyTensorError, ImportError):
