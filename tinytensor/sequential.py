@@ -2,7 +2,8 @@
 
 import os
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -54,7 +55,7 @@ class Sequential(Layer, MutableSequence[Any]):
     def forward(self, x: Tensor) -> Tensor:
         """Layer by layer."""
         for position, (_, layer) in enumerate(self._entries):
-            x = run(position, layer, x)
+            x = run(position, layer, x, layer)
         return x
 
     def children(self) -> dict[str, Layer]:
@@ -116,7 +117,8 @@ class Sequential(Layer, MutableSequence[Any]):
          'act': Tensor([[2., 0.]], shape=(1, 2), dtype=float32)}
         """
         paths = {each: self._path(each) for each in which}
-        seen = dict(self._trace(x if type(x) is Tensor else Tensor(x)))
+        seen: dict[str, Tensor] = {}
+        self._record(x if type(x) is Tensor else Tensor(x), "", seen)
         return {each: seen[path] for each, path in (paths or {path: path for path in seen}).items()}
 
     def _path(self, key: str | int) -> str:
@@ -124,16 +126,15 @@ class Sequential(Layer, MutableSequence[Any]):
         self[key]
         return key if isinstance(key, str) else list(self.children())[key]
 
-    def _trace(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Every layer's output, in the order in which they are computed."""
+    def _record(self, x: Tensor, prefix: str, seen: dict[str, Tensor]) -> Tensor:
+        """`forward`, with every layer's output put into `seen`."""
         for position, (name, layer) in enumerate(self.children().items()):
+            path = f"{prefix}{name}"
+            call: Callable[[Tensor], Tensor] = layer
             if isinstance(layer, Sequential):
-                for inner, y in layer._trace(x):
-                    yield f"{name}.{inner}", y
-                    x = y
-            else:
-                x = run(position, layer, x)
-            yield name, x
+                call = partial(layer._record, prefix=f"{path}.", seen=seen)
+            x = seen[path] = run(position, layer, x, call)
+        return x
 
     # Parameters
 
@@ -321,13 +322,13 @@ def members(values: Any) -> list[Entry]:
     return entries([values if isinstance(values, Mapping) else list(values)])
 
 
-def run(position: int, layer: Layer, x: Tensor) -> Tensor:
-    """layer(x); an error says where it happened.
+def run(position: int, layer: Layer, x: Tensor, call: Callable[[Tensor], Tensor]) -> Tensor:
+    """call(x); an error says at which layer it happened.
 
     `Sequential[1][0] Linear(in_features=3, out_features=2): expected (batch, 3), got (3, 4)`
     """
     try:
-        return layer(x)  # type: ignore[no-any-return]
+        return call(x)
     except TinyTensorError as error:
         said, here = str(error), f"Sequential[{position}]"
         if isinstance(layer, Sequential) and said.startswith("Sequential["):

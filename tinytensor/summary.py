@@ -1,6 +1,7 @@
 """`model.summary()`: every layer's output shape, parameters and bytes, as a table."""
 
 import contextlib
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from tinytensor.layers.linear import Linear
 
 if TYPE_CHECKING:
     from tinytensor.sequential import Sequential
+
+SHOWN = 60  # characters of a layer
 
 __all__ = ["Row", "Summary", "summarize"]
 
@@ -94,4 +97,4 @@ def row(name: str, layer: Layer, shape: tuple[int, ...] | None) -> Row:
     """What the table says of one layer."""
     tensors = layer.parameters().values()
     numbers, size = sum(t.size for t in tensors), sum(t.numpy().nbytes for t in tensors)
-    return Row(name, repr(layer), shape, numbers, size)
+    return Row(name, textwrap.shorten(repr(layer), SHOWN, placeholder=" …"), shape, numbers, size)

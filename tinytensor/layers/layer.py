@@ -153,20 +153,17 @@ def code(value: Any) -> str:
     if type(value) is Tensor and value.size > SHOWN_ELEMENTS:
         return f"zeros({value.shape}, {value.dtype.name!r})"
     if type(value) is Tensor and value.dtype == np.float32:
-        return code(np.vectorize(shortest, otypes=[float])(value.numpy()).tolist())
+        fewest_digits = value.numpy().astype(str)  # 0.7, not 0.699999988079071
+        return code(fewest_digits.astype(float).tolist())
     if type(value) is Tensor:
         return f"Tensor({code(value.tolist())}, {value.dtype.name!r})"
     if isinstance(value, float) and not math.isfinite(value):
         return f"float({str(value)!r})"
     if isinstance(value, list | tuple):
         items = ", ".join(map(code, value))
-        return f"[{items}]" if isinstance(value, list) else f"({items},)"
+        comma = "," if len(value) == 1 else ""
+        return f"[{items}]" if isinstance(value, list) else f"({items}{comma})"
     return repr(value)
-
-
-def shortest(x: np.float32) -> float:
-    """The float with the fewest digits that is x in float32: 0.7, not 0.699999988079071."""
-    return float(str(x))
 
 
 def frozen(tensor: Tensor) -> Tensor:

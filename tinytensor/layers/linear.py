@@ -134,8 +134,7 @@ def floating(dtype: DTypeLike) -> np.dtype[Any]:
 
 def given(name: str, values: Any, shape: tuple[int, ...], dtype: DTypeLike | None) -> Tensor:
     """A weight or bias from the caller, checked."""
-    tensor = Tensor(values)
-    tensor = Tensor._wrap(tensor._floating()) if dtype is None else tensor.astype(floating(dtype))
+    tensor = Tensor._wrap(Tensor(values)._floating()) if dtype is None else Tensor(values, floating(dtype))
     if tensor.shape != shape:
         hint = "; did you mean its .T?" if tensor.shape == shape[::-1] else ""
         raise ShapeError(f"Linear: {name}: expected shape {shape}, got {tensor.shape}{hint}")
