@@ -48,7 +48,7 @@ from tinytensor.errors import (
     UnsupportedOp,
 )  # fmt: skip
 from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
-from tinytensor.io import load
+from tinytensor.io import load, load_weights
 from tinytensor.layers.activation import Activation, activation
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
@@ -68,7 +68,7 @@ __all__ = [
     "Reshape", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish",
     "Tanh", "Tensor", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",
     "elu", "erf", "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu",
-    "linspace", "load", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu",
-    "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh",
-    "uniform", "where", "zeros",
+    "linspace", "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal",
+    "ones", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish",
+    "tanh", "uniform", "where", "zeros",
 ]  # fmt: skip

@@ -2,5 +2,6 @@
 
 from tinytensor.io import book
 from tinytensor.io.formats import load, save
+from tinytensor.io.weights import load_weights, read_state
 
-__all__ = ["book", "load", "save"]
+__all__ = ["book", "load", "load_weights", "read_state", "save"]

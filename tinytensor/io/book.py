@@ -20,7 +20,7 @@ from tinytensor.errors import ModelFormatError
 from tinytensor.io.config import Config, State, build
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["load", "read"]
+__all__ = ["load", "network", "read"]
 
 SIZE_LIMIT = 64 << 20
 OPCODE_LIMIT = 10_000
@@ -130,12 +130,20 @@ def arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
 
 
 def read(path: Path) -> tuple[Config, State]:
+    """The chapter's network.
+
+    Raises:
+        ModelFormatError: it is damaged, or anything but the weights W1, b1, W2, b2, …
+    """
+    return network(arrays(path))
+
+
+def network(stored: State) -> tuple[Config, State]:
     """The chapter's network: affine and sigmoid in turn, softmax at the end. W is stored as (in, out).
 
     Raises:
         ModelFormatError: not W1, b1, W2, b2, …, or not of shapes that fit.
     """
-    stored = arrays(path)
     count = len(stored) // 2
     if not count or stored.keys() != {f"{letter}{i + 1}" for letter in "Wb" for i in range(count)}:
         raise ModelFormatError(f"expected arrays W1, b1, W2, b2, …, got {sorted(stored)!r:.80}")

@@ -5,22 +5,25 @@ here: its name, how a file of it is recognised by the first bytes (and by more, 
 only), and how the names of its files end.
 """
 
+import contextlib
 import importlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinytensor.errors import ArgumentError, ModelFormatError
+from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build, describe
 from tinytensor.layers.layer import Layer
 from tinytensor.state_dict import state_dict
 
-__all__ = ["FORMATS", "Format", "identify", "load", "save"]
+__all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
+ZIP = b"PK\x03\x04"
 
 
 class Format(NamedTuple):
@@ -46,8 +49,14 @@ def looks_like_pickle(head: bytes, path: Path) -> bool:
     return head[:1] == b"\x80" and head[1:2] <= b"\x05"
 
 
+def looks_like_npz(head: bytes, path: Path) -> bool:
+    """A ZIP archive of arrays."""
+    return head[:4] == ZIP and any(name.endswith(".npy") for name in names(path))
+
+
 FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
+    Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
     Format("tinytensor.io.book", "the course's pickle", looks_like_pickle, None),
 )
 
@@ -94,9 +103,16 @@ def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> 
         Softmax(),
     )
     """
-    try:
+    with located(path):
         config, state = identify(path).imported().read(Path(path))
         return build(config, state, custom_objects)
+
+
+@contextlib.contextmanager
+def located(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Errors of the format name the file."""
+    try:
+        yield
     except ModelFormatError as error:
         name = os.fspath(path)
         if str(error).startswith(name):

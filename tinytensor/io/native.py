@@ -1,4 +1,7 @@
-"""Our own format: a safetensors file whose metadata holds the configuration and checksums of everything."""
+"""Our own format: a safetensors file whose metadata holds the configuration and checksums of everything.
+
+A safetensors file that others wrote has weights only; see `tinytensor.io.infer`.
+"""
 
 import json
 from pathlib import Path
@@ -6,10 +9,11 @@ from pathlib import Path
 from tinytensor import __version__
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.io.config import Config, State
+from tinytensor.io.infer import infer
 from tinytensor.io.safetensors import checksum, crc_of_text, parse_json, read_data, read_header
 from tinytensor.io.safetensors import write as write_tensors
 
-__all__ = ["is_ours", "read", "write"]
+__all__ = ["is_ours", "read", "read_state", "write"]
 
 FORMAT_VERSION = "1"
 FORMAT, VERSION, CONFIG, CHECKSUMS = (
@@ -33,10 +37,7 @@ def read(path: Path) -> tuple[Config, State]:
         header = read_header(file)
         metadata = header.metadata
         if not is_ours(metadata):
-            raise ModelFormatError(
-                "not written by tinytensor, so it says nothing about layers; build the model and put the "
-                "weights into it: model.load_state_dict(safetensors.numpy.load_file(path))"
-            )
+            return infer(read_data(file, header, checksums=False)[0])
         if metadata.keys() != {FORMAT, VERSION, CONFIG, CHECKSUMS}:
             raise ModelFormatError(
                 f"metadata: expected tinytensor's four entries, got {sorted(metadata)!r:.200}"
@@ -55,6 +56,19 @@ def read(path: Path) -> tuple[Config, State]:
         if written[name] != f"{crc:08x}":
             raise ModelFormatError(f"{name or 'the configuration'}: damaged: its checksum is another")
     return config, tensors
+
+
+def read_state(path: Path) -> State:
+    """The tensors alone, whoever wrote them.
+
+    Raises:
+        ModelFormatError: the file is damaged.
+    """
+    with open(path, "rb") as file:
+        header = read_header(file)
+        if not is_ours(header.metadata):
+            return read_data(file, header, checksums=False)[0]
+    return read(path)[1]
 
 
 def write(path: Path, config: Config, state: State) -> None:

@@ -26,14 +26,15 @@ __all__ = ["Header", "checksum", "crc_of_text", "parse_json", "read_data", "read
 HEADER_LIMIT = 2 << 20  # parsed JSON takes up to 24 times its bytes: 50 MB
 
 DTYPES = {
-    "F32": "<f4", "F64": "<f8", "BOOL": "|b1", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8",
-    "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
+    "F16": "<f2", "BF16": "<u2", "F32": "<f4", "F64": "<f8", "BOOL": "|b1", "I8": "|i1", "I16": "<i2",
+    "I32": "<i4", "I64": "<i8", "U8": "|u1", "U16": "<u2", "U32": "<u4", "U64": "<u8",
 }  # fmt: skip
 
 
 class Entry(NamedTuple):
     """One tensor of a file: where its bytes are, counted from the start of the data."""
 
+    kind: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     begin: int
@@ -114,13 +115,13 @@ def entry(name: str, described: Any) -> Entry:
         raise ModelFormatError(f"{name!r:.80}: shape: {shape} is too large")
     if needed != end - begin:
         raise ModelFormatError(f"{name!r:.80}: {dtype} {shape} has {needed} bytes, the offsets {end - begin}")
-    return Entry(np.dtype(DTYPES[dtype]), tuple(shape), begin, end)
+    return Entry(dtype, np.dtype(DTYPES[dtype]), tuple(shape), begin, end)
 
 
 def refuse_gaps(entries: Mapping[str, Entry], size: int) -> None:
     """Raise unless the tensors fill the data one after the other."""
     end = 0
-    for name, each in sorted(entries.items(), key=lambda item: item[1][2:]):
+    for name, each in sorted(entries.items(), key=lambda item: item[1][3:]):
         if each.begin != end:
             raise ModelFormatError(f"{name!r:.80}: starts at byte {each.begin}, the one before ends at {end}")
         end = each.end
@@ -132,6 +133,8 @@ def read_data(
     file: BufferedReader, header: Header, checksums: bool
 ) -> tuple[dict[str, Array], dict[str, int]]:
     """The tensors as read-only views of one buffer, and if asked for their checksums.
+
+    float16 and bfloat16 are widened to float32, which holds all their values.
 
     Raises:
         ModelFormatError: the file is shorter than it was, or a bool is neither 0 nor 1.
@@ -150,10 +153,17 @@ def read_data(
                 raise ModelFormatError(f"{name!r:.80}: expected bytes 0 and 1 as bools")
     buffer.flags.writeable = False
     tensors = {
-        name: buffer[each.begin : each.end].view(each.dtype).reshape(each.shape)
+        name: widened(buffer[each.begin : each.end].view(each.dtype), each.kind).reshape(each.shape)
         for name, each in header.entries.items()
     }
     return tensors, {name: each.result() for name, each in sums.items()}
+
+
+def widened(array: Array, kind: str) -> Array:
+    """float32 in the place of float16 and bfloat16; the upper half of a float32 is a bfloat16."""
+    if kind == "F16":
+        return array.astype(np.float32)
+    return (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array
 
 
 def preamble(name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:

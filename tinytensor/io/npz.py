@@ -1,0 +1,104 @@
+"""NumPy's npz: arrays by name, read without pickle; ours bring their configuration along.
+
+Source: the documentation of `numpy.lib.format`.
+"""
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinytensor.errors import ModelFormatError
+from tinytensor.io import book
+from tinytensor.io.archive import opened, read_member
+from tinytensor.io.config import Config, State
+from tinytensor.io.infer import infer
+from tinytensor.io.safetensors import parse_json
+from tinytensor.kernels.boundary import Array, allowed
+
+__all__ = ["read", "read_state", "write"]
+
+SUFFIX = ".npy"
+CONFIG = "tinytensor.config"  # its bytes are the JSON text
+HEADER_LIMIT = 10_000  # characters that NumPy evaluates as a literal
+CHAPTER = {"W1", "b1"}
+
+
+def read(path: Path) -> tuple[Config, State]:
+    """The configuration and the state dict; without a configuration what names and shapes leave no doubt of.
+
+    W1, b1, W2, b2, … are the network of the course, as in its pickle.
+
+    Raises:
+        ModelFormatError: the file is damaged, or not enough to make a model of.
+    """
+    state = dict(arrays(path))
+    config = state.pop(CONFIG, None)
+    if config is not None:
+        return parse_json(config.tobytes().decode("utf-8", "replace")), state
+    return book.network(state) if state.keys() >= CHAPTER else infer(state)
+
+
+def read_state(path: Path) -> State:
+    """The arrays alone.
+
+    Raises:
+        ModelFormatError: the file is damaged.
+    """
+    return {name: array for name, array in arrays(path).items() if name != CONFIG}
+
+
+def arrays(path: Path) -> State:
+    """Every array of a file, float16 as float32."""
+    found = {}
+    with opened(path) as members:
+        for name, member in members.items():
+            if not name.endswith(SUFFIX):
+                raise ModelFormatError(f"{name!r:.80}: expected arrays only, in members named …{SUFFIX}")
+            found[name.removesuffix(SUFFIX)] = array_of(name, read_member(member))
+    return found
+
+
+def array_of(name: str, content: Array) -> Array:
+    """The array in the bytes of an npy file, as a read-only view of them."""
+    head = io.BytesIO(content[: HEADER_LIMIT + 16].tobytes())
+    try:
+        version = np.lib.format.read_magic(head)
+        if version not in HEADERS:
+            raise ValueError(f"version {version} of the format")
+        shape, fortran, dtype = HEADERS[version](head, max_header_size=HEADER_LIMIT)
+    except Exception as error:  # NumPy parses the header as Python, and that fails in many ways
+        raise ModelFormatError(f"{name!r:.80}: no array of numbers: {str(error)[:200]}") from error
+    if not (allowed(dtype.newbyteorder("=")) or dtype.char == "e"):
+        raise ModelFormatError(f"{name!r:.80}: expected floats, integers or bools, got {dtype!s:.40}")
+    data = content[head.tell() :]
+    if len(shape) > 64 or any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != data.size:
+        raise ModelFormatError(f"{name!r:.80}: {dtype} {shape!r:.200} does not have {data.size} bytes")
+    if math.prod(filter(None, shape)) >= 1 << 59:
+        raise ModelFormatError(f"{name!r:.80}: shape: {shape!r:.200} is too large")
+    if dtype.kind == "b" and (data > 1).any():
+        raise ModelFormatError(f"{name!r:.80}: expected bytes 0 and 1 as bools")
+    content.flags.writeable = False
+    array = data.view(dtype).reshape(shape, order="F" if fortran else "C")
+    wanted = np.float32 if dtype.char == "e" else dtype.newbyteorder("=")
+    return np.asarray(array.astype(wanted, copy=False))
+
+
+HEADERS: dict[tuple[int, int], Any] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def write(path: Path, config: Config, state: State) -> None:
+    """Write a configuration and a state dict.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    text = np.frombuffer(json.dumps(config).encode(), np.uint8)
+    with open(path, "wb") as file:
+        np.savez(file, allow_pickle=False, **{**state, CONFIG: text})
