@@ -106,7 +106,7 @@ def read_member(member: tuple[zipfile.ZipFile, zipfile.ZipInfo]) -> Array:
 def names(path: Path) -> list[str]:
     """The names in an archive, for telling formats apart; none if it is damaged."""
     try:
-        with opened(path) as members:
-            return list(members)
-    except ModelFormatError:
+        with Capped(path) as file, zipfile.ZipFile(file) as archive:
+            return archive.namelist()
+    except (ModelFormatError, *FAILURES):
         return []

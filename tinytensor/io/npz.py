@@ -74,6 +74,7 @@ def array_of(name: str, content: Array) -> Array:
         raise ModelFormatError(f"{name!r:.80}: no array of numbers: {str(error)[:200]}") from error
     if not (allowed(dtype.newbyteorder("=")) or dtype.char == "e"):
         raise ModelFormatError(f"{name!r:.80}: expected floats, integers or bools, got {dtype!s:.40}")
+    content.flags.writeable = False
     data = content[head.tell() :]
     if len(shape) > 64 or any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != data.size:
         raise ModelFormatError(f"{name!r:.80}: {dtype} {shape!r:.200} does not have {data.size} bytes")
@@ -81,7 +82,6 @@ def array_of(name: str, content: Array) -> Array:
         raise ModelFormatError(f"{name!r:.80}: shape: {shape!r:.200} is too large")
     if dtype.kind == "b" and (data > 1).any():
         raise ModelFormatError(f"{name!r:.80}: expected bytes 0 and 1 as bools")
-    content.flags.writeable = False
     array = data.view(dtype).reshape(shape, order="F" if fortran else "C")
     wanted = np.float32 if dtype.char == "e" else dtype.newbyteorder("=")
     return np.asarray(array.astype(wanted, copy=False))
