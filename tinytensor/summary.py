@@ -14,9 +14,9 @@ from tinytensor.layers.linear import Linear
 if TYPE_CHECKING:
     from tinytensor.sequential import Sequential
 
-SHOWN = 60  # characters of a layer
-
 __all__ = ["Row", "Summary", "summarize"]
+
+SHOWN = 60  # characters of a layer
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,13 +32,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if existed:
         with open(target, "r+b"):  # raises for a folder, and for a file that we may not write
             pass
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+    temporary = target.with_name(f".tinytensor-{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb"):  # with the mode that the umask leaves
-            pass
-        if existed:
-            shutil.copymode(target, temporary)
+        with open(temporary, "xb") as file:  # with the mode that the umask leaves
+            mode = os.stat(target if existed else file.fileno()).st_mode
         yield temporary
+        temporary.chmod(stat.S_IMODE(mode))  # what writes it may have made the file anew
         synchronize(temporary)
         temporary.replace(target)
         synchronize(target.parent)

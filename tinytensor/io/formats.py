@@ -76,9 +76,7 @@ def identify(path: str | os.PathLike[str]) -> Format:
         if each.matches and each.matches(head, Path(path)):
             return each
     known = ", ".join(each.name for each in FORMATS if each.matches)
-    raise ModelFormatError(
-        f"{os.fspath(path)}: expected a model in a format of {known}; this is none of them"
-    )
+    raise ModelFormatError(f"{os.fspath(path)}: no model; expected a file of {known}")
 
 
 def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Any:

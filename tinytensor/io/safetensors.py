@@ -193,7 +193,7 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: dict[str, str]) ->
 
     contiguous = {name: np.ascontiguousarray(array).reshape(array.shape) for name, array in tensors.items()}
     try:
-        save_file(contiguous, path, metadata)
+        save_file(contiguous, path, metadata or None)  # 0.8 writes no JSON for {}
     except SafetensorError as error:
         raise OSError(f"{path.name}: {error}") from error
     with open(path, "rb") as file:

@@ -1,0 +1,55 @@
+import subprocess
+import sys
+
+import pytest
+
+import tinytensor as tt
+from tinytensor import contents
+
+
+def printed(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_every_name_is_there():
+    assert sorted(contents.__all__) == sorted(set(contents.__all__))
+    assert all(getattr(tt, name) is getattr(contents, name) for name in contents.__all__)
+    assert {*contents.__all__, "__version__"} <= set(dir(tt))
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'tinytensor' has no attribute 'relux'"):
+        tt.relux
+    with pytest.raises(ImportError, match="relux"):
+        from tinytensor import relux  # noqa: F401
+
+
+def test_importing_the_package_imports_nothing_that_takes_time():
+    slow = "numpy numba safetensors rich matplotlib pooch torch"
+    assert printed(f"import sys, tinytensor; print(*[m for m in '{slow}'.split() if m in sys.modules])") == ""
+
+
+def test_using_it_imports_no_optional_library():
+    code = """
+import sys
+import tinytensor as tt
+tt.Sequential(tt.Linear(3, 2), tt.softmax).predict([[1, 2, 3]])
+print(*[m for m in "rich matplotlib pooch torch onnx scipy safetensors".split() if m in sys.modules])
+"""
+    assert printed(code) == ""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from tinytensor import *; print(len([Linear, relu, zeros, Sequential]))",
+        "from tinytensor import Linear, relu, io, datasets; print(len([Linear, relu, io.book, datasets]))",
+        "import tinytensor.activations; import tinytensor.io; print(4)",
+        "import tinytensor.sequential as s, tinytensor.tensor as t; print(len([s, t, s.Sequential, t.Tensor]))",
+        "import tinytensor; print(len([tinytensor.kernels, tinytensor.errors, tinytensor.layers, tinytensor.io]))",
+    ],
+)
+def test_every_way_to_import(code):
+    assert printed(code) == "4"
