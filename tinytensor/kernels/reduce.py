@@ -1,30 +1,194 @@
-"""Reductions over any axes."""
+"""Reductions over any axes: floats by our kernels, integers and bools by NumPy.
 
-from typing import Any
+Neighbouring axes that are both kept or both reduced are merged, so that every array becomes
+[outer, n, inner] and is reduced along n.
+"""
+
+import math
+import numbers
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytensor.errors import ShapeError
-from tinytensor.kernels.boundary import Array, Axis, normalize_axis
+from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.kernels._jit import Kernel
+from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis
+from tinytensor.kernels.fold import (
+    all_kernel,
+    any_kernel,
+    find,
+    finish,
+    max_kernel,
+    min_kernel,
+    prod_kernel,
+    squares_kernel,
+    sum_kernel,
+)
+
+__all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
+
+Shape = tuple[int, ...]
+Reduction = Callable[[Array, Any, bool], Array]
 
 
-def _reduction(name: str, empty_ok: bool) -> Any:
-    function = getattr(np, name)
+class Layout(NamedTuple):
+    """How the axes of one shape are merged."""
 
-    def reduction(x: Array, axis: Axis, keepdims: bool, ddof: int = 0) -> Array:
-        axes = normalize_axis(name, axis, x.ndim)
-        if not empty_ok and any_(x.shape[a] == 0 for a in axes):
-            raise ShapeError(f"{name}: nothing along axis {axis} of shape {x.shape}")
-        extra = {"ddof": ddof} if ddof else {}
-        return np.asarray(
-            function(x, axis=axis if name.startswith("arg") else axes, keepdims=keepdims, **extra)
-        )
+    axes: Shape  # those that are reduced
+    order: Shape | None  # of all axes, so that those are neighbours; None if they are
+    merged: Shape  # (outer, n, inner)
+    result: Shape
+
+
+@lru_cache(4096, typed=True)
+def layout(name: str, shape: Shape, axis: Axis, keepdims: bool) -> Layout:
+    """How to reduce an array of that shape.
+
+    Raises:
+        ShapeError: there is no such axis.
+        DtypeError: `axis` is not an integer, a tuple of integers or None.
+    """
+    axes = normalize_axis(name, axis, len(shape))
+    kept = tuple(a for a in range(len(shape)) if a not in axes)
+    first = axes[0] if axes else len(shape)
+    neighbours = axes == tuple(range(first, first + len(axes)))
+    outer = [shape[a] for a in kept if a < first or not neighbours]
+    inner = [shape[a] for a in kept if a > first and neighbours]
+    merged = math.prod(outer), math.prod(shape[a] for a in axes), math.prod(inner)
+    result = tuple(length if a in kept else 1 for a, length in enumerate(shape) if keepdims or a in kept)
+    return Layout(axes, None if neighbours else kept + axes, merged, result)
+
+
+def merge(name: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Shape, bool]:
+    """x as [outer, n, inner], the shape of the result, and whether that is the transpose of what is meant.
+
+    Copies x if its elements lie in another order.
+    """
+    try:
+        axes, order, merged, result = layout(name, x.shape, axis, keepdims)
+    except TypeError:  # `axis` is a list, which has no hash
+        axes, order, merged, result = layout.__wrapped__(name, x.shape, axis, keepdims)
+    if order is not None or not x.flags.c_contiguous:
+        if x.flags.f_contiguous and len(axes) == 1:
+            x, result, _ = merge(name, x.T, x.ndim - 1 - axes[0], keepdims)
+            return x, result, True
+        x = np.ascontiguousarray(x if order is None else x.transpose(order))
+    return x.reshape(merged), result, False
+
+
+def fold(kernel: Kernel, x: Array, dtype: Any, centres: Array | None = None) -> Array:
+    """[outer, inner] of a kernel over [outer, n, inner]."""
+    totals = np.empty((x.shape[0], x.shape[2]), dtype) if centres is None else centres
+    if totals.size:
+        kernel(x, totals)
+    return totals
+
+
+def shaped(totals: Array, shape: Shape, transposed: bool) -> Array:
+    """[outer, inner] in the shape of the result."""
+    return totals.reshape(shape).T if transposed else totals.reshape(shape)
+
+
+def by_numpy(name: str, x: Array, axis: Axis, keepdims: bool) -> Array:
+    """A reduction of integers or bools."""
+    return np.asarray(getattr(np, name)(x, axis=normalize_axis(name, axis, x.ndim), keepdims=keepdims))
+
+
+def total(name: str, kernel: Kernel) -> Reduction:
+    """A sum or product, in float64 and rounded once."""
+
+    def reduction(x: Array, axis: Axis, keepdims: bool) -> Array:
+        if x.dtype not in FLOATS:
+            return by_numpy(name, x, axis, keepdims)
+        merged, shape, transposed = merge(name, x, axis, keepdims)
+        return shaped(fold(kernel, merged, x.dtype), shape, transposed)
 
     return reduction
 
 
-any_ = any
-sum, prod, mean, var, std, any, all = (
-    _reduction(n, True) for n in ("sum", "prod", "mean", "var", "std", "any", "all")
-)
-min, max, argmin, argmax = (_reduction(n, False) for n in ("min", "max", "argmin", "argmax"))
+def truth(name: str, kernel: Kernel) -> Reduction:
+    """Whether any element, or every one, is not 0."""
+
+    def reduction(x: Array, axis: Axis, keepdims: bool) -> Array:
+        if x.dtype not in FLOATS:
+            return by_numpy(name, x, axis, keepdims)
+        merged, shape, transposed = merge(name, x, axis, keepdims)
+        return shaped(fold(kernel, merged, x.dtype).astype(bool), shape, transposed)
+
+    return reduction
+
+
+def extreme(name: str, kernel: Kernel) -> Reduction:
+    """The smallest or largest element, or NaN."""
+
+    def reduction(x: Array, axis: Axis, keepdims: bool) -> Array:
+        merged, shape, transposed = merge(name, x, axis, keepdims)
+        refuse_none(name, merged, axis)
+        if x.dtype not in FLOATS:
+            return by_numpy(name, x, axis, keepdims)
+        return shaped(fold(kernel, merged, x.dtype), shape, transposed)
+
+    return reduction
+
+
+def position(name: str, kernel: Kernel) -> Reduction:
+    """Where the smallest or largest element, or NaN, is first."""
+
+    def reduction(x: Array, axis: int | None, keepdims: bool) -> Array:
+        if axis is not None and not hasattr(axis, "__index__"):
+            raise DtypeError(f"{name}: axis: expected an integer or None, got {axis!r}")
+        merged, shape, transposed = merge(name, x, axis, keepdims)
+        refuse_none(name, merged, axis)
+        if x.dtype not in FLOATS:
+            return np.asarray(getattr(np, name)(x, axis=axis, keepdims=keepdims))
+        values = fold(kernel, merged, x.dtype)
+        found = np.empty(values.shape, np.int64)
+        find(merged, values, found)
+        return shaped(found, shape, transposed)
+
+    return reduction
+
+
+def refuse_none(name: str, merged: Array, axis: Axis) -> None:
+    """Raise if there is no element to choose."""
+    if not merged.shape[1]:
+        raise ShapeError(f"{name}: nothing along axis {axis} of [outer, n, inner] = {merged.shape}")
+
+
+sum, prod = total("sum", sum_kernel), total("prod", prod_kernel)
+any, all = truth("any", any_kernel), truth("all", all_kernel)
+min, max = extreme("min", min_kernel), extreme("max", max_kernel)
+argmin, argmax = position("argmin", min_kernel), position("argmax", max_kernel)
+
+
+def divided(totals: Array, divisor: float, root: bool, dtype: Any) -> Array:
+    """Totals in float64, divided, rounded once to `dtype`."""
+    y = np.empty(totals.shape, dtype)
+    finish(totals, divisor, root, y)
+    return y
+
+
+def mean(x: Array, axis: Axis, keepdims: bool) -> Array:
+    """(Σ x) / n of floats."""
+    merged, shape, transposed = merge("mean", x, axis, keepdims)
+    totals = fold(sum_kernel, merged, np.float64)
+    return shaped(divided(totals, merged.shape[1], False, x.dtype), shape, transposed)
+
+
+def var(x: Array, axis: Axis, keepdims: bool, ddof: float, root: bool = False) -> Array:
+    """Σ (x - mean)² / (n - ddof) of floats, or its root."""
+    name = "std" if root else "var"
+    if not isinstance(ddof, numbers.Real):
+        raise DtypeError(f"{name}: ddof: expected a number, got {ddof!r}")
+    merged, shape, transposed = merge(name, x, axis, keepdims)
+    n = merged.shape[1]
+    means = divided(fold(sum_kernel, merged, np.float64), n, False, np.float64)
+    squares = fold(squares_kernel, merged, np.float64, centres=means)
+    return shaped(divided(squares, n - ddof if n > ddof else math.nan, root, x.dtype), shape, transposed)
+
+
+def std(x: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:
+    """√var of floats."""
+    return var(x, axis, keepdims, ddof, root=True)
