@@ -159,10 +159,8 @@ def swish(x: Any, beta: float = 1.0) -> Any:
     >>> swish([0.0, 1000.0]).tolist()
     [0.0, 1000.0]
     """
-    z = beta * x
-    e = math.exp(-abs(z))
-    p = (e if z < 0 else 1) / (1 + e)
-    return 0 if p == 0 else x * p  # -inf · 0 is NaN; the limit is 0
+    d = 1 + math.exp(-beta * x)
+    return 0 if d == math.inf else x / d  # -inf / inf is NaN; the limit is 0
 
 
 @activation(class_name="HardSigmoid")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tinytensor.kernels import binary, unary
+from tinytensor.kernels import binary, scalar
 from tinytensor.kernels.boundary import as_operand
 from tinytensor.kernels.elementwise import apply
 
@@ -67,7 +67,7 @@ def exp(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([0.0]).exp().tolist()
     [1.0]
     """
-    return self._wrap(apply(unary.exp, self._floating()))
+    return self._wrap(apply(scalar.exp, self._floating()))
 
 
 def log(self: "Tensor") -> "Tensor":
@@ -77,7 +77,7 @@ def log(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([1.0, 0.0]).log().tolist()
     [0.0, -inf]
     """
-    return self._wrap(apply(unary.log, self._floating()))
+    return self._wrap(apply(scalar.log, self._floating()))
 
 
 def sqrt(self: "Tensor") -> "Tensor":
@@ -87,7 +87,7 @@ def sqrt(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([4.0]).sqrt().tolist()
     [2.0]
     """
-    return self._wrap(apply(unary.sqrt, self._floating()))
+    return self._wrap(apply(scalar.sqrt, self._floating()))
 
 
 def tanh(self: "Tensor") -> "Tensor":
@@ -97,7 +97,7 @@ def tanh(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([0.0, 100.0]).tanh().tolist()
     [0.0, 1.0]
     """
-    return self._wrap(apply(unary.tanh, self._floating()))
+    return self._wrap(apply(scalar.tanh, self._floating()))
 
 
 def erf(self: "Tensor") -> "Tensor":
@@ -107,4 +107,4 @@ def erf(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([0.0, 100.0]).erf().tolist()
     [0.0, 1.0]
     """
-    return self._wrap(apply(unary.erf, self._floating()))
+    return self._wrap(apply(scalar.erf, self._floating()))

@@ -1,7 +1,7 @@
-"""Elementwise maps: one compiled loop for each scalar function, run over blocks that stay in L1.
+"""Elementwise maps: one compiled loop for each scalar function.
 
-Every loop has the same form, `loop(x, count, parameters)`, in place. Its machine address is all that the
-fused plan and `apply` know of it, so a user's activation is called exactly as a built-in one is.
+Every loop has the same form, `loop(x, y, count, parameters)`, where y may be x. Its machine address is all
+that the fused plan and `apply` know of it, so a user's activation is called exactly as a built-in one is.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,53 +16,25 @@ from numba.extending import intrinsic
 from numba.types import CPointer, intp, void
 
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
+from tinytensor.kernels.loop import make_loop
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
-__all__ = ["address_of", "apply", "call_address", "call_loop", "loop_address"]
+__all__ = ["MAX_PARAMETERS", "address_of", "apply", "call_address", "call_loop", "loop_address"]
 
-BLOCK = 4096  # floats; in and out of a block together are half of a 32 KiB L1
-
-
-def make_loop(function: Callable[..., Any], parameters: int) -> Callable[..., None]:
-    """The loop over one scalar function of x and up to four parameters."""
-    scalar = compile_scalar(function)
-
-    def loop0(x: Any, count: int, p: Any) -> None:
-        for i in range(count):
-            x[i] = scalar(x[i])
-
-    def loop1(x: Any, count: int, p: Any) -> None:
-        a = p[0]
-        for i in range(count):
-            x[i] = scalar(x[i], a)
-
-    def loop2(x: Any, count: int, p: Any) -> None:
-        a, b = p[0], p[1]
-        for i in range(count):
-            x[i] = scalar(x[i], a, b)
-
-    def loop3(x: Any, count: int, p: Any) -> None:
-        a, b, c = p[0], p[1], p[2]
-        for i in range(count):
-            x[i] = scalar(x[i], a, b, c)
-
-    def loop4(x: Any, count: int, p: Any) -> None:
-        a, b, c, d = p[0], p[1], p[2], p[3]
-        for i in range(count):
-            x[i] = scalar(x[i], a, b, c, d)
-
-    return (loop0, loop1, loop2, loop3, loop4)[parameters]
+MAX_PARAMETERS = 4
 
 
 @cache
 def loop_kernel(function: Callable[..., Any]) -> Kernel:
     """The loop of `function`; ours are cached on disk under their name, a user's live in this process."""
     parameters = len(signature(function).parameters) - 1
-    signatures = tuple(void(CPointer(dtype), intp, CPointer(dtype)) for dtype in (float32, float64))
+    signatures = tuple(
+        void(CPointer(dtype), CPointer(dtype), intp, CPointer(dtype)) for dtype in (float32, float64)
+    )
     ours = function.__module__.startswith("tinytensor.")
     name = f"loop_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
-    loop = Kernel(make_loop(function, parameters), name, signatures, cached=ours)
+    loop = Kernel(make_loop(compile_scalar(function), parameters), name, signatures, cached=ours)
     if ours:
         kernels[name] = loop
     return loop
@@ -100,24 +72,21 @@ def call_address(*arguments: types.Type) -> Any:
 
 
 @intrinsic
-def call_loop(typing_context: Any, address: Any, x: Any, count: Any, parameters: Any) -> Any:
-    """Call the loop at `address` from compiled code: x and parameters are pointers."""
-    return call_address(x, types.intp, parameters)
+def call_loop(typing_context: Any, address: Any, x: Any, y: Any, count: Any, parameters: Any) -> Any:
+    """Call the loop at `address` from compiled code: x, y and parameters are pointers, x may be y."""
+    return call_address(x, y, types.intp, parameters)
 
 
 @kernel("apply_loop", *[void(intp, array(t, 1), array(t, 1), out(t, 1)) for t in (float32, float64)])
 def apply_loop(address: int, x: Any, parameters: Any, y: Any) -> None:
-    for start in range(0, x.size, BLOCK):
-        count = min(BLOCK, x.size - start)
-        source, target = pointer_to(x, start), pointer_to(y, start)
-        for i in range(count):
-            target[i] = source[i]
-        call_loop(address, target, count, pointer_to(parameters, 0))
+    call_loop(address, pointer_to(x, 0), pointer_to(y, 0), x.size, pointer_to(parameters, 0))
 
 
 def apply(function: Callable[..., Any], x: np.ndarray, parameters: Sequence[float] = ()) -> np.ndarray:
     """function(x, *parameters) for every element of a float32 or float64 array, as a new array."""
     y = np.empty(x.shape, x.dtype)
-    source = np.ascontiguousarray(x)
-    apply_loop(loop_address(function, x.dtype), source.ravel(), np.array(parameters, x.dtype), y.reshape(-1))
+    flat = np.ascontiguousarray(x).ravel()
+    # a loop without parameters does not read them, so any array will do
+    given = np.array(parameters, x.dtype) if parameters else flat
+    apply_loop(loop_address(function, x.dtype), flat, given, y.ravel())
     return y

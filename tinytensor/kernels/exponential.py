@@ -7,6 +7,7 @@ to the left gives 2^n as a float.
 Source: Muller et al., Handbook of Floating-Point Arithmetic, 2nd edition, chapter 10.
 """
 
+import math
 from typing import Any
 
 from tinytensor.kernels._jit import inline
@@ -50,21 +51,25 @@ def make_split(precision: Precision, bias: int) -> Scalar:
 
 
 def make_exp(precision: Precision) -> Scalar:
-    """e^x. 2^n is applied in two steps, because it may be infinite or subnormal where e^x is not."""
-    real, mantissa, one = precision.real, precision.mantissa, precision.real(1)
+    """e^x. 2^n is applied in two steps, because it may be infinite or subnormal where e^x is not.
+
+    What lies beyond the ends is nonsense and replaced afterwards: a clamp beforehand would lengthen the
+    chain of dependent operations, and LLVM does not see a minimum in one of -x.
+    """
+    mantissa, one, zero, infinity = precision.mantissa, *map(precision.real, (1, 0, math.inf))
     split, q = make_split(precision, 2 * precision.bias), polynomial(*EXP[precision.name])
-    lowest, highest = map(real, ENDS[precision.name])
+    lowest, highest = map(precision.real, ENDS[precision.name])
 
     @inline
     def exp(x: Any) -> Any:
-        x = lowest if x < lowest else x
-        x = highest if x > highest else x
         r, high, low, rounded = split(x)
         significand = one + (high + fma(r * r, q(r), low))
         exponent = bits(rounded)
         half = shift_right(exponent, 1)
-        scale = from_bits(shift_left(half, mantissa))
-        return significand * scale * from_bits(shift_left(subtract(exponent, half), mantissa))
+        result = significand * from_bits(shift_left(half, mantissa))
+        result *= from_bits(shift_left(subtract(exponent, half), mantissa))
+        result = zero if x < lowest else result
+        return infinity if x > highest else result
 
     return exp
 

@@ -54,7 +54,7 @@ class Activation(Layer):
     @property
     def scalar_arguments(self) -> tuple[float, ...]:
         """What the scalar function takes after x."""
-        return tuple(getattr(self, name) for name in parameter_names(self.scalar))
+        return tuple([getattr(self, name) for name in parameter_names(self.scalar)])
 
     def forward(self, x: Tensor) -> Tensor:
         """scalar(x, *scalar_arguments) for every element; same shape."""
