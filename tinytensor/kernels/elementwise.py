@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import float32, float64, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.types import CPointer, intp, void
 
+from tinytensor.errors import ArgumentError
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
 from tinytensor.kernels.loop import make_loop
 from tinytensor.kernels.microkernel import pointer_to
@@ -45,10 +47,25 @@ def loop_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
     """Where the compiled loop of a scalar function starts; compiles it if need be.
 
     Raises:
-        numba.core.errors.TypingError: the function uses what Numba cannot compile.
+        ArgumentError: the function does what Numba cannot compile, or returns no number.
     """
     loop = loop_kernel(function)
-    return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
+    try:
+        return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
+    except Exception as error:  # Numba's own, AttributeError, … : as many types as there are mistakes
+        raise ArgumentError(f"{function.__name__}: {why_not(function)}") from error
+
+
+def why_not(function: Callable[..., Any]) -> str:
+    """The reason why a scalar function does not compile, from an attempt to compile it alone."""
+    scalar, arguments = compile_scalar(function), (float32,) * len(signature(function).parameters)
+    try:
+        scalar.compile(arguments)
+    except Exception as error:
+        lines = [line.strip(" >") for line in str(error).splitlines()]
+        told = [line for line in lines if line and not line.startswith("Failed in nopython")]
+        return f"Numba cannot compile it: {' '.join(told[: 1 + told[0].endswith(':')])}"
+    return f"expected a number from it, got {scalar.overloads[arguments].signature.return_type}"
 
 
 def address_of(compiled: Kernel, signature: Any) -> int:
@@ -65,7 +82,9 @@ def call_address(*arguments: types.Type) -> Any:
         convention = context.call_conv
         function_type = convention.get_function_type(types.void, arguments)
         callee = builder.inttoptr(values[0], function_type.as_pointer())
-        convention.call_function(builder, callee, types.void, arguments, values[1:])
+        status, _ = convention.call_function(builder, callee, types.void, arguments, values[1:])
+        with cgutils.if_unlikely(builder, status.is_error):  # a user's function may raise
+            convention.return_status_propagate(builder, status)
         return context.get_dummy_value()
 
     return types.void(types.intp, *arguments), generate

@@ -2,20 +2,20 @@
 
 `0.5 * (x + math.sqrt(x * x + b))` is float64 work in Numba even for a float32 x, because a Python literal
 is a float64, and `math.exp` is a call into libm that stops the loop from vectorising. One pass over
-Numba's intermediate representation, before types are inferred, mends both: number literals take the
-dtype of x, and functions of `math` and `numpy` become ours.
+Numba's intermediate representation, before types are inferred, mends both: numbers take the dtype of x,
+functions of `math` and `numpy` become ours, and other Python functions and activations are compiled alike.
 """
 
 import builtins
 import math
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import cache
-from types import BuiltinFunctionType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
-from numba import float32
+from numba import float32, types
 from numba.core import ir
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
@@ -24,45 +24,57 @@ from numba.core.untyped_passes import IRProcessing
 
 from tinytensor.kernels import scalar
 from tinytensor.kernels._jit import INLINE_OPTIONS
+from tinytensor.kernels.power import power
 
 __all__ = ["compile_scalar"]
 
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """np.where of scalars, for which Numba makes arrays: 500 ns an element."""
+    return x if condition else y
+
+
+def clip(x: Any, low: Any, high: Any) -> Any:
+    """np.clip of scalars, which Numba does not have."""
+    return min(max(x, low), high)
+
+
+STUBS = {name: getattr(scalar, name) for name in scalar.__all__} | {"pow": power, "power": power}
 OURS: dict[Any, Any] = {
-    function: getattr(scalar, name)
-    for name in ("exp", "expm1", "log", "log1p", "tanh", "erf", "sqrt")
+    getattr(module, name): stub
+    for name, stub in {**STUBS, "where": where, "clip": clip}.items()
     for module in (math, np)
-    if (function := getattr(module, name, None)) is not None
+    if hasattr(module, name)
 }
+NUMBAS_OWN = ("math", "numpy", "builtins")  # modules of whose functions Numba knows what they do
 
 
-def with_our_functions(module: ModuleType) -> ModuleType:
-    """A stand-in for `math` or `numpy` inside compiled scalar functions."""
-    stand_in = ModuleType(module.__name__)
-    stand_in.__dict__.update(module.__dict__)
-    stand_in.__dict__.update({f.__name__: ours for f, ours in OURS.items() if hasattr(module, f.__name__)})
-    return stand_in
-
-
-STAND_INS = {math: with_our_functions(math), np: with_our_functions(np)}
-
-
-def translate(value: Any, dtype: Callable[[float], Any]) -> Any:
+def translate(value: Any, dtype: Callable[[Any], Any]) -> Any:
     """What a name or literal of the user's function stands for in compiled code."""
-    if type(value) in (int, float):
+    if type(value) in (int, float) or isinstance(value, np.floating):
         return dtype(value)
-    if isinstance(value, ModuleType):
-        return STAND_INS.get(value, value)
-    if isinstance(getattr(value, "scalar", None), FunctionType):  # an Activation used inside another
-        return compile_scalar(value.scalar)
-    if isinstance(value, FunctionType) and value not in OURS and value.__module__ != scalar.__name__:
-        return compile_scalar(value)
-    if isinstance(value, FunctionType | BuiltinFunctionType | np.ufunc):
-        return OURS.get(value, value)
-    return value
+    if type(value) is tuple:
+        return tuple(translate(each, dtype) for each in value)
+    if isinstance(getattr(value, "scalar", None), FunctionType) and not isinstance(value, type):
+        return compile_scalar(with_defaults(value.scalar, value.scalar_arguments))  # an Activation
+    if isinstance(value, Hashable):
+        value = OURS.get(value, value)
+    if not isinstance(value, FunctionType) or value in STUBS.values():
+        return value
+    return value if value.__module__.partition(".")[0] in NUMBAS_OWN else compile_scalar(value)
+
+
+def with_defaults(function: FunctionType, defaults: tuple[float, ...]) -> FunctionType:
+    """The same function with other defaults for its last parameters."""
+    copy = FunctionType(
+        function.__code__, function.__globals__, function.__name__, defaults, function.__closure__
+    )
+    copy.__module__ = function.__module__
+    return copy
 
 
 def integers_by_need(func_ir: ir.FunctionIR) -> Iterator[str]:
-    """Names of temporaries whose integer must stay one: `x ** 2`, `range(3)`, `p[0]`."""
+    """Names of variables whose integer must stay one: `x ** 2`, `range(3)`, `p[0]`."""
     for block in func_ir.blocks.values():
         ranges = {
             statement.target.name
@@ -71,21 +83,63 @@ def integers_by_need(func_ir: ir.FunctionIR) -> Iterator[str]:
         }
         for statement in block.find_insts(ir.Assign):
             expression = statement.value
-            if not isinstance(expression, ir.Expr):
-                continue
-            if expression.op in ("binop", "inplace_binop") and expression.fn in (operator.pow, operator.ipow):
+            if is_power(expression):
                 yield expression.rhs.name
-            elif expression.op == "call" and expression.func.name in ranges:
+            elif is_expression(expression, "call") and expression.func.name in ranges:
                 yield from (argument.name for argument in expression.args)
-            elif expression.op in ("getitem", "static_getitem"):
+            elif is_expression(expression, "getitem", "static_getitem"):
                 index = expression.index_var if expression.op == "static_getitem" else expression.index
                 if index is not None:
                     yield index.name
 
 
+def is_expression(value: Any, *operations: str) -> bool:
+    """Whether an assigned value is an expression of that kind."""
+    return isinstance(value, ir.Expr) and value.op in operations
+
+
+def is_power(value: Any) -> bool:
+    """Whether an assigned value is `x ** y`, or what `x **= y` assigns."""
+    return is_expression(value, "binop", "inplace_binop") and value.fn in (operator.pow, operator.ipow)
+
+
+class Translation:
+    """The rewriting of one function's statements, for one type of argument."""
+
+    def __init__(self, state: Any):
+        self.arguments = state.args
+        self.dtype = np.float32 if float32 in state.args else float
+        self.integers = set(integers_by_need(state.func_ir))
+        self.modules: dict[str, ModuleType] = {}
+        self.kept: set[str] = set()
+
+    def __call__(self, statement: ir.Assign) -> Any:
+        """The value to assign instead, or a function to call instead of an operator."""
+        source, name = statement.value, statement.target.name
+        if isinstance(source, ir.Const | ir.Global | ir.FreeVar):
+            return self.constant(name, source.value, source)
+        if isinstance(source, ir.Arg) and isinstance(self.arguments[source.index], types.Omitted):
+            return self.constant(name, self.arguments[source.index].value, source)
+        if is_expression(source, "getattr") and source.value.name in self.modules:
+            found = getattr(self.modules[source.value.name], source.attr, None)
+            return source if found is None else self.constant(name, found, source)
+        return source
+
+    def constant(self, name: str, value: Any, source: Any) -> Any:
+        """A number, function or module that the function names, translated."""
+        if isinstance(value, ModuleType):
+            self.modules[name] = value
+        elif type(value) is int and name in self.integers:
+            self.kept.add(name)
+            return source
+        translated = translate(value, self.dtype)
+        # what stays as it is keeps what Numba knows about it: a literal's type, a module's attribute
+        return source if translated is value else ir.Global(name, translated, source.loc)
+
+
 @register_pass(mutates_CFG=False, analysis_only=False)
 class LiteralsInDtype(FunctionPass):
-    """Number literals take the dtype of the first argument; `math` and `numpy` become ours."""
+    """Numbers take the dtype of the argument; functions become ours, and `x ** 0.5` a call to our power."""
 
     _name = "tinytensor_literals_in_dtype"
 
@@ -93,18 +147,24 @@ class LiteralsInDtype(FunctionPass):
         super().__init__()
 
     def run_pass(self, state: Any) -> bool:
-        """Rewrite the constants, globals and free variables of one function."""
-        dtype = np.float32 if state.args[0] == float32 else float
-        integers = set(integers_by_need(state.func_ir))
+        """Rewrite the assignments of one function."""
+        translation = Translation(state)
         for block in state.func_ir.blocks.values():
-            for statement in block.find_insts(ir.Assign):
-                source = statement.value
-                if not isinstance(source, ir.Const | ir.Global | ir.FreeVar):
-                    continue
-                if type(source.value) is int and statement.target.name in integers:
-                    continue
-                source.value = translate(source.value, dtype)
+            for statement in list(block.find_insts(ir.Assign)):
+                statement.value = translation(statement)
+        for block in state.func_ir.blocks.values():
+            for statement in list(block.find_insts(ir.Assign)):
+                if is_power(statement.value) and statement.value.rhs.name not in translation.kept:
+                    call_power(block, statement)
         return True
+
+
+def call_power(block: ir.Block, statement: ir.Assign) -> None:
+    """Turn `x ** y` into a call: Numba's own is one into libm, and stops the loop from vectorising."""
+    operation, location = statement.value, statement.loc
+    function = block.scope.redefine("$power", location)
+    block.prepend(ir.Assign(ir.Global("power", power, location), function, location))
+    statement.value = ir.Expr.call(function, (operation.lhs, operation.rhs), (), location)
 
 
 class ScalarCompiler(CompilerBase):

@@ -3,8 +3,9 @@
 import importlib
 import inspect
 import numbers
+import pickle
 from collections.abc import Callable
-from functools import cache
+from types import FunctionType
 from typing import Any, overload
 
 from tinytensor.errors import ArgumentError, DtypeError
@@ -16,12 +17,7 @@ __all__ = ["Activation", "activation"]
 
 ScalarFunction = Callable[..., Any]
 MAX_PARAMETERS = 4
-
-
-@cache
-def parameter_names(scalar: ScalarFunction) -> tuple[str, ...]:
-    """The names of everything that a scalar function takes after x."""
-    return tuple(inspect.signature(scalar).parameters)[1:]
+NO_ARGUMENT = object()
 
 
 class Activation(Layer):
@@ -31,6 +27,8 @@ class Activation(Layer):
     the parameters that it takes after `x` as attributes of the same names.
 
     Raises:
+        ArgumentError: `scalar` is not static, takes other things than x and up to four parameters, or
+            does what Numba cannot compile; the latter shows on the first call.
         DtypeError: called on something that is not an array of real numbers.
 
     >>> import tinytensor as tt
@@ -45,6 +43,16 @@ class Activation(Layer):
     """
 
     scalar: ScalarFunction
+    _names: tuple[str, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        scalar = vars(cls).get("scalar")
+        if scalar is not None:
+            if not isinstance(scalar, staticmethod):
+                raise ArgumentError(
+                    f"{cls.__name__}.scalar: expected a static method; did you forget @staticmethod?"
+                )
+            cls._names = tuple(scalar_parameters(f"{cls.__name__}.scalar", scalar.__func__))
 
     @property
     def name(self) -> str:
@@ -54,16 +62,36 @@ class Activation(Layer):
     @property
     def scalar_arguments(self) -> tuple[float, ...]:
         """What the scalar function takes after x."""
-        return tuple([getattr(self, name) for name in parameter_names(self.scalar)])
+        return tuple([getattr(self, name) for name in self._names])
 
     def forward(self, x: Tensor) -> Tensor:
         """scalar(x, *scalar_arguments) for every element; same shape."""
         return Tensor._wrap(apply(self.scalar, x._floating(), self.scalar_arguments))
 
-    def __call__(self, x: Any = None, /, **changed: Any) -> Any:
+    def __call__(self, x: Any = NO_ARGUMENT, /, **changed: Any) -> Any:
         """f(x), f(x, parameter=…), or without x a copy of this activation with other parameters."""
         configured = type(self)(**{**self.config(), **changed}) if changed else self
-        return configured if x is None else configured.forward(x if type(x) is Tensor else Tensor(x))
+        if x is NO_ARGUMENT:
+            return configured
+        return configured.forward(x if type(x) is Tensor else Tensor(x))
+
+
+def scalar_parameters(who: str, scalar: ScalarFunction) -> dict[str, inspect.Parameter]:
+    """The parameters of a scalar function after x, or an error that says what is wrong with them."""
+    if not isinstance(scalar, FunctionType):
+        raise ArgumentError(f"{who}: expected a Python function, got {scalar!r}; wrap it in one")
+    signature = inspect.signature(scalar)
+    everything = list(signature.parameters.values())
+    positional = all(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in everything)
+    if not 1 <= len(everything) <= 1 + MAX_PARAMETERS or not positional:
+        raise ArgumentError(
+            f"{who}{signature}: expected x and up to {MAX_PARAMETERS} parameters, (x, a=…, b=…)"
+        )
+    parameters = {parameter.name: parameter for parameter in everything[1:]}
+    for name in parameters:
+        if hasattr(Activation, name):
+            raise ArgumentError(f"{who}{signature}: every activation has a {name!r}; rename the parameter")
+    return parameters
 
 
 def real_number(who: str, name: str, value: Any) -> float:
@@ -75,31 +103,44 @@ def real_number(who: str, name: str, value: Any) -> float:
 
 def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation]:
     """The class of activations whose parameters are the keyword parameters of `scalar`."""
-    signature = inspect.signature(scalar)
-    x, *parameters = signature.parameters.values()
-    if len(parameters) > MAX_PARAMETERS or any(p.default is p.empty for p in parameters):
-        raise ArgumentError(
-            f"@tt.activation {scalar.__name__}{signature}: expected (x, a=…, b=…) with at most "
-            f"{MAX_PARAMETERS} parameters after x, each with a default"
-        )
-    for parameter in parameters:
-        real_number(class_name, parameter.name, parameter.default)
+    who = f"@tt.activation {getattr(scalar, '__name__', '')}"
+    parameters = scalar_parameters(who, scalar)
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty:
+            raise ArgumentError(f"{who}{inspect.signature(scalar)}: expected a default for {name}")
+        real_number(class_name, name, parameter.default)
+    signature = inspect.Signature(list(parameters.values()))
 
     def __init__(self: Activation, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        bound = constructor.bind(self, *args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"{class_name}{signature}: {error}") from error
         bound.apply_defaults()
-        for name, value in list(bound.arguments.items())[1:]:
+        for name, value in bound.arguments.items():
             setattr(self, name, real_number(class_name, name, value))
 
-    constructor = signature.replace(parameters=[x.replace(name="self", annotation=x.empty), *parameters])
-    __init__.__signature__ = constructor  # type: ignore[attr-defined]
+    self_and = [inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *parameters.values()]
+    __init__.__signature__ = signature.replace(parameters=self_and)  # type: ignore[attr-defined]
 
     def __reduce__(self: Activation) -> tuple[Any, ...]:  # noqa: N807
-        return configured, (scalar.__module__, scalar.__qualname__, self.config())
+        where = scalar.__module__, scalar.__qualname__
+        try:
+            found = type(defined(*where))
+        except (ImportError, AttributeError):
+            found = None
+        if found is not type(self):
+            raise pickle.PicklingError(f"{self!r}: it is not found as {'.'.join(where)}")
+        return configured, (*where, self.config())
+
+    def __copy__(self: Activation, memo: Any = None) -> Activation:  # noqa: N807
+        return type(self)(**self.config())
 
     members = {
         "__init__": __init__,
         "__reduce__": __reduce__,
+        "__copy__": __copy__,
+        "__deepcopy__": __copy__,
         "__doc__": scalar.__doc__,
         "__module__": scalar.__module__,
         "scalar": staticmethod(scalar),
@@ -107,12 +148,17 @@ def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation
     return type(class_name, (Activation,), members)
 
 
-def configured(module: str, name: str, parameters: dict[str, float]) -> Activation:
-    """Find a decorated activation again, as pickle finds a function: by where it is defined."""
+def defined(module: str, name: str) -> Any:
+    """What is defined there, as pickle finds a function."""
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
-    return type(found)(**parameters)  # type: ignore[no-any-return]
+    return found
+
+
+def configured(module: str, name: str, parameters: dict[str, float]) -> Activation:
+    """Find a decorated activation again and give it its parameters."""
+    return type(defined(module, name))(**parameters)  # type: ignore[no-any-return]
 
 
 @overload
@@ -131,7 +177,8 @@ def activation(function: ScalarFunction | None = None, *, class_name: str = "") 
     `Sequential` as it is, or with other parameters as `squareplus(b=1.0)`.
 
     Raises:
-        ArgumentError: more than four parameters, or one without a default.
+        ArgumentError: no Python function, a lambda, no x, more than four parameters, or one without a
+            default. On the first call: the function does what Numba cannot compile, or returns no number.
         DtypeError: a default that is not a real number.
 
     >>> import math
@@ -146,4 +193,9 @@ def activation(function: ScalarFunction | None = None, *, class_name: str = "") 
     """
     if function is None:
         return lambda scalar: activation_class(scalar, class_name)()
-    return activation_class(function, function.__name__.title().replace("_", ""))()
+    name = getattr(function, "__name__", "").title().replace("_", "")
+    if name and not name.isidentifier():
+        raise ArgumentError(
+            f"@tt.activation: {function.__name__} is no name for an activation; define it with def"
+        )
+    return activation_class(function, name)()
