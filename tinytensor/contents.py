@@ -41,6 +41,7 @@ from tinytensor.errors import (
     ArgumentError,
     DatasetError,
     DtypeError,
+    IndexingError,
     MissingExtra,
     ModelFormatError,
     ShapeError,
@@ -62,8 +63,8 @@ from tinytensor.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "DatasetError", "Dropout",
-    "DtypeError", "Flatten", "HardSigmoid", "HardSwish", "Identity", "Lambda", "Layer", "LeakyReLU",
+    "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "DatasetError", "Dropout", "DtypeError",
+    "Flatten", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LeakyReLU",
     "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError", "Perceptron", "ReLU", "Rescale",
     "Reshape", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish",
     "Tanh", "Tensor", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",

@@ -1,12 +1,13 @@
 """Tensors from a shape, a range or a seed."""
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, convert
+from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, convert, real_number
 from tinytensor.tensor import Tensor
 
 __all__ = ["arange", "eye", "full", "linspace", "normal", "ones", "uniform", "zeros"]
@@ -97,15 +98,21 @@ def linspace(start: float, stop: float, num: int = 50, dtype: DTypeLike = np.flo
     """`num` numbers at equal distances, from start to stop inclusive.
 
     Raises:
-        ArgumentError: num is negative, or start or stop no number.
+        ArgumentError: num is no integer or negative, or the numbers are not finite.
+        DtypeError: start or stop is no number.
 
     >>> import tinytensor as tt
     >>> tt.linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
     wanted = allowed_dtype(dtype)
+    first, last = real_number("linspace: start", start), real_number("linspace: stop", stop)
+    if not math.isfinite(last - first):
+        raise ArgumentError(
+            f"linspace: expected finite start, stop and stop - start, got {start!r}, {stop!r}"
+        )
     try:
-        return Tensor._wrap(convert(np.linspace(float(start), float(stop), num), wanted))
+        return Tensor._wrap(convert(np.linspace(first, last, num), wanted))
     except (TypeError, ValueError, OverflowError) as error:
         raise ArgumentError(f"linspace({start!r}, {stop!r}, {num!r}): {error}") from error
 
@@ -146,7 +153,8 @@ def uniform(
     >>> bool((t >= -1).all() and (t < 1).all())
     True
     """
-    if not np.isfinite(high - low) or not low < high:
+    low, high = real_number("uniform: low", low), real_number("uniform: high", high)
+    if not math.isfinite(high - low) or not low < high:
         raise ArgumentError(f"uniform: expected finite low < high, got {low!r} and {high!r}")
     u = random_floats(generator(seed).random, shape, dtype)
     below_high = np.nextafter(u.dtype.type(high), u.dtype.type(low))  # low + (high - low)·u may round to high
@@ -165,7 +173,8 @@ def normal(
     >>> tt.normal(3, seed=0).shape
     (3,)
     """
-    if not np.isfinite(mean) or not np.isfinite(std) or std < 0:
+    mean, std = real_number("normal: mean", mean), real_number("normal: std", std)
+    if not math.isfinite(mean) or not math.isfinite(std) or std < 0:
         raise ArgumentError(f"normal: expected a finite mean and std ≥ 0, got {mean!r} and {std!r}")
     z = random_floats(generator(seed).standard_normal, shape, dtype)
     return Tensor._wrap(np.asarray(mean + std * z))

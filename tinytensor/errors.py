@@ -8,6 +8,7 @@ __all__ = [
     "DatasetError",
     "DownloadError",
     "DtypeError",
+    "IndexingError",
     "MissingExtra",
     "ModelFormatError",
     "ShapeError",
@@ -27,6 +28,10 @@ class ShapeError(TinyTensorError, ValueError):
 
 class DtypeError(TinyTensorError, TypeError):
     """An array or value has a type that the operation does not take."""
+
+
+class IndexingError(TinyTensorError, IndexError, ValueError):
+    """An index that a Tensor of this shape does not have, or that is no index."""
 
 
 class ArgumentError(TinyTensorError, ValueError):

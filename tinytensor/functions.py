@@ -3,14 +3,14 @@
 They take anything array-like. `tt.tanh` is an activation and lives with the others.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.kernels import binary
-from tinytensor.kernels.boundary import normalize_axis
+from tinytensor.kernels.boundary import single_axis
 from tinytensor.mapping import other_operand
 from tinytensor.tensor import Tensor
 
@@ -132,10 +132,12 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 def joined(who: str, join: Callable[..., Any], tensors: Sequence[Any], axis: int, new_axes: int) -> Tensor:
     """What `concatenate` and `stack` have in common."""
+    if not isinstance(tensors, Iterable):
+        raise DtypeError(f"{who}: expected a sequence of Tensors, got {tensors!r}")
     arrays = [tensor(each)._array for each in tensors]
     if not arrays:
         raise ArgumentError(f"{who}: expected at least one Tensor, got none")
-    (axis,) = normalize_axis(who, axis, arrays[0].ndim + new_axes)
+    axis = single_axis(who, axis, arrays[0].ndim + new_axes)
     try:
         return Tensor._wrap(join(arrays, axis=axis))
     except ValueError as error:

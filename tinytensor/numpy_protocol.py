@@ -12,13 +12,15 @@ from numpy.typing import DTypeLike
 from tinytensor.errors import DtypeError
 from tinytensor.kernels.binary import BY_UFUNC
 from tinytensor.kernels.boundary import Array, allowed
-from tinytensor.mapping import other_operand
+from tinytensor.mapping import exp, log, other_operand, sqrt, tanh
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
 
 __all__ = ["array", "array_function", "array_ufunc", "dlpack", "dlpack_device", "unwrap"]
 
+# Computed as the methods of a Tensor compute them: to the same bits.
+METHODS = {np.exp: exp, np.log: log, np.sqrt: sqrt, np.tanh: tanh}
 # These write into an argument of theirs.
 WRITERS = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
 
@@ -62,6 +64,8 @@ def array_ufunc(self: "Tensor", ufunc: np.ufunc, method: str, *inputs: Any, **op
     """What `np.add(a, t)`, `a + t` and every other ufunc call; the result is IEEE's, without warnings."""
     if method == "at" or any(type(each) is type(self) for each in options.get("out", ())):
         raise DtypeError(f"np.{ufunc.__name__}: a Tensor does not change; give an array as out=")
+    if method == "__call__" and ufunc in METHODS and not options:
+        return METHODS[ufunc](self)
     if method == "__call__" and ufunc in BY_UFUNC and not options:
         return self._wrap(
             BY_UFUNC[ufunc](

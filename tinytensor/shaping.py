@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinytensor.errors import ShapeError
-from tinytensor.kernels.boundary import Axis, normalize_axis
+from tinytensor.kernels.boundary import Axis, normalize_axis, single_axis
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
@@ -90,7 +90,7 @@ def swapaxes(self: "Tensor", axis1: int, axis2: int) -> "Tensor":
     >>> tt.Tensor([[1, 2, 3]]).swapaxes(0, 1).shape
     (3, 1)
     """
-    (first,), (second,) = (normalize_axis("swapaxes", axis, self.ndim) for axis in (axis1, axis2))
+    first, second = (single_axis("swapaxes", axis, self.ndim) for axis in (axis1, axis2))
     return self._wrap(self._array.swapaxes(first, second))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinytensor import mapping, numpy_protocol, reductions, shaping
-from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError, IndexingError, ShapeError
 from tinytensor.kernels import binary
 from tinytensor.kernels.boundary import (
     FLOATS,
@@ -60,8 +60,15 @@ def comparison(kernel: Kernel) -> Any:
 def negative(array: Array) -> Array:
     """-x; of bools there is none."""
     if array.dtype == bool:
-        raise DtypeError("-t: a Tensor of bools has no negative; did you mean t == False?")
+        raise DtypeError("-t: a Tensor of bools has no negative; did you mean ~t?")
     return np.asarray(np.negative(array))
+
+
+def inverted(array: Array) -> Array:
+    """~x of bools and integers."""
+    if array.dtype in FLOATS:
+        raise DtypeError(f"~t: expected bools or integers, got {array.dtype}; did you mean -t?")
+    return np.asarray(np.invert(array))
 
 
 @final
@@ -171,7 +178,11 @@ class Tensor:
     # Elements
 
     def __getitem__(self, key: Any) -> "Tensor":
-        return Tensor._wrap(np.asarray(self._array[numpy_protocol.unwrap(key, Tensor)]))
+        try:
+            return Tensor._wrap(np.asarray(self._array[numpy_protocol.unwrap(key, Tensor)]))
+        except (IndexError, TypeError, ValueError) as error:
+            hint = "; did you mean .astype(int)?" if type(key) is Tensor and key.dtype.kind == "f" else ""
+            raise IndexingError(f"t[{key!r}] of shape {self.shape}: {error}{hint}") from error
 
     def __setitem__(self, key: Any, value: Any) -> None:
         raise DtypeError(
@@ -265,6 +276,9 @@ class Tensor:
         values = np.array2string(self._array, separator=", ", prefix="Tensor(")
         return f"Tensor({values}, shape={self.shape}, dtype={self.dtype})"
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Tensor, (self._array, self.dtype)
 
@@ -277,6 +291,9 @@ class Tensor:
     __pow__, __rpow__ = operator(binary.power), reflected(binary.power)
     __lt__, __le__ = operator(binary.less), operator(binary.less_equal)
     __gt__, __ge__ = operator(binary.greater), operator(binary.greater_equal)
+    __and__, __rand__ = operator(binary.bitwise_and), reflected(binary.bitwise_and)
+    __or__, __ror__ = operator(binary.bitwise_or), reflected(binary.bitwise_or)
+    __xor__, __rxor__ = operator(binary.bitwise_xor), reflected(binary.bitwise_xor)
     __eq__, __ne__ = comparison(binary.equal), comparison(binary.not_equal)
     __hash__ = None  # type: ignore[assignment]  # as of any value whose == is elementwise
 
@@ -290,6 +307,9 @@ class Tensor:
 
     def __neg__(self) -> "Tensor":
         return Tensor._wrap(negative(self._array))
+
+    def __invert__(self) -> "Tensor":
+        return Tensor._wrap(inverted(self._array))
 
     def __pos__(self) -> "Tensor":
         return self

@@ -6,7 +6,7 @@ with scalar and scalar with vector. Integers and bools go through NumPy.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,9 @@ from tinytensor.kernels.power import power as scalar_power
 __all__ = [
     "BY_UFUNC",
     "add",
+    "bitwise_and",
+    "bitwise_or",
+    "bitwise_xor",
     "divide",
     "equal",
     "greater",
@@ -234,6 +237,9 @@ greater = binary(np.greater, lambda x, y: np.uint8(x > y), comparison=True)
 greater_equal = binary(np.greater_equal, lambda x, y: np.uint8(x >= y), comparison=True)
 equal = binary(np.equal, lambda x, y: np.uint8(x == y), comparison=True)
 not_equal = binary(np.not_equal, lambda x, y: np.uint8(x != y), comparison=True)
+bitwise_and, bitwise_or, bitwise_xor = (
+    partial(by_numpy, each) for each in (np.bitwise_and, np.bitwise_or, np.bitwise_xor)
+)
 
 
 def divide(a: Any, b: Any) -> Array:

@@ -3,6 +3,7 @@
 Kernels are not told about byte order, alignment or exotic dtypes, and check nothing themselves.
 """
 
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ __all__ = [
     "as_operand",
     "broadcast_shape",
     "normalize_axis",
+    "real_number",
+    "single_axis",
 ]
 
 Array = NDArray[Any]
@@ -194,3 +197,35 @@ def normalize_axis(who: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     if len(axes) != len(named):
         raise ShapeError(f"{who}: axis {axis} names an axis twice")
     return tuple(axes)
+
+
+def single_axis(who: str, axis: Any, ndim: int) -> int:
+    """One axis, counted from 0 on.
+
+    Raises:
+        ShapeError: there is no such axis.
+        DtypeError: not an integer.
+
+    >>> single_axis("stack", -1, 2)
+    1
+    """
+    if not hasattr(axis, "__index__"):
+        raise DtypeError(f"{who}: axis: expected an integer, got {axis!r}")
+    return normalize_axis(who, axis, ndim)[0]
+
+
+def real_number(who: str, value: Any) -> float:
+    """A Python or NumPy number as a float.
+
+    Raises:
+        DtypeError: anything else, a bool included.
+
+    >>> real_number("uniform: low", 2)
+    2.0
+    """
+    if isinstance(value, bool | np.bool) or not isinstance(value, numbers.Real):
+        raise DtypeError(f"{who}: expected a real number, got {value!r}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise DtypeError(f"{who}: expected a number that fits a float, got {value!r}") from None

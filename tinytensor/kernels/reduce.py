@@ -5,16 +5,15 @@ Neighbouring axes that are both kept or both reduced are merged, so that every a
 """
 
 import math
-import numbers
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.errors import ShapeError
 from tinytensor.kernels._jit import Kernel
-from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis
+from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis, real_number, single_axis
 from tinytensor.kernels.fold import (
     all_kernel,
     any_kernel,
@@ -137,8 +136,8 @@ def position(name: str, kernel: Kernel) -> Reduction:
     """Where the smallest or largest element, or NaN, is first."""
 
     def reduction(x: Array, axis: int | None, keepdims: bool) -> Array:
-        if axis is not None and not hasattr(axis, "__index__"):
-            raise DtypeError(f"{name}: axis: expected an integer or None, got {axis!r}")
+        if axis is not None:
+            axis = single_axis(name, axis, x.ndim)
         merged, shape, transposed = merge(name, x, axis, keepdims)
         refuse_none(name, merged, axis)
         if x.dtype not in FLOATS:
@@ -180,13 +179,12 @@ def mean(x: Array, axis: Axis, keepdims: bool) -> Array:
 def var(x: Array, axis: Axis, keepdims: bool, ddof: float, root: bool = False) -> Array:
     """Σ (x - mean)² / (n - ddof) of floats, or its root."""
     name = "std" if root else "var"
-    if not isinstance(ddof, numbers.Real):
-        raise DtypeError(f"{name}: ddof: expected a number, got {ddof!r}")
     merged, shape, transposed = merge(name, x, axis, keepdims)
     n = merged.shape[1]
+    freedom = n - real_number(f"{name}: ddof", ddof)
     means = divided(fold(sum_kernel, merged, np.float64), n, False, np.float64)
     squares = fold(squares_kernel, merged, np.float64, centres=means)
-    return shaped(divided(squares, n - ddof if n > ddof else math.nan, root, x.dtype), shape, transposed)
+    return shaped(divided(squares, freedom if freedom > 0 else math.nan, root, x.dtype), shape, transposed)
 
 
 def std(x: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:

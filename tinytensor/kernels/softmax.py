@@ -10,10 +10,9 @@ import numpy as np
 from numba import float32, float64
 from numba.types import boolean, void
 
-from tinytensor.errors import DtypeError
 from tinytensor.kernels import scalar
 from tinytensor.kernels._jit import array, inline, kernel, out
-from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.boundary import Array, single_axis
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.matmul import aligned, pack_lanes
 from tinytensor.kernels.microkernel import pointer_to
@@ -100,9 +99,7 @@ def run(x: Any, log: bool, y: Any) -> None:
 
 def along(name: str, x: Array, axis: int, log: bool) -> Array:
     """Check, run, and give the result the shape of x."""
-    if not hasattr(axis, "__index__"):
-        raise DtypeError(f"{name}: axis: expected an integer, got {axis!r}")
-    merged = layout(name, x.shape, axis, False).merged
+    merged = layout(name, x.shape, single_axis(name, axis, x.ndim), False).merged
     y = np.empty(x.shape, x.dtype)
     if y.size:
         run(np.ascontiguousarray(x).reshape(merged), log, y.reshape(merged))
