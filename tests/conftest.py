@@ -1,6 +1,16 @@
-"""What every test needs: Hypothesis without deadlines, as the first call of a kernel compiles it."""
+"""What every test needs: how many examples Hypothesis makes, and that it does not time them.
 
-from hypothesis import settings
+The first call of a kernel compiles it, so no example has a deadline. `HYPOTHESIS_PROFILE=thorough` makes
+ten times as many examples; a run in CI makes the same ones every time.
+"""
 
-settings.register_profile("tinytensor", deadline=None, print_blob=True)
-settings.load_profile("tinytensor")
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick", deadline=None, max_examples=100, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", settings.get_profile("quick"), derandomize=True)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "quick"))
