@@ -41,12 +41,12 @@ shapes = st.lists(st.sampled_from((0, 1, 2, 3, 5, 17)), max_size=4).map(tuple)
 
 def in_order(array):
     """C order."""
-    return np.ascontiguousarray(array).reshape(array.shape)
+    return np.array(array, order="C")
 
 
 def transposed(array):
     """Fortran order: a transposed array in C order."""
-    return np.asfortranarray(array)
+    return np.array(array, order="F")
 
 
 def strided(array):
