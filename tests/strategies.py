@@ -60,6 +60,8 @@ def strided(array):
 
 def reversed_(array):
     """Negative strides along every axis."""
+    if not array.ndim:
+        return array
     backwards = (slice(None, None, -1),) * array.ndim
     return array[backwards].copy()[backwards]
 

@@ -16,7 +16,7 @@ from numba.core.types import void
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.kernels import matmul as gemm
 from tinytensor.kernels._jit import array, inline, kernel, out
-from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array, broadcast_shape
+from tinytensor.kernels.boundary import FLOAT32, FLOAT64, FLOATS, Array, broadcast_shape
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.power import power as scalar_power
 
@@ -118,17 +118,15 @@ def contiguous(x: Array) -> Array:
 
 
 class Layout(NamedTuple):
-    """The three axes that the shapes of two operands and of their result are merged to."""
+    """The shape of a result, and the three axes that its and its operands' axes are merged to."""
 
-    a: Shape
-    b: Shape
-    y: Shape
-    shape: Shape  # of the result, before merging
+    shape: Shape
+    merged: tuple[Shape, Shape, Shape] | None  # of a, b and the result; None if three do not suffice
 
 
 @lru_cache(4096)
-def layout(name: str, a: Shape, b: Shape) -> Layout | None:
-    """How to run a kernel over operands of these shapes; None if it needs more than three axes.
+def layout(name: str, a: Shape, b: Shape) -> Layout:
+    """How to run a kernel over operands of these shapes.
 
     Raises:
         ShapeError: they do not broadcast.
@@ -147,10 +145,10 @@ def layout(name: str, a: Shape, b: Shape) -> Layout | None:
             repeated = length_a == 1, length_b == 1
             merged.append((length_a, length_b))
     if len(merged) > 3:
-        return None
+        return Layout(shape, None)
     merged = [(1, 1)] * (3 - len(merged)) + merged
     merged_a, merged_b = zip(*merged, strict=True)
-    return Layout(merged_a, merged_b, tuple(max(pair) for pair in merged), shape)
+    return Layout(shape, (merged_a, merged_b, broadcast_shape(name, merged_a, merged_b)))
 
 
 def run(name: str, compiled: Kernel, a: Array, b: Array, result: np.dtype[Any]) -> Array:
@@ -164,13 +162,12 @@ def run(name: str, compiled: Kernel, a: Array, b: Array, result: np.dtype[Any]) 
         if y.size:
             compiled(a.reshape(1, 1, -1), b.reshape(1, 1, -1), y.reshape(1, 1, -1))
         return y
-    axes = layout(name, a.shape, b.shape)
-    if axes is None:
-        a, b = np.broadcast_arrays(a, b)
-        return run(name, compiled, a, b, result)
-    y = np.empty(axes.shape, result)
+    shape, merged = layout(name, a.shape, b.shape)
+    if merged is None:
+        return run(name, compiled, np.broadcast_to(a, shape), np.broadcast_to(b, shape), result)
+    y = np.empty(shape, result)
     if y.size:
-        compiled(a.reshape(axes.a), b.reshape(axes.b), y.reshape(axes.y))
+        compiled(a.reshape(merged[0]), b.reshape(merged[1]), y.reshape(merged[2]))
     return y
 
 
@@ -243,10 +240,9 @@ bitwise_and, bitwise_or, bitwise_xor = (
 
 
 def divide(a: Any, b: Any) -> Array:
-    """A / b; of two integers a float, as wide as NumPy's but never float16."""
+    """A / b; of two integers float64."""
     if integral(a) and integral(b):
-        dtype = np.result_type(np.result_type(a, b), FLOAT32)
-        a, b = np.asarray(a, dtype), np.asarray(b, dtype)
+        a, b = (x.astype(float) if type(x) is np.ndarray else number(x, FLOAT64) for x in (a, b))
     return divide_floats(a, b)
 
 

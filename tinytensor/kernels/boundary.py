@@ -32,6 +32,7 @@ Axis = int | Sequence[int] | None
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 FLOATS = (FLOAT32, FLOAT64)
+UNTYPED = (int, float, list, tuple, range)  # Python's own do not tell float32 from float64
 
 
 def allowed(dtype: np.dtype[Any]) -> bool:
@@ -100,7 +101,7 @@ def as_operand(data: Any) -> Array:
         got = describe(data) if array.dtype == object else f"{array.dtype} data"
         raise DtypeError(f"expected real numbers, got {got}{hint}")
     dtype = array.dtype.newbyteorder("=")
-    if not allowed(dtype) or (dtype.kind != "b" and not hasattr(data, "dtype")):
+    if not allowed(dtype) or (dtype.kind != "b" and isinstance(data, UNTYPED) and not hasattr(data, "dtype")):
         dtype = FLOAT32
     return convert(array, dtype)
 
@@ -111,13 +112,11 @@ def as_array(data: Any, dtype: DTypeLike | None = None) -> Array:
     >>> as_array([1, 2]).dtype, as_array(np.array([1, 2])).dtype, as_array([1, 2], np.int32).dtype
     (dtype('float32'), dtype('float32'), dtype('int32'))
     """
-    if dtype is not None and not hasattr(data, "dtype"):
+    if dtype is not None:
         wanted = allowed_dtype(dtype)
         array = read(data)
         return convert(array if array.dtype.kind in "fiub" else as_operand(data), wanted)
     array = as_operand(data)
-    if dtype is not None:
-        return convert(array, allowed_dtype(dtype))
     return array.astype(FLOAT32) if array.dtype.kind in "iu" else array
 
 
@@ -151,27 +150,34 @@ def broadcast_shape(who: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     >>> broadcast_shape("add", (3, 1), (4,))
     (3, 4)
     """
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        listed = " and ".join(str(shape) for shape in shapes)
+    shape = joint_shape(*shapes)
+    if shape is None:
+        listed = " and ".join(str(each) for each in shapes)
         raise ShapeError(
             f"{who}: the shapes {listed} do not broadcast: counted from the right, lengths must be "
             f"equal or 1{broadcast_hint(*shapes[-2:])}"
-        ) from None
+        )
+    return shape
+
+
+def joint_shape(*shapes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """As np.broadcast_shapes, which stops at 32 axes; None if they do not broadcast."""
+    ndim = max(len(shape) for shape in shapes)
+    joint = []
+    for lengths in zip(*((1,) * (ndim - len(shape)) + shape for shape in shapes), strict=True):
+        others = {length for length in lengths if length != 1} or {1}
+        if len(others) > 1:
+            return None
+        joint.append(others.pop())
+    return tuple(joint)
 
 
 def broadcast_hint(left: tuple[int, ...], right: tuple[int, ...]) -> str:
     """What would have made two shapes broadcast, if there is something simple."""
     for name, changed, other in (("right", right, left), ("left", left, right)):
         for fix, shape in ((".T", changed[::-1]), ("[:, None]", (*changed, 1))):
-            if (fix == ".T" and len(shape) != 2) or (fix == "[:, None]" and len(shape) != 2):
-                continue
-            try:
-                np.broadcast_shapes(shape, other)
-            except ValueError:
-                continue
-            return f"; did you mean {name}{fix}?"
+            if len(shape) == 2 and joint_shape(shape, other):
+                return f"; did you mean {name}{fix}?"
     return ""
 
 

@@ -41,8 +41,8 @@ class Layout(NamedTuple):
     result: Shape
 
 
-@lru_cache(4096, typed=True)
-def layout(name: str, shape: Shape, axis: Axis, keepdims: bool) -> Layout:
+@lru_cache(4096)
+def layout(name: str, shape: Shape, axis: int | Shape | None, keepdims: bool) -> Layout:
     """How to reduce an array of that shape.
 
     Raises:
@@ -65,10 +65,9 @@ def merge(name: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Shape
 
     Copies x if its elements lie in another order.
     """
-    try:
-        axes, order, merged, result = layout(name, x.shape, axis, keepdims)
-    except TypeError:  # `axis` is a list, which has no hash
-        axes, order, merged, result = layout.__wrapped__(name, x.shape, axis, keepdims)
+    if axis is not None and type(axis) is not int:  # to be looked up: a list has no hash, and 1.0 == 1
+        axis = normalize_axis(name, axis, x.ndim)
+    axes, order, merged, result = layout(name, x.shape, axis, keepdims)
     if order is not None or not x.flags.c_contiguous:
         if x.flags.f_contiguous and len(axes) == 1:
             x, result, _ = merge(name, x.T, x.ndim - 1 - axes[0], keepdims)
