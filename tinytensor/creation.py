@@ -1,13 +1,15 @@
 """Tensors from a shape, a range or a seed."""
 
 import math
+from collections.abc import Iterable
+from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, convert, real_number
+from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, as_array, convert, real_number
 from tinytensor.tensor import Tensor
 
 __all__ = ["arange", "eye", "full", "linspace", "normal", "ones", "uniform", "zeros"]
@@ -16,17 +18,32 @@ Shape = int | tuple[int, ...] | list[int]
 Seed = int | np.random.Generator | None
 
 
-def empty(shape: Shape, dtype: DTypeLike) -> Array:
+def lengths(shape: Any) -> tuple[int, ...]:
+    """A shape as a tuple of integers.
+
+    Raises:
+        ShapeError: no shape, or a negative one.
+    """
+    try:
+        found = tuple(map(index, shape)) if isinstance(shape, Iterable) else (index(shape),)
+    except TypeError as error:
+        raise ShapeError(f"shape: expected non-negative integers, got {shape!r}: {error}") from error
+    if any(length < 0 for length in found):
+        raise ShapeError(f"shape: expected non-negative integers, got {shape!r}")
+    return found
+
+
+def empty(shape: Any, dtype: np.dtype[Any]) -> Array:
     """Room for an array of that shape.
 
     Raises:
-        ShapeError: no shape, or a negative or impossibly large one.
+        ShapeError: no shape, or one that NumPy cannot have.
     """
-    wanted = allowed_dtype(dtype)
+    wanted = lengths(shape)
     try:
-        return np.empty(shape, wanted)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ShapeError(f"shape: expected non-negative integers, got {shape!r}: {error}") from error
+        return np.empty(wanted, dtype)
+    except (ValueError, OverflowError) as error:
+        raise ShapeError(f"shape: {wanted}: {error}") from error
 
 
 def full(shape: Shape, value: float, dtype: DTypeLike = np.float32) -> Tensor:
@@ -36,11 +53,11 @@ def full(shape: Shape, value: float, dtype: DTypeLike = np.float32) -> Tensor:
     >>> tt.full((2, 2), 7.0).tolist()
     [[7.0, 7.0], [7.0, 7.0]]
     """
-    array = empty(shape, dtype)
-    try:
-        array.fill(convert(np.asarray(value), array.dtype))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise DtypeError(f"full: expected a number that fits {array.dtype}, got {value!r}") from error
+    array = empty(shape, allowed_dtype(dtype))
+    number = as_array(value, array.dtype)
+    if number.ndim:
+        raise ShapeError(f"full: expected one number, got shape {number.shape}")
+    array.fill(number)
     return Tensor._wrap(array)
 
 
@@ -130,14 +147,13 @@ def generator(seed: Seed) -> np.random.Generator:
 
 
 def random_floats(draw: Any, shape: Shape, dtype: DTypeLike) -> Array:
-    """draw(size=…, dtype=…) of a generator, checked."""
+    """What draw(out=…, dtype=…) of a generator fills an array with."""
     wanted = allowed_dtype(dtype)
     if wanted not in FLOATS:
         raise DtypeError(f"random numbers: expected dtype float32 or float64, got {wanted}")
-    try:
-        return np.asarray(draw(size=shape, dtype=wanted.type))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ShapeError(f"shape: expected non-negative integers, got {shape!r}: {error}") from error
+    room = empty(shape, wanted)
+    draw(out=room, dtype=wanted.type)
+    return room
 
 
 def uniform(

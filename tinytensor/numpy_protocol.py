@@ -21,7 +21,7 @@ __all__ = ["array", "array_function", "array_ufunc", "dlpack", "dlpack_device", 
 
 # Computed as the methods of a Tensor compute them: to the same bits.
 METHODS = {np.exp: exp, np.log: log, np.sqrt: sqrt, np.tanh: tanh}
-# These write into an argument of theirs.
+# These write into their first argument.
 WRITERS = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.put_along_axis, np.putmask})
 
 
@@ -80,7 +80,8 @@ def array_ufunc(self: "Tensor", ufunc: np.ufunc, method: str, *inputs: Any, **op
 
 def array_function(self: "Tensor", function: Any, types: Any, args: Any, kwargs: Any) -> Any:
     """What the functions of NumPy that are no ufuncs call."""
-    if function in WRITERS or type(kwargs.get("out")) is type(self):
+    targets = [kwargs.get("out")] + ([*args, *kwargs.values()][:1] if function in WRITERS else [])
+    if any(type(target) is type(self) for target in targets):
         raise DtypeError(f"np.{function.__name__}: a Tensor does not change; work on t.numpy().copy()")
     result = function(*unwrap(args, type(self)), **unwrap(kwargs, type(self)))
     return result if kwargs.get("out") is not None else wrap(result, type(self))

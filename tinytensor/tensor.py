@@ -199,7 +199,8 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __contains__(self, value: Any) -> bool:
-        return bool((self == value)._array.any())
+        found = self == value
+        return bool(found.any()) if type(found) is Tensor else found
 
     def item(self) -> float | int | bool:
         """The only element, as a Python number.
@@ -260,8 +261,9 @@ class Tensor:
         return float(self.item())
 
     def __int__(self) -> int:
+        value = self.item()
         try:
-            return int(self.item())
+            return int(value)
         except (OverflowError, ValueError) as error:
             raise ArgumentError(f"int: {error}") from error
 
