@@ -51,24 +51,30 @@ from tinytensor.errors import (
 from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
 from tinytensor.io import load, load_weights
 from tinytensor.layers.activation import Activation, activation
+from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.graph import Graph
 from tinytensor.layers.lambda_ import Lambda
 from tinytensor.layers.layer import Layer
+from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Affine, Linear
+from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.perceptron import Perceptron
+from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "DatasetError", "Dropout", "DtypeError",
-    "Flatten", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LeakyReLU",
-    "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError", "Perceptron", "ReLU", "Rescale",
-    "Reshape", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish",
-    "Tanh", "Tensor", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",
-    "elu", "erf", "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu",
+    "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Constant",
+    "DatasetError", "Dropout", "DtypeError", "Flatten", "Graph", "HardSigmoid", "HardSwish", "Identity",
+    "IndexingError", "Lambda", "Layer", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Mish",
+    "MissingExtra", "ModelFormatError", "Operator", "PReLU", "Perceptron", "ReLU", "Rescale", "Reshape",
+    "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish", "Tanh",
+    "Tensor", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate", "elu",
+    "erf", "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu",
     "linspace", "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal",
     "ones", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish",
     "tanh", "uniform", "where", "zeros",

@@ -11,13 +11,19 @@ from typing import Any
 from tinytensor import activations
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.kernels.boundary import Array
+from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, plain
+from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.perceptron import Perceptron
+from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
+from tinytensor.operators import activations as other
 from tinytensor.sequential import Sequential
 from tinytensor.state_dict import assign
 from tinytensor.tensor import Tensor
@@ -33,8 +39,10 @@ MAX_DEPTH = 64
 LISTED = 20
 
 CLASSES: tuple[type[Layer], ...] = (
-    Sequential, Linear, Flatten, Reshape, Rescale, Dropout, Perceptron,
+    Sequential, Linear, Flatten, Reshape, Rescale, Dropout, Perceptron, BatchNorm, LayerNorm, PReLU,
+    Graph, Operator, Constant,
     *(type(activations.get(name)) for name in activations.names()),
+    *(getattr(other, name) for name in other.__all__ if name[0].isupper()),
 )  # fmt: skip
 KNOWN: Classes = {each.__name__: each for each in CLASSES}
 

@@ -1,0 +1,128 @@
+"""`Graph`: layers that are wired by names, for networks that are no chain."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from tinytensor.errors import ArgumentError, ShapeError, TinyTensorError
+from tinytensor.kernels.boundary import as_operand
+from tinytensor.layers.layer import Layer
+from tinytensor.tensor import Tensor
+
+__all__ = ["Graph"]
+
+Wire = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+@final
+class Graph(Layer):
+    """Layers in order, each a function from named values to named values: y = x + layer(x) and the like.
+
+    Args:
+        inputs: names for the arguments of a call, in order.
+        outputs: names of the values that it returns.
+        layers: the layers, in an order in which they can be computed.
+        wires: for each layer the names that it reads and the names that it defines; "" is an argument that
+            is left out.
+
+    Raises:
+        ArgumentError: a name is read before it is defined, or defined twice.
+        ShapeError: called with another number of arguments.
+
+    >>> import tinytensor as tt
+    >>> residual = tt.Graph(
+    ...     inputs=["x"],
+    ...     outputs=["y"],
+    ...     layers=[tt.Linear(2, 2, weight=[[0, 1], [1, 0]]), tt.Operator("Add")],
+    ...     wires=[(["x"], ["h"]), (["h", "x"], ["y"])],
+    ... )
+    >>> residual([[1.0, 5.0]]).tolist()
+    [[6.0, 6.0]]
+    """
+
+    def __init__(
+        self, inputs: Sequence[str], outputs: Sequence[str], layers: Sequence[Layer], wires: Sequence[Any]
+    ):
+        self.inputs, self.outputs, self.layers = list(inputs), list(outputs), list(layers)
+        self.wires = checked(self.inputs, self.outputs, self.layers, wires)
+
+    def __call__(self, *x: Any) -> Any:
+        """The outputs for the inputs, as Tensors: one, or a tuple of them.
+
+        Arrays keep their dtype, integers included.
+        """
+        return self.forward(*(each if type(each) is Tensor else Tensor._wrap(as_operand(each)) for each in x))
+
+    def forward(self, *x: Tensor) -> Any:
+        """The same, of Tensors."""
+        values = self.trace(*x)
+        found = tuple(values[name] for name in self.outputs)
+        return found[0] if len(found) == 1 else found
+
+    def trace(self, *x: Tensor) -> dict[str, Tensor]:
+        """Every value by name."""
+        if len(x) != len(self.inputs):
+            raise ShapeError(
+                f"Graph: expected {len(self.inputs)} arguments ({', '.join(self.inputs)}), got {len(x)}"
+            )
+        values: dict[str, Any] = {"": None, **dict(zip(self.inputs, x, strict=True))}
+        for layer, (read, defined) in zip(self.layers, self.wires, strict=True):
+            y = evaluate(layer, [values[name] for name in read], defined)
+            values.update(zip(defined, y if isinstance(y, tuple) else (y,), strict=False))
+        del values[""]
+        return values
+
+    def __repr__(self) -> str:
+        layers = "".join(f"        {layer!r},\n" for layer in self.layers)
+        wires = "".join(f"        {wire},\n" for wire in self.wires)
+        return (
+            f"Graph(\n    inputs={self.inputs},\n    outputs={self.outputs},\n"
+            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n)"
+        )
+
+
+def checked(inputs: list[str], outputs: list[str], layers: list[Layer], wires: Sequence[Any]) -> list[Wire]:
+    """The wires as tuples of names, if they fit."""
+    if len(wires) != len(layers):
+        raise ArgumentError(f"Graph: expected wires for {len(layers)} layers, got {len(wires)}")
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            raise ArgumentError(f"Graph: expected a layer, got {layer!r:.80}")
+    known = {""}
+    found: list[Wire] = []
+    for name in inputs:
+        define(known, name, "the inputs")
+    for layer, wire in zip(layers, wires, strict=True):
+        read, defined = (tuple(map(str, names)) for names in wire)
+        missing = [name for name in read if name not in known]
+        if missing:
+            raise ArgumentError(
+                f"Graph: {layer!r:.80} reads {missing[0]!r:.80}, which is not defined before it"
+            )
+        for name in filter(None, defined):
+            define(known, name, f"{layer!r:.80}")
+        found.append((read, defined))
+    missing = [name for name in outputs if name not in known or not name]
+    if missing or not outputs:
+        raise ArgumentError(f"Graph: expected outputs that are defined, got {missing!r:.80}")
+    return found
+
+
+def define(known: set[str], name: str, who: str) -> None:
+    """Note that a name is taken."""
+    if not name or name in known:
+        raise ArgumentError(f"Graph: {who}: expected a new name, got {name!r:.80}")
+    known.add(name)
+
+
+def evaluate(layer: Layer, values: list[Any], defined: tuple[str, ...]) -> Any:
+    """layer(values); an error says where it happened."""
+    try:
+        return layer.forward(*values)
+    except TinyTensorError as error:
+        said = str(error)
+        where = f"Graph {', '.join(defined)} = "
+        error.args = (f"{where}{said}" if said.startswith(repr(layer)) else f"{where}{layer!r}: {said}",)
+        raise
+    except Exception as error:
+        error.add_note(f"in Graph {', '.join(defined)} = {layer!r}")
+        raise
