@@ -64,18 +64,28 @@ from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
+from tinytensor.operators.activations import (
+    CELU,
+    Clip,
+    ClippedLinear,
+    Exponential,
+    ScaledELU,
+    Softsign,
+    ThresholdedReLU,
+)  # fmt: skip
 from tinytensor.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Constant",
-    "DatasetError", "Dropout", "DtypeError", "Flatten", "Graph", "HardSigmoid", "HardSwish", "Identity",
-    "IndexingError", "Lambda", "Layer", "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Mish",
-    "MissingExtra", "ModelFormatError", "Operator", "PReLU", "Perceptron", "ReLU", "Rescale", "Reshape",
-    "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish", "Tanh",
-    "Tensor", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate", "elu",
-    "erf", "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu",
-    "linspace", "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal",
-    "ones", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish",
-    "tanh", "uniform", "where", "zeros",
+    "CELU", "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Clip",
+    "ClippedLinear", "Constant", "DatasetError", "Dropout", "DtypeError", "Exponential", "Flatten",
+    "Graph", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LayerNorm",
+    "LeakyReLU", "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError", "Operator", "PReLU",
+    "Perceptron", "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential", "ShapeError", "SiLU",
+    "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor", "ThresholdedReLU",
+    "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate", "elu", "erf",
+    "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace",
+    "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu",
+    "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "uniform",
+    "where", "zeros",
 ]  # fmt: skip

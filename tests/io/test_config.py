@@ -135,7 +135,7 @@ HUGE = 10**9
         ([described("ReLU", "a"), described("ReLU", "a")], "Sequential: expected different names"),
         ([described("ReLU", "a.b")], "expected a name without dots"),
         ([described("ReLU", "1")], "expected a name without dots that is no number"),
-        ([described("ReLU", slope=1)], r"model Sequential\[0\] ReLU: TypeError"),
+        ([described("ReLU", slope=1)], r"model Sequential\[0\] ReLU: ArgumentError"),
         ([described("Reshape", shape="ab")], r"Sequential\[0\] Reshape: ArgumentError: Reshape: shape"),
         ([described("Dropout", p=7)], r"Sequential\[0\] Dropout: ArgumentError: Dropout: p"),
         ([described("LeakyReLU", negative_slope="x")], r"Sequential\[0\] LeakyReLU: DtypeError"),
