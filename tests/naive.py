@@ -66,6 +66,50 @@ def matmul(a, b):
     return c
 
 
+def two_sum(a, b):
+    """a + b, rounded, and what the rounding lost, exactly: Knuth, TAOCP 2, section 4.2.2."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
+
+
+def round_to_odd(a, b):
+    """a + b in float64, rounded to the neighbour whose last bit is 1, unless it is exact."""
+    total, lost = two_sum(a, b)
+    even = (total.view(np.int64) & 1) == 0
+    return np.where(even & (lost != 0), np.nextafter(total, np.copysign(np.inf, lost)), total)
+
+
+def two_product(a, b):
+    """a · b in float64, rounded, and what the rounding lost, exactly: Dekker 1971, barring overflow."""
+    split = 2.0**27 + 1
+    a_high, b_high = (x * split - (x * split - x) for x in (a, b))
+    a_low, b_low = a - a_high, b - b_high
+    product = a * b
+    return product, ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def fma(a, b, c):
+    """a · b + c of float32 or float64 arrays, rounded once: Boldo and Melquiond, Emulation of a FMA, 2008."""
+    dtype = np.result_type(a, b, c)
+    a, b, c = (np.asarray(x, np.float64) for x in (a, b, c))
+    if dtype == np.float32:  # the product is exact in float64, and 53 ≥ 2·24 + 2 bits suffice
+        return round_to_odd(a * b, c).astype(np.float32)
+    product, product_lost = two_product(a, b)
+    low, low_lost = two_sum(c, product_lost)
+    high, high_lost = two_sum(product, low)
+    return high + round_to_odd(low_lost, high_lost)
+
+
+def fused_matmul(a, b, bias=None):
+    """c_ij from bias_j (or 0) by one fma for each k in ascending order, then + 0, which makes a -0 a 0."""
+    (m, inner), n = a.shape, b.shape[1]
+    c = np.zeros((m, n), a.dtype) if bias is None else np.array(np.broadcast_to(bias, (m, n)))
+    for k in range(inner):
+        c = fma(a[:, k, None], b[k], c)
+    return c + 0
+
+
 def elementwise(function, *operands):
     """function(a, b, …) for every index of the broadcast shape."""
     ndim = max(each.ndim for each in operands)

@@ -300,12 +300,10 @@ class Tensor:
     __hash__ = None  # type: ignore[assignment]  # as of any value whose == is elementwise
 
     def __matmul__(self, other: Any) -> "Tensor":
-        a, b = self._array, other._array if type(other) is Tensor else as_operand(other)
-        same = a.dtype == b.dtype and a.dtype in FLOATS
-        return Tensor._wrap(matmul(a, b) if same else binary.matmul(a, b))
+        return Tensor._wrap(matmul(self._array, other._array if type(other) is Tensor else as_operand(other)))
 
     def __rmatmul__(self, other: Any) -> "Tensor":
-        return Tensor._wrap(binary.matmul(as_operand(other), self._array))
+        return Tensor._wrap(matmul(as_operand(other), self._array))
 
     def __neg__(self) -> "Tensor":
         return Tensor._wrap(negative(self._array))

@@ -202,16 +202,3 @@ def test_what_integers_do_not_do():
     ):
         with pytest.raises(error):
             operation(*arguments)
-
-
-@pytest.mark.parametrize("dtype", [np.int32, np.int64, np.uint8, bool])
-def test_matmul_of_integers_is_numpys_and_of_mixed_dtypes_is_ours(dtype):
-    a = np.arange(6).reshape(2, 3).astype(dtype)
-    same(binary.matmul(a, a.T), np.matmul(a, a.T))
-    for floating in FLOATS:
-        b = np.arange(12, dtype=floating).reshape(3, 4)
-        same(binary.matmul(a, b), np.matmul(a.astype(float), b.astype(float)).astype(np.result_type(a, b)))
-    with pytest.raises(
-        ShapeError, match=r"matmul: expected \(…, m, k\) @ \(…, k, n\), got \(2, 3\) @ \(2, 3\)"
-    ):
-        binary.matmul(a, a)

@@ -1,4 +1,4 @@
-"""Elementwise binary operations with broadcasting, `where`, and the matrix product of mixed dtypes.
+"""Elementwise binary operations with broadcasting, and `where`.
 
 Neighbouring axes along which an operand is repeated, or is not, are merged, so nearly every pair of shapes
 becomes three axes. One kernel per operation runs over those; its inner loops are vector with vector, vector
@@ -13,10 +13,10 @@ import numpy as np
 from numba import float32, float64, types, uint8
 from numba.core.types import void
 
-from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels import matmul as gemm
+from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.kernels._jit import array, inline, kernel, out
 from tinytensor.kernels.boundary import FLOAT32, FLOAT64, FLOATS, Array, broadcast_shape
+from tinytensor.kernels.matmul import matmul
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.power import power as scalar_power
 
@@ -32,7 +32,6 @@ __all__ = [
     "greater_equal",
     "less",
     "less_equal",
-    "matmul",
     "maximum",
     "minimum",
     "multiply",
@@ -258,17 +257,6 @@ def where(condition: Any, x: Any, y: Any) -> Array:
         x = np.float32(x)
     floats = same_float(x, y) or (x, y)
     return np.where(condition, *floats)
-
-
-def matmul(a: Array, b: Array) -> Array:
-    """A @ B by NumPy's promotion rules; integers and bools are NumPy's own business."""
-    dtype = np.result_type(a, b)
-    if dtype in FLOATS:
-        return gemm.matmul(a.astype(dtype, copy=False), b.astype(dtype, copy=False))
-    try:
-        return np.asarray(np.matmul(a, b))
-    except ValueError as error:
-        raise ShapeError(f"matmul: expected (…, m, k) @ (…, k, n), got {a.shape} @ {b.shape}") from error
 
 
 # What NumPy calls these operations: `np.add(array, tensor)` gives the bits that `tensor + array` gives.

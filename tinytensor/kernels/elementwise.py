@@ -10,19 +10,18 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import float32, float64, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.types import CPointer, intp, void
 
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
+from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.loop import make_loop
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
-__all__ = ["MAX_PARAMETERS", "address_of", "apply", "call_address", "call_loop", "loop_address"]
+__all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address"]
 
 MAX_PARAMETERS = 4
 
@@ -66,28 +65,6 @@ def why_not(function: Callable[..., Any]) -> str:
         told = [line for line in lines if line and not line.startswith("Failed in nopython")]
         return f"Numba cannot compile it: {' '.join(told[: 1 + told[0].endswith(':')])}"
     return f"expected a number from it, got {scalar.overloads[arguments].signature.return_type}"
-
-
-def address_of(compiled: Kernel, signature: Any) -> int:
-    """Where the machine code of one signature of a kernel starts; compiles it if need be."""
-    compiled.compile(signature)
-    found = compiled.overloads[signature.args]
-    return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
-
-
-def call_address(*arguments: types.Type) -> Any:
-    """What an intrinsic returns whose first argument is the address of a kernel that takes `arguments`."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        convention = context.call_conv
-        function_type = convention.get_function_type(types.void, arguments)
-        callee = builder.inttoptr(values[0], function_type.as_pointer())
-        status, _ = convention.call_function(builder, callee, types.void, arguments, values[1:])
-        with cgutils.if_unlikely(builder, status.is_error):  # a user's function may raise
-            convention.return_status_propagate(builder, status)
-        return context.get_dummy_value()
-
-    return types.void(types.intp, *arguments), generate
 
 
 @intrinsic

@@ -11,7 +11,7 @@ elements are broadcast. Numba's `@intrinsic` hands us LLVM's builder; everything
 Source: Van Zee and van de Geijn, BLIS: a framework for rapidly instantiating BLAS functionality, 2015.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from llvmlite import ir
@@ -22,10 +22,9 @@ from numba.types import CPointer, intp, void
 
 from tinytensor.kernels.cpu import vectors
 
-__all__ = ["WIDE_VECTORS", "copy_two_vectors", "make_tiles", "pointer_to", "transpose"]
+__all__ = ["copy_two_vectors", "full_width", "make_tiles", "pointer_to", "stride_of", "transpose"]
 
-I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
-WIDE_VECTORS = 4  # few rows: four accumulators a row hide most of the latency of fma
+I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 def lane_count(element: types.Type) -> int:
@@ -33,10 +32,10 @@ def lane_count(element: types.Type) -> int:
     return vectors().width(element.bitwidth // 8)
 
 
-def vector_type(element: types.Type) -> ir.VectorType:
-    """LLVM's type of one full vector register."""
+def vector_type(element: types.Type, width: int | None = None) -> ir.VectorType:
+    """LLVM's type of a vector of `width` elements, by default a full register of them."""
     scalar = ir.FloatType() if element == float32 else ir.DoubleType()
-    return ir.VectorType(scalar, lane_count(element))
+    return ir.VectorType(scalar, width or lane_count(element))
 
 
 def splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.Value:
@@ -59,85 +58,43 @@ def without_sign(builder: ir.IRBuilder, sums: ir.Value) -> ir.Value:
 
 
 class Memory:
-    """Loads and stores of vectors that need no alignment, the last one of a row optionally masked."""
+    """Loads and stores of vectors of one type, at addresses that need the alignment of one element only."""
 
-    def __init__(self, builder: ir.IRBuilder, vector: ir.VectorType, valid: ir.Value | None):
-        self.builder, self.vector, self.mask = builder, vector, None
-        if valid is not None:
-            index = ir.VectorType(I64, vector.count)
-            lanes = ir.Constant(index, list(range(vector.count)))
-            self.mask = builder.icmp_signed("<", lanes, splat(builder, valid, index))
+    def __init__(self, builder: ir.IRBuilder, vector: ir.VectorType):
+        self.builder, self.vector = builder, vector
+        self.alignment = 4 if vector.element == ir.FloatType() else 8
 
     def address(self, base: ir.Value, offset: ir.Value | int) -> ir.Value:
         """Base + offset, as a pointer to a vector."""
         step = offset if isinstance(offset, ir.Value) else ir.Constant(I64, offset)
         return self.builder.bitcast(self.builder.gep(base, [step]), self.vector.as_pointer())
 
-    def intrinsic(self, name: str, result: ir.Type, arguments: list[ir.Type]) -> ir.Function:
-        """Declare one of LLVM's masked memory operations."""
-        element = "f32" if self.vector.element == ir.FloatType() else "f64"
-        full = f"llvm.masked.{name}.v{self.vector.count}{element}.p0"
-        function_type = ir.FunctionType(result, arguments)
-        return cgutils.get_or_insert_function(self.builder.module, function_type, full)
+    def load(self, base: ir.Value, offset: ir.Value | int) -> ir.Value:
+        """A vector from base[offset:]."""
+        return self.builder.load(self.address(base, offset), align=self.alignment)
 
-    def load(self, base: ir.Value, offset: ir.Value | int, last: bool = True) -> ir.Value:
-        """A vector from base[offset:]; lanes beyond the mask are zero and their memory is not touched."""
-        address = self.address(base, offset)
-        if self.mask is None or not last:
-            return self.builder.load(address, align=self.alignment)
-        types_ = [address.type, I32, self.mask.type, self.vector]
-        function = self.intrinsic("load", self.vector, types_)
-        nothing = ir.Constant(self.vector, None)
-        return self.builder.call(function, [address, ir.Constant(I32, self.alignment), self.mask, nothing])
-
-    def store(self, value: ir.Value, base: ir.Value, offset: ir.Value | int, last: bool = True) -> None:
-        """Store a vector to base[offset:], only the lanes inside the mask."""
-        address = self.address(base, offset)
-        if self.mask is None or not last:
-            self.builder.store(value, address, align=self.alignment)
-            return
-        types_ = [self.vector, address.type, I32, self.mask.type]
-        function = self.intrinsic("store", ir.VoidType(), types_)
-        self.builder.call(function, [value, address, ir.Constant(I32, self.alignment), self.mask])
-
-    def prefetch(self, base: ir.Value, offset: int) -> None:
-        """Start to fetch the cache line at base[offset]; any address is allowed."""
-        address = self.builder.bitcast(self.address(base, offset), ir.IntType(8).as_pointer())
-        function_type = ir.FunctionType(ir.VoidType(), [address.type, I32, I32, I32])
-        function = cgutils.get_or_insert_function(self.builder.module, function_type, "llvm.prefetch.p0")
-        reading, keep, data = 0, 3, 1
-        self.builder.call(function, [address, *(ir.Constant(I32, flag) for flag in (reading, keep, data))])
-
-    @property
-    def alignment(self) -> int:
-        """Only that of one element is promised."""
-        return 4 if self.vector.element == ir.FloatType() else 8
+    def store(self, value: ir.Value, base: ir.Value, offset: ir.Value | int) -> None:
+        """A vector to base[offset:]."""
+        self.builder.store(value, self.address(base, offset), align=self.alignment)
 
 
-def emit_tile(
-    builder: ir.IRBuilder, memory: Memory, rows: int, vectors_: int, packed: bool, operands: list[Any]
-) -> None:
+def emit_tile(builder: ir.IRBuilder, memory: Memory, rows: int, vectors_: int, operands: list[Any]) -> None:
     """One tile: accumulators from `init`, a loop over k, accumulators to `out`."""
-    lanes, lanes_stride, scalars, row_stride, k_stride, k_count, init, init_stride, out, out_stride = operands
+    lanes, lanes_stride, scalars, row_stride, k_stride, k_count, init, init_stride, out, out_stride, count = (
+        operands
+    )
     vector, width = memory.vector, memory.vector.count
     fma = fma_function(builder, vector)
 
-    def at(base: ir.Value, *factors: ir.Value | int) -> ir.Value:
-        product, *others = (f if isinstance(f, ir.Value) else ir.Constant(I64, f) for f in factors)
-        for factor in others:
-            product = builder.mul(product, factor)
-        return builder.gep(base, [product])
+    def at(base: ir.Value, stride: ir.Value, index: ir.Value | int) -> ir.Value:
+        factor = index if isinstance(index, ir.Value) else ir.Constant(I64, index)
+        return builder.gep(base, [builder.mul(stride, factor)])
 
+    # The last vector ends where the lanes end, so it overlaps the one before it. Both compute the same bits
+    # there, and nothing is stored before everything is loaded. (A masked load costs 9 cycles on Zen 1.)
+    offsets = [*range(0, (vectors_ - 1) * width, width), builder.sub(count, ir.Constant(I64, width))]
     tile = [(row, column) for row in range(rows) for column in range(vectors_)]
-    last = vectors_ - 1
-    start = [memory.load(at(init, init_stride, row), column * width, column == last) for row, column in tile]
-    if packed:
-        row_stride, k_stride = ir.Constant(I64, 1), ir.Constant(I64, rows)
-    row_offsets = [builder.mul(row_stride, ir.Constant(I64, row)) for row in range(rows)]
-
-    # the accumulators of the tile below wait for memory before their first fma: ask for them now
-    for row, column in tile:
-        memory.prefetch(at(out, out_stride, rows + row), column * width)
+    start = [memory.load(at(init, init_stride, row), offsets[column]) for row, column in tile]
 
     before, loop = builder.block, builder.append_basic_block("k")
     done = builder.append_basic_block("tile_done")
@@ -146,12 +103,12 @@ def emit_tile(
     k = builder.phi(I64)
     k.add_incoming(ir.Constant(I64, 0), before)
     accumulators = [builder.phi(vector) for _ in tile]
-    lanes_row, scalars_column = at(lanes, k, lanes_stride), at(scalars, k, k_stride)
-    loaded = [memory.load(lanes_row, column * width, column == last) for column in range(vectors_)]
+    lanes_row, scalars_column = at(lanes, lanes_stride, k), at(scalars, k_stride, k)
+    loaded = [memory.load(lanes_row, offset) for offset in offsets]
     updated = []
-    for row, offset in enumerate(row_offsets):
+    for row in range(rows):
         # each broadcast right before its use: LLVM keeps this order, and 14 at once would spill
-        scalar = splat(builder, builder.load(builder.gep(scalars_column, [offset])), vector)
+        scalar = splat(builder, builder.load(at(scalars_column, row_stride, row)), vector)
         for column, each in enumerate(loaded):
             updated.append(builder.call(fma, [each, scalar, accumulators[row * vectors_ + column]]))
     following = builder.add(k, ir.Constant(I64, 1))
@@ -162,41 +119,43 @@ def emit_tile(
     builder.cbranch(builder.icmp_signed("<", following, k_count), loop, done)
     builder.position_at_end(done)
     for (row, column), new in zip(tile, updated, strict=True):
-        memory.store(without_sign(builder, new), at(out, out_stride, row), column * width, column == last)
+        memory.store(without_sign(builder, new), at(out, out_stride, row), offsets[column])
 
 
-def make_tiles(
-    vectors_: int, max_rows: int, *, masked: bool = False, packed: bool = False
-) -> Callable[..., None]:
-    """Micro-kernels of 1 … max_rows rows by `vectors_` vectors, chosen at run time by `rows`.
+def make_tiles(shapes: Callable[[int], Iterable[tuple[int, int, int]]]) -> Callable[..., None]:
+    """Micro-kernels of several shapes, chosen at run time.
 
-    With `masked`, only the first `valid` lanes of the last vector exist in memory. With `packed`, the
-    scalars of one k are neighbours and those of the next k follow: constant strides save address work.
+    `shapes(lane_count)` lists width of a vector, vectors and rows of each. `count` lanes exist, where
+    (vectors - 1) · width < count ≤ vectors · width, and at least one vector of them.
     """
+    base = 64  # above every vector count and number of rows: a shape is one number in this base
 
     @intrinsic
     def tiles(
         typing_context: Any, lanes: Any, lanes_stride: Any, scalars: Any, row_stride: Any, k_stride: Any,
-        k_count: Any, init: Any, init_stride: Any, out: Any, out_stride: Any, rows: Any, valid: Any,
+        k_count: Any, init: Any, init_stride: Any, out: Any, out_stride: Any, count: Any,
+        width: Any, vectors_: Any, rows: Any,
     ) -> Any:  # fmt: skip
         element = lanes.dtype
 
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-            *operands, rows_value, valid_value = values
-            memory = Memory(builder, vector_type(element), valid_value if masked else None)
+            *operands, width, vectors_, rows = values
+            wanted = builder.add(builder.mul(width, ir.Constant(I64, base)), vectors_)
+            wanted = builder.add(builder.mul(wanted, ir.Constant(I64, base)), rows)
             done = builder.append_basic_block("tiles_done")
-            switch = builder.switch(rows_value, done)
-            for count in range(1, max_rows + 1):
-                case = builder.append_basic_block(f"tile_{count}x{vectors_}")
-                switch.add_case(ir.Constant(I64, count), case)
+            switch = builder.switch(wanted, done)
+            for shape in shapes(lane_count(element)):
+                lanes_each, across, down = shape
+                case = builder.append_basic_block(f"tile_{down}x{across}x{lanes_each}")
+                switch.add_case(ir.Constant(I64, (lanes_each * base + across) * base + down), case)
                 builder.position_at_end(case)
-                emit_tile(builder, memory, count, vectors_, packed, operands)
+                emit_tile(builder, Memory(builder, vector_type(element, lanes_each)), down, across, operands)
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
 
         p = CPointer(element)
-        return void(p, intp, p, intp, intp, intp, p, intp, p, intp, intp, intp), generate
+        return void(p, intp, p, intp, intp, intp, p, intp, p, intp, intp, intp, intp, intp), generate
 
     return tiles  # type: ignore[no-any-return]
 
@@ -227,14 +186,11 @@ def transpose(typing_context: Any, source: Any, source_stride: Any, target: Any,
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         source, source_stride, target, target_stride = values
-        memory = Memory(builder, vector_type(element), None)
-
-        def offsets(stride: ir.Value) -> Iterator[ir.Value]:
-            return (builder.mul(stride, ir.Constant(I64, i)) for i in range(memory.vector.count))
-
-        rows = [memory.load(source, offset) for offset in offsets(source_stride)]
-        for row, offset in zip(butterfly(builder, rows), offsets(target_stride), strict=True):
-            memory.store(row, target, offset)
+        memory = Memory(builder, vector_type(element))
+        lines = [ir.Constant(I64, i) for i in range(memory.vector.count)]
+        rows = [memory.load(source, builder.mul(source_stride, i)) for i in lines]
+        for i, row in zip(lines, butterfly(builder, rows), strict=True):
+            memory.store(row, target, builder.mul(target_stride, i))
         return context.get_dummy_value()
 
     p = CPointer(element)
@@ -247,13 +203,33 @@ def copy_two_vectors(typing_context: Any, source: Any, target: Any) -> Any:
     element = target.dtype
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        memory = Memory(builder, vector_type(element), None)
+        memory = Memory(builder, vector_type(element))
         both = [memory.load(values[0], offset) for offset in (0, memory.vector.count)]
         for value, offset in zip(both, (0, memory.vector.count), strict=True):
             memory.store(value, values[1], offset)
         return context.get_dummy_value()
 
     return void(CPointer(element), CPointer(element)), generate
+
+
+@intrinsic
+def full_width(typing_context: Any, items: Any) -> Any:
+    """How many elements of an array, or behind a pointer, fill a vector register: a constant."""
+    return intp(items), lambda context, builder, signature, values: ir.Constant(I64, lane_count(items.dtype))
+
+
+@intrinsic
+def stride_of(typing_context: Any, array: Any, axis: Any) -> Any:
+    """The distance between neighbours along an axis, in elements."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        items = context.make_array(signature.args[0])(context, builder, values[0])
+        size = ir.Constant(I64, signature.args[0].dtype.bitwidth // 8)
+        return builder.sdiv(builder.extract_value(items.strides, axis.literal_value), size)
+
+    if isinstance(axis, types.IntegerLiteral):
+        return intp(array, axis), generate
+    return None
 
 
 @intrinsic
