@@ -49,7 +49,7 @@ from tinytensor.errors import (
     UnsupportedOp,
 )  # fmt: skip
 from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
-from tinytensor.io import load, load_weights
+from tinytensor.io import from_torch, load, load_weights, to_torch
 from tinytensor.layers.activation import Activation, activation
 from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
@@ -84,8 +84,8 @@ __all__ = [
     "Perceptron", "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential", "ShapeError", "SiLU",
     "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor", "ThresholdedReLU",
     "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate", "elu", "erf",
-    "exp", "eye", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace",
-    "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu",
-    "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "uniform",
-    "where", "zeros",
+    "exp", "eye", "from_torch", "full", "gelu", "hard_sigmoid", "hard_swish", "identity", "leaky_relu",
+    "linspace", "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal",
+    "ones", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish",
+    "tanh", "to_torch", "uniform", "where", "zeros",
 ]  # fmt: skip

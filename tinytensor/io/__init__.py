@@ -2,6 +2,7 @@
 
 from tinytensor.io import book
 from tinytensor.io.formats import load, save
+from tinytensor.io.torch import from_torch, to_torch
 from tinytensor.io.weights import load_weights, read_state
 
-__all__ = ["book", "load", "load_weights", "read_state", "save"]
+__all__ = ["book", "from_torch", "load", "load_weights", "read_state", "save", "to_torch"]

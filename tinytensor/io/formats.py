@@ -24,6 +24,7 @@ __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
+TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class Format(NamedTuple):
@@ -54,9 +55,15 @@ def looks_like_npz(head: bytes, path: Path) -> bool:
     return head[:4] == ZIP and any(name.endswith(".npy") for name in names(path))
 
 
+def looks_like_torch(head: bytes, path: Path) -> bool:
+    """A ZIP archive with a pickle in it, or a pickle that starts with PyTorch's magic number."""
+    return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
+
+
 FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
+    Format("tinytensor.io.torch", "a PyTorch state dict", looks_like_torch, None),
     Format("tinytensor.io.book", "the course's pickle", looks_like_pickle, None),
 )
 

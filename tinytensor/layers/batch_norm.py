@@ -65,6 +65,7 @@ class BatchNorm(Layer):
 
 def normalize(x: Tensor, eps: float, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     """(x - mean) · weight / √(var + eps) + bias, for what broadcasts."""
+    deviation = x - mean
     with np.errstate(all="ignore"):
         scale = weight.numpy() / np.sqrt(var.numpy().astype(np.float64) + eps)
-    return (x - mean) * Tensor._wrap(scale).astype(weight.dtype) + bias
+    return deviation * Tensor._wrap(scale.astype(deviation.dtype)) + bias

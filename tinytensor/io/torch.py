@@ -1,0 +1,228 @@
+"""PyTorch: Sequential modules as objects, both ways, and files of state dicts.
+
+A file goes through PyTorch's own unpickler of weights, which runs no code from it.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinytensor import activations as a
+from tinytensor.errors import DtypeError, ModelFormatError, UnsupportedOp, require
+from tinytensor.io.archive import opened
+from tinytensor.io.config import Config, State
+from tinytensor.io.infer import infer
+from tinytensor.kernels.boundary import Array
+from tinytensor.layers.batch_norm import BatchNorm
+from tinytensor.layers.dropout import Dropout
+from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.layer import Layer
+from tinytensor.layers.layer_norm import LayerNorm
+from tinytensor.layers.linear import Linear
+from tinytensor.layers.prelu import PReLU
+from tinytensor.layers.rescale import Rescale
+from tinytensor.layers.reshape import Reshape
+from tinytensor.operators import activations as other
+from tinytensor.sequential import Sequential
+
+__all__ = ["from_torch", "read", "read_state", "to_torch"]
+
+EXTRA = "torch"
+ZIP = b"PK\x03\x04"
+WITHIN = ("state_dict", "model_state_dict", "model")  # where training scripts keep it in a checkpoint
+GROWTH, EXTRA_SIZE = 4, 16 << 20  # tensors may share memory, and halves are widened
+
+
+def from_torch(module: Any) -> Any:
+    """The model that a `torch.nn.Sequential`, nested or not, or one of its layers is in eval mode.
+
+    The weights are copied; float16 and bfloat16 become float32.
+
+    Raises:
+        UnsupportedOp: a module that tinytensor has no layer for; says where it is, and what would help.
+        DtypeError: something is no module.
+        MissingExtra: PyTorch is not installed.
+    """
+    nn = require("torch", EXTRA).nn
+    if not isinstance(module, nn.Module):
+        raise DtypeError(f"from_torch: expected a torch.nn.Module, got {module!r:.80}")
+    layer = imported(module, nn, "")
+    return layer if isinstance(layer, Sequential) else Sequential(layer)
+
+
+def imported(module: Any, nn: Any, where: str) -> Layer:
+    """One module, with those inside it."""
+    kind = type(module)
+    if isinstance(module, nn.Sequential) and kind.forward is nn.Sequential.forward:
+        children = module.named_children()
+        layers = [(name, imported(child, nn, f"{where}{name}.")) for name, child in children]
+        return Sequential(*(layer if name.isdigit() else (name, layer) for name, layer in layers))
+    name = kind.__name__
+    if getattr(nn, name, None) is kind and name in FROM:
+        layer = FROM[name](module)
+        if layer is not None:
+            return layer
+    elif name in OURS and kind.__module__ == OURS_MODULE:
+        return OURS[name](module)
+    raise UnsupportedOp(
+        f"{where.rstrip('.') or 'the module'}: {module!r:.200}: tinytensor has no such layer; other layers "
+        "would help, a Layer of your own, or the way over ONNX: torch.onnx.export, then tt.load"
+    )
+
+
+def array(tensor: Any) -> Array | None:
+    """A copy of a tensor's values, of halves as float32."""
+    if tensor is None:
+        return None
+    detached = tensor.detach().cpu()
+    return np.array((detached if detached.element_size() > 2 else detached.float()).numpy())
+
+
+def ones(tensor: Any, like: Any) -> Array:
+    """A tensor's values, or ones where it has none."""
+    values = array(tensor)
+    return np.ones_like(array(like)) if values is None else values
+
+
+def zeros(tensor: Any, like: Any) -> Array:
+    """A tensor's values, or zeros where it has none."""
+    values = array(tensor)
+    return np.zeros_like(array(like)) if values is None else values
+
+
+def batch_norm(m: Any) -> Layer | None:
+    """Without the statistics of training it would depend on the batch."""
+    if m.running_mean is None:
+        return None
+    mean, var = array(m.running_mean), array(m.running_var)
+    return BatchNorm(ones(m.weight, m.running_mean), zeros(m.bias, m.running_mean), mean, var, m.eps)
+
+
+def layer_norm(m: Any) -> Layer:
+    """Without affine parameters the weight is 1."""
+    weight = np.ones(m.normalized_shape, np.float32) if m.weight is None else array(m.weight)
+    return LayerNorm(weight, array(m.bias), m.eps)
+
+
+FROM: dict[str, Callable[[Any], Layer | None]] = {
+    "AlphaDropout": lambda m: Dropout(m.p),
+    "BatchNorm1d": batch_norm,
+    "BatchNorm2d": batch_norm,
+    "BatchNorm3d": batch_norm,
+    "CELU": lambda m: other.celu(alpha=m.alpha),
+    "Dropout": lambda m: Dropout(m.p),
+    "Dropout1d": lambda m: Dropout(m.p),
+    "Dropout2d": lambda m: Dropout(m.p),
+    "ELU": lambda m: a.elu(alpha=m.alpha),
+    "Flatten": lambda m: Flatten() if (m.start_dim, m.end_dim) == (1, -1) else None,
+    "GELU": lambda m: a.GELU(m.approximate),
+    "Hardsigmoid": lambda m: a.hard_sigmoid,
+    "Hardswish": lambda m: a.hard_swish,
+    "Hardtanh": lambda m: other.clip(low=m.min_val, high=m.max_val),
+    "Identity": lambda m: a.identity,
+    "LayerNorm": layer_norm,
+    "LeakyReLU": lambda m: a.leaky_relu(negative_slope=m.negative_slope),
+    "Linear": lambda m: Linear.of(array(m.weight), array(m.bias)),
+    "LogSoftmax": lambda m: None if m.dim is None else a.LogSoftmax(m.dim),
+    "Mish": lambda m: a.mish,
+    "PReLU": lambda m: PReLU(array(m.weight)),
+    "ReLU": lambda m: a.relu,
+    "ReLU6": lambda m: other.clip(low=0.0, high=6.0),
+    "SELU": lambda m: a.selu,
+    "SiLU": lambda m: a.swish,
+    "Sigmoid": lambda m: a.sigmoid,
+    "Softmax": lambda m: None if m.dim is None else a.Softmax(m.dim),
+    "Softplus": lambda m: a.softplus if m.beta == 1 else None,
+    "Softsign": lambda m: other.softsign,
+    "Tanh": lambda m: a.tanh,
+    "Threshold": lambda m: other.thresholded_relu(alpha=m.threshold) if m.value == 0 else None,
+    "Unflatten": lambda m: Reshape(tuple(m.unflattened_size)) if m.dim == 1 else None,
+}
+
+OURS_MODULE = "tinytensor.io.torch_modules"
+OURS: dict[str, Callable[[Any], Layer]] = {
+    "Rescale": lambda m: Rescale(number_or_array(m.scale), number_or_array(m.offset)),
+    "Step": lambda m: a.step,
+    "Swish": lambda m: a.swish(beta=m.beta),
+}
+
+
+def number_or_array(value: Any) -> Any:
+    """A Python number as it is, a tensor as an array."""
+    return value if isinstance(value, float) else array(value)
+
+
+def to_torch(model: Layer) -> Any:
+    """The `torch.nn.Sequential` that computes the same, in eval mode, nested where the model is.
+
+    All of it is float64 if one of the model's parameters is, as PyTorch does not promote.
+
+    Its state dict has the names of the model's. Rescale, Step and Swish with a beta, which `torch.nn` lacks,
+    are modules of `tinytensor.io.torch_modules`.
+
+    Raises:
+        UnsupportedOp: a layer that PyTorch has no module for.
+        MissingExtra: PyTorch is not installed.
+    """
+    require("torch", EXTRA)
+    from tinytensor.io.torch_modules import exported
+
+    module = exported(model if isinstance(model, Sequential) else Sequential(model)).eval()
+    wide = any(values.dtype == np.float64 for values in model.parameters().values())
+    return module.double() if wide else module
+
+
+def read(path: Path) -> tuple[Config, State]:
+    """The model that a file's state dict leaves no doubt of.
+
+    Raises:
+        ModelFormatError: there is doubt, or the file is damaged.
+    """
+    return infer(read_state(path))
+
+
+def read_state(path: Path) -> State:
+    """The state dict in a file of `torch.save`, by PyTorch's unpickler of weights.
+
+    Raises:
+        ModelFormatError: the file is damaged, or holds anything else than a dict of tensors.
+        MissingExtra: PyTorch is not installed.
+    """
+    torch = require("torch", EXTRA)
+    with open(path, "rb") as file:
+        if file.read(len(ZIP)) == ZIP:
+            with opened(path):  # checks its sizes
+                pass
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in any way there is
+        raise ModelFormatError(
+            f"no state dict that can be read without running code from it: {str(error)[:200]}; "
+            "save model.state_dict(), or use tt.from_torch with a module that you trust"
+        ) from error
+    for name in WITHIN:
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
+    if not isinstance(found, Mapping):
+        raise ModelFormatError(f"expected a dict of tensors by name, got {type(found).__name__}")
+    refuse_unusual(found, torch, GROWTH * path.stat().st_size + EXTRA_SIZE)
+    return {name: np.asarray(array(tensor)) for name, tensor in found.items()}
+
+
+def refuse_unusual(found: Mapping[Any, Any], torch: Any, limit: int) -> None:
+    """Raise unless these are tensors by name that can be copied within a limit."""
+    size = 0
+    for name, tensor in found.items():
+        if (
+            not isinstance(name, str)
+            or not isinstance(tensor, torch.Tensor)
+            or tensor.layout != torch.strided
+        ):
+            raise ModelFormatError(f"{name!r:.80}: expected a dense tensor, got {type(tensor).__name__}")
+        if tensor.is_complex() or tensor.is_quantized or tensor.element_size() == 0:
+            raise ModelFormatError(f"{name!r:.80}: expected real numbers, got {tensor.dtype}")
+        size += tensor.numel() * tensor.element_size()
+    if size > limit:
+        raise ModelFormatError(f"its tensors would take {size} bytes")

@@ -1,0 +1,154 @@
+"""The way to PyTorch, and the modules that `torch.nn` lacks; importing this imports PyTorch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from tinytensor import activations as a
+from tinytensor.errors import UnsupportedOp
+from tinytensor.layers import rescale
+from tinytensor.layers.batch_norm import BatchNorm
+from tinytensor.layers.dropout import Dropout
+from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.layer import Layer
+from tinytensor.layers.layer_norm import LayerNorm
+from tinytensor.layers.linear import Linear
+from tinytensor.layers.prelu import PReLU
+from tinytensor.layers.reshape import Reshape
+from tinytensor.operators import activations as other
+from tinytensor.sequential import Sequential
+from tinytensor.tensor import Tensor
+
+__all__ = ["Rescale", "Step", "Swish", "exported"]
+
+
+class Rescale(nn.Module):
+    """y = x · scale + offset."""
+
+    scale: Any
+    offset: Any
+
+    def __init__(self, scale: float | torch.Tensor, offset: float | torch.Tensor):
+        super().__init__()
+        for name, value in (("scale", scale), ("offset", offset)):
+            if isinstance(value, torch.Tensor):
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """X · scale + offset; integers as float32."""
+        return (x if x.is_floating_point() else x.float()) * self.scale + self.offset
+
+
+class Step(nn.Module):
+    """y = 0 if x ≤ 0 else 1; NaN stays."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Zeros and ones."""
+        return torch.where(x.isnan(), x, (x > 0).to(x.dtype))
+
+
+class Swish(nn.Module):
+    """y = x · sigmoid(beta · x)."""
+
+    def __init__(self, beta: float):
+        super().__init__()
+        self.beta = beta
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """X · sigmoid(beta · x)."""
+        return x * torch.sigmoid(self.beta * x)
+
+
+def exported(layer: Layer) -> nn.Module:
+    """The module of a layer.
+
+    Raises:
+        UnsupportedOp: there is none.
+    """
+    if isinstance(layer, Sequential):
+        modules = nn.Sequential()
+        for name, child in layer.children().items():
+            try:
+                modules.add_module(name, exported(child))
+            except UnsupportedOp as error:
+                raise UnsupportedOp(f"{name}: {error}") from error
+        return modules
+    if type(layer) not in TO:
+        raise UnsupportedOp(f"{layer!r:.200}: PyTorch has no module for it")
+    return TO[type(layer)](layer)
+
+
+def tensor(values: Tensor | None) -> Any:
+    """A tensor of PyTorch's, with memory of its own."""
+    return None if values is None else torch.from_numpy(values.numpy().copy())
+
+
+def with_values(module: nn.Module, **values: Tensor | None) -> nn.Module:
+    """A module with other parameters and buffers, of the dtype that they have."""
+    for name, value in values.items():
+        if value is not None:
+            former = getattr(module, name)
+            new = tensor(value)
+            setattr(module, name, nn.Parameter(new) if isinstance(former, nn.Parameter) else new)
+    return module
+
+
+def linear(layer: Any) -> nn.Module:
+    """(out, in) on both sides."""
+    module = nn.Linear(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+    return with_values(module, weight=layer.weight, bias=layer.bias)
+
+
+def batch_norm(layer: Any) -> nn.Module:
+    """Its features are along axis 1."""
+    features = layer.weight.shape[0]
+    if layer.axis != 1:
+        raise UnsupportedOp(f"{layer!r:.200}: PyTorch's BatchNorm has the features along axis 1")
+    return with_values(nn.BatchNorm1d(features, layer.eps), **layer.parameters())
+
+
+def layer_norm(layer: Any) -> nn.Module:
+    """Over the axes that the weight has."""
+    module = nn.LayerNorm(layer.weight.shape, layer.eps, bias=layer.bias is not None)
+    return with_values(module, weight=layer.weight, bias=layer.bias)
+
+
+TO: dict[type, Callable[[Any], nn.Module]] = {
+    BatchNorm: batch_norm,
+    Dropout: lambda layer: nn.Dropout(layer.p),
+    Flatten: lambda layer: nn.Flatten(),
+    LayerNorm: layer_norm,
+    Linear: linear,
+    PReLU: lambda layer: with_values(nn.PReLU(layer.weight.size), weight=layer.weight),
+    Reshape: lambda layer: nn.Sequential(nn.Flatten(), nn.Unflatten(1, layer.shape)),
+    rescale.Rescale: lambda layer: Rescale(number_or_tensor(layer.scale), number_or_tensor(layer.offset)),
+    a.ELU: lambda layer: nn.ELU(layer.alpha),
+    a.GELU: lambda layer: nn.GELU(layer.approximate),
+    a.HardSigmoid: lambda layer: nn.Hardsigmoid(),
+    a.HardSwish: lambda layer: nn.Hardswish(),
+    a.Identity: lambda layer: nn.Identity(),
+    a.LeakyReLU: lambda layer: nn.LeakyReLU(layer.negative_slope),
+    a.LogSoftmax: lambda layer: nn.LogSoftmax(layer.axis),
+    a.Mish: lambda layer: nn.Mish(),
+    a.ReLU: lambda layer: nn.ReLU(),
+    a.SELU: lambda layer: nn.SELU(),
+    a.Sigmoid: lambda layer: nn.Sigmoid(),
+    a.Softmax: lambda layer: nn.Softmax(layer.axis),
+    a.Softplus: lambda layer: nn.Softplus(),
+    a.Step: lambda layer: Step(),
+    a.Swish: lambda layer: nn.SiLU() if layer.beta == 1 else Swish(layer.beta),
+    a.Tanh: lambda layer: nn.Tanh(),
+    other.CELU: lambda layer: nn.CELU(layer.alpha),
+    other.Clip: lambda layer: nn.Hardtanh(layer.low, layer.high),
+    other.Softsign: lambda layer: nn.Softsign(),
+    other.ThresholdedReLU: lambda layer: nn.Threshold(layer.alpha, 0.0),
+}
+
+
+def number_or_tensor(value: Any) -> Any:
+    """A number as it is, a Tensor as PyTorch's."""
+    return value if isinstance(value, float) else tensor(value)
