@@ -3,8 +3,8 @@
 from functools import cache
 from typing import NamedTuple
 
-import llvmlite.binding as llvm
 from numba.core import config
+from numba.core.codegen import get_host_cpu_features
 
 __all__ = ["Vectors", "features", "vectors"]
 
@@ -28,11 +28,12 @@ class Vectors(NamedTuple):
 
 @cache
 def features() -> frozenset[str]:
-    """The CPU features that Numba compiles for: `$NUMBA_CPU_FEATURES` if set, else those of this CPU."""
-    if config.CPU_FEATURES is not None:
-        named = config.CPU_FEATURES.split(",")
-        return frozenset(feature[1:] for feature in named if feature.startswith("+"))
-    return frozenset(feature for feature, present in llvm.get_host_cpu_features().items() if present)
+    """The CPU features that Numba compiles for: `$NUMBA_CPU_FEATURES` if set, else those of this CPU.
+
+    What `$NUMBA_CPU_NAME` implies is not among them, so a name with an empty list gets 128-bit vectors.
+    """
+    listed = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    return frozenset(feature[1:] for feature in listed.split(",") if feature.startswith("+"))
 
 
 @cache
