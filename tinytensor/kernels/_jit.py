@@ -1,31 +1,17 @@
-"""The only home of compile options, and of the disk cache of compiled kernels.
+"""The only home of compile options.
 
-Kernels compile on first need, for signatures that are written down, and are kept in the user's cache
-folder. A damaged or unwritable folder costs a compilation, never an exception.
+Kernels compile on first need, for signatures that are written down, and are kept on disk.
 """
 
-import contextlib
-import hashlib
-import os
-import shutil
-import stat
-import sys
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any, TypeVar
 
-import llvmlite
-import numba
-import numba.core.event
 from numba import float32, float64, types
-from numba.core import config
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.compiler import Compiler, CompilerBase
 from numba.core.registry import CPUDispatcher
 from numba.extending import overload
 
-from tinytensor.cache import cache_folder
+from tinytensor.kernels._cache import KernelCache
 
 __all__ = [
     "Kernel",
@@ -35,7 +21,6 @@ __all__ = [
     "kernel",
     "kernels",
     "out",
-    "source_stamp",
     "strided",
     "subroutine",
 ]
@@ -64,100 +49,6 @@ def out(dtype: types.Type, ndim: int) -> types.Array:
     return types.Array(dtype, ndim, "C")
 
 
-@cache
-def source_stamp() -> str:
-    """A digest of everything a cached kernel depends on besides the CPU, which Numba looks at itself."""
-    package = Path(__file__).parent.parent
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.__version__} {config.BOUNDSCHECK}".encode())
-    for source in [*sorted((package / "kernels").rglob("*.py")), package / "activations.py"]:
-        if source.exists():
-            digest.update(source.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def kernel_folder() -> Path:
-    """Where this version's compiled kernels are kept."""
-    return cache_folder() / f"kernels-{source_stamp()}"
-
-
-def private(folder: Path) -> bool:
-    """Whether nobody else may write into `folder`: what is unpickled from there runs as code."""
-    if os.name != "posix":
-        return True
-    status = folder.lstat()
-    return (
-        stat.S_ISDIR(status.st_mode)
-        and status.st_uid == os.getuid()
-        and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    )
-
-
-class KernelFolder(_CacheLocator):
-    """Numba's idea of where one kernel's cache lies and what it depends on."""
-
-    def get_cache_path(self) -> str:
-        return str(kernel_folder())
-
-    def ensure_cache_path(self) -> None:
-        kernel_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def get_source_stamp(self) -> str:
-        return source_stamp()
-
-    def get_disambiguator(self) -> str:
-        return ""
-
-    @classmethod
-    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> "KernelFolder":
-        return cls()
-
-
-class KernelCacheImpl(CompileResultCacheImpl):
-    """A kernel's files are named for the kernel, not for the source line it stands on."""
-
-    def __init__(self, name: str):
-        self._locator = KernelFolder()
-        self._filename_base = f"{name}.py{sys.version_info[0]}{sys.version_info[1]}"
-
-
-class KernelCache(FunctionCache):
-    """Loads what can be loaded; whatever is wrong with the folder, the kernel is compiled instead."""
-
-    def __init__(self, py_func: Callable[..., Any], name: str):
-        self.kernel_name = name
-        self._impl_class = lambda _: KernelCacheImpl(name)
-        super().__init__(py_func)
-
-    def _index_key(self, sig: Any, codegen: Any) -> Any:
-        # Numba hashes closures by pickling them, which differs from process to process for a closure
-        # over a dispatcher; our name and the source stamp say as much.
-        return sig, codegen.magic_tuple(), self.kernel_name
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        try:
-            found = super().load_overload(sig, target_context) if private(kernel_folder()) else None
-        except FileNotFoundError:
-            found = None
-        except Exception:
-            # A damaged file fails anywhere between unpickling and LLVM, each place with its own error.
-            shutil.rmtree(kernel_folder(), ignore_errors=True)
-            found = None
-        return found
-
-    def save_overload(self, sig: Any, data: Any) -> None:
-        with contextlib.suppress(OSError):
-            self._impl.locator.ensure_cache_path()
-            if private(kernel_folder()):
-                super().save_overload(sig, data)
-
-
-@cache
-def announce_compilation() -> None:
-    """One line a process, on a terminal only: a pause without a word looks like a hang."""
-    if sys.stderr.isatty():
-        print("tinytensor: compiling kernels for this CPU, once", file=sys.stderr, flush=True)
-
-
 class Kernel(CPUDispatcher):
     """A compiled function with a fixed list of signatures, each compiled when first needed."""
 
@@ -172,7 +63,7 @@ class Kernel(CPUDispatcher):
         super().__init__(py_func, targetoptions=dict(OPTIONS), pipeline_class=pipeline)
         self.kernel_name, self.declared = name, signatures
         if cached:
-            self._cache = KernelCache(py_func, name)
+            self._cache = KernelCache(name)
 
     def _compile_for_args(self, *args: Any, **kwargs: Any) -> Any:
         # Numba's dispatcher calls this when no compiled signature matches. It would compile for exactly
@@ -196,23 +87,6 @@ class Kernel(CPUDispatcher):
         """One signature as a C function: 0.4 µs a call less, for arguments of just those types."""
         self.compile(signature)
         return self.overloads[signature.args].entry_point  # type: ignore[no-any-return]
-
-    def compile(self, signature: Any) -> Any:
-        """Load one signature from the cache, or compile it."""
-        with contextlib.ExitStack() as stack:
-            if not self.overloads.get(tuple(signature.args)):
-                stack.enter_context(numba.core.event.install_listener("numba:compile", Announcer()))
-            return super().compile(signature)
-
-
-class Announcer(numba.core.event.Listener):
-    """Says so when Numba really compiles."""
-
-    def on_start(self, event: Any) -> None:
-        announce_compilation()
-
-    def on_end(self, event: Any) -> None:
-        pass
 
 
 kernels: dict[str, Kernel] = {}

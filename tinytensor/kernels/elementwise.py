@@ -15,6 +15,7 @@ from numba.extending import intrinsic
 from numba.types import CPointer, intp, void
 
 from tinytensor.errors import ArgumentError
+from tinytensor.kernels._cache import cached_source
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
 from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.loop import make_loop
@@ -33,7 +34,7 @@ def loop_kernel(function: Callable[..., Any]) -> Kernel:
     signatures = tuple(
         void(CPointer(dtype), CPointer(dtype), intp, CPointer(dtype)) for dtype in (float32, float64)
     )
-    ours = function.__module__.startswith("tinytensor.")
+    ours = cached_source(function)
     name = f"loop_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
     loop = Kernel(make_loop(compile_scalar(function), parameters), name, signatures, cached=ours)
     if ours:

@@ -268,10 +268,12 @@ def general_matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.
     refuse(a, b)
     dtype = np.result_type(a, b)
     if dtype not in FLOATS:
-        return np.asarray(np.matmul(a, b))
+        return np.asarray(np.matmul(a, b) if bias is None else np.matmul(a, b) + bias)
     left = a[None] if a.ndim == 1 else a
     right = b[:, None] if b.ndim == 1 else b
-    c = stacks(left.astype(dtype, copy=False), right.astype(dtype, copy=False), bias)
+    n = right.shape[-1]
+    start = np.zeros(n, dtype) if bias is None else start_from(bias, n, dtype)
+    c = stacks(left.astype(dtype, copy=False), right.astype(dtype, copy=False), start)
     shape = c.shape
     return c.reshape(shape[:-2] + (() if a.ndim == 1 else shape[-2:-1]) + (() if b.ndim == 1 else shape[-1:]))
 
@@ -295,25 +297,24 @@ def refuse(a: np.ndarray, b: np.ndarray) -> None:
         raise ShapeError(f"matmul: the leading axes of {a.shape} and {b.shape} do not broadcast") from None
 
 
-def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    """(…, m, k) @ (…, k, n), the leading axes broadcast."""
+def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """(…, m, k) @ (…, k, n) + bias, the leading axes broadcast."""
     (m, k), n, dtype = a.shape[-2:], b.shape[-1], a.dtype
     if n == 1 < m:  # a lone column would leave the lanes empty: Cᵀ = BᵀAᵀ
-        return stacks(b.mT, a.mT, None if bias is None else np.repeat(bias, m)).mT
+        return stacks(b.mT, a.mT, np.repeat(bias, m)).mT
     if a.ndim > 2 == b.ndim:  # one product with many rows
         return stacks(a.reshape(math.prod(a.shape[:-1]), k), b, bias).reshape(*a.shape[:-1], n)
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     c = np.empty((*batch, m, n), dtype)
-    start = np.zeros(n, dtype) if bias is None else start_from(bias, n, dtype)
     if not (k and c.size):
-        c[:] = start + 0  # the 0 makes a bias of -0 a 0, as in the micro-kernel
+        c[:] = bias + 0  # the 0 makes a bias of -0 a 0, as in the micro-kernel
         return c
     ready, count = compiled(dtype), math.prod(batch)
     if count == 1:
-        ready.gemm(ready.macro_kernel_at, a.reshape(m, k), b.reshape(k, n), start, c.reshape(m, n))
+        ready.gemm(ready.macro_kernel_at, a.reshape(m, k), b.reshape(k, n), bias, c.reshape(m, n))
     else:
         left = np.broadcast_to(a, (*batch, m, k)).reshape(count, m, k)
         right = np.broadcast_to(b, (*batch, k, n)).reshape(count, k, n)
         gemm_at = address_of(gemm, gemm.declared[FLOATS.index(dtype)])
-        gemm_stack(gemm_at, ready.macro_kernel_at, left, right, start, c.reshape(count, m, n))
+        gemm_stack(gemm_at, ready.macro_kernel_at, left, right, bias, c.reshape(count, m, n))
     return c
