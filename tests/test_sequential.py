@@ -242,7 +242,7 @@ def test_predict_shows_progress(capsys):
 
 @pytest.mark.parametrize("batch_size", [0, -3])
 def test_a_batch_size_below_1(batch_size):
-    with pytest.raises(tt.ArgumentError, match="batch_size: expected at least 1"):
+    with pytest.raises(tt.ArgumentError, match="batch_size: expected a positive integer"):
         network().predict(np.zeros((3, 6)), batch_size=batch_size)
 
 

@@ -248,7 +248,7 @@ class GELU(Activation):
 
     def __init__(self, approximate: str = "none"):
         forms = {"none": gelu_erf, "tanh": gelu_tanh}
-        if approximate not in forms:
+        if not isinstance(approximate, str) or approximate not in forms:
             raise ArgumentError(f'GELU(approximate={approximate!r}): expected "none" or "tanh"')
         self.approximate = approximate
         self.scalar = forms[approximate]

@@ -98,6 +98,7 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTyp
 
     Raises:
         ArgumentError: step is 0, or the range is not finite.
+        DtypeError: start, stop or step is no number.
 
     >>> import tinytensor as tt
     >>> tt.arange(3).tolist()
@@ -105,9 +106,14 @@ def arange(start: float, stop: float | None = None, step: float = 1, dtype: DTyp
     """
     wanted = allowed_dtype(dtype)
     first, last = (0, start) if stop is None else (start, stop)
+    numbers = [real_number(f"arange({first!r}, {last!r}, {step!r})", each) for each in (first, last, step)]
+    if not all(map(math.isfinite, numbers)) or not step:
+        raise ArgumentError(
+            f"arange({first!r}, {last!r}, {step!r}): expected finite numbers and a step that is not 0"
+        )
     try:
         return Tensor._wrap(convert(np.arange(first, last, step), wanted))
-    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise ArgumentError(f"arange({first!r}, {last!r}, {step!r}): {error}") from error
 
 
@@ -146,13 +152,24 @@ def generator(seed: Seed) -> np.random.Generator:
         raise ArgumentError(f"seed: expected a non-negative integer or None, got {seed!r}") from error
 
 
-def random_floats(draw: Any, shape: Shape, dtype: DTypeLike) -> Array:
-    """What draw(out=…, dtype=…) of a generator fills an array with."""
+def finite(dtype: DTypeLike, *numbers: float) -> bool:
+    """Whether numbers are finite in a float dtype."""
+    largest = float(np.finfo(allowed_float(dtype)).max)
+    return all(abs(number) <= largest for number in numbers)
+
+
+def allowed_float(dtype: DTypeLike) -> np.dtype[Any]:
+    """float32 or float64, checked."""
     wanted = allowed_dtype(dtype)
     if wanted not in FLOATS:
         raise DtypeError(f"random numbers: expected dtype float32 or float64, got {wanted}")
-    room = empty(shape, wanted)
-    draw(out=room, dtype=wanted.type)
+    return wanted
+
+
+def random_floats(draw: Any, shape: Shape, dtype: DTypeLike) -> Array:
+    """What draw(out=…, dtype=…) of a generator fills an array with."""
+    room = empty(shape, allowed_float(dtype))
+    draw(out=room, dtype=room.dtype.type)
     return room
 
 
@@ -170,7 +187,7 @@ def uniform(
     True
     """
     low, high = real_number("uniform: low", low), real_number("uniform: high", high)
-    if not math.isfinite(high - low) or not low < high:
+    if not finite(dtype, low, high, high - low) or not low < high:
         raise ArgumentError(f"uniform: expected finite low < high, got {low!r} and {high!r}")
     u = random_floats(generator(seed).random, shape, dtype)
     below_high = np.nextafter(u.dtype.type(high), u.dtype.type(low))  # low + (high - low)·u may round to high
@@ -190,7 +207,8 @@ def normal(
     (3,)
     """
     mean, std = real_number("normal: mean", mean), real_number("normal: std", std)
-    if not math.isfinite(mean) or not math.isfinite(std) or std < 0:
+    if not finite(dtype, mean, std) or std < 0:
         raise ArgumentError(f"normal: expected a finite mean and std ≥ 0, got {mean!r} and {std!r}")
     z = random_floats(generator(seed).standard_normal, shape, dtype)
-    return Tensor._wrap(np.asarray(mean + std * z))
+    with np.errstate(over="ignore"):
+        return Tensor._wrap(np.asarray(mean + std * z))

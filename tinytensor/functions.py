@@ -3,7 +3,7 @@
 They take anything array-like. `tt.tanh` is an activation and lives with the others.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -132,14 +132,16 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 def joined(who: str, join: Callable[..., Any], tensors: Sequence[Any], axis: int, new_axes: int) -> Tensor:
     """What `concatenate` and `stack` have in common."""
-    if not isinstance(tensors, Iterable):
-        raise DtypeError(f"{who}: expected a sequence of Tensors, got {tensors!r}")
-    arrays = [tensor(each)._array for each in tensors]
+    try:
+        several = list(tensors)
+    except TypeError:
+        raise DtypeError(f"{who}: expected a sequence of Tensors, got {tensors!r}") from None
+    arrays = [tensor(each)._array for each in several]
     if not arrays:
         raise ArgumentError(f"{who}: expected at least one Tensor, got none")
     axis = single_axis(who, axis, arrays[0].ndim + new_axes)
     try:
         return Tensor._wrap(join(arrays, axis=axis))
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # the latter at more than 64 axes
         shapes = ", ".join(str(each.shape) for each in arrays[:8])
         raise ShapeError(f"{who}: shapes {shapes} do not fit along axis {axis}: {error}") from error

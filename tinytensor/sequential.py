@@ -8,8 +8,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError, require
-from tinytensor.kernels.boundary import Array, as_operand
+from tinytensor.errors import ArgumentError, DtypeError, IndexingError, TinyTensorError, require
+from tinytensor.kernels.boundary import Array, as_operand, index, length
 from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer, refuse_cycle
 from tinytensor.state_dict import Skipped, load_state_dict, state_dict
@@ -83,7 +83,7 @@ class Sequential(Layer, MutableSequence[Any]):
             progress: show a bar on the terminal (extra `cli`).
 
         Raises:
-            ArgumentError: batch_size is below 1.
+            ArgumentError: batch_size is no integer, or below 1.
             ShapeError: the samples do not fit the first layer.
 
         >>> import tinytensor as tt
@@ -91,12 +91,11 @@ class Sequential(Layer, MutableSequence[Any]):
         array([[1., 0.],
                [0., 2.]], dtype=float32)
         """
-        if batch_size is not None and batch_size < 1:
-            raise ArgumentError(f"predict: batch_size: expected at least 1, got {batch_size!r}")
+        size = None if batch_size is None else length("predict: batch_size", batch_size)
         array = x.numpy() if type(x) is Tensor else as_operand(x)
         if array.ndim < 2 or not len(array):
             return self(array).numpy()  # type: ignore[no-any-return]
-        size = batch_size or len(array)
+        size = size or len(array)
         starts: Iterable[int] = range(0, len(array), size)
         if progress:
             starts = require("rich.progress", extra="cli").track(starts, description="predicting")
@@ -203,11 +202,13 @@ class Sequential(Layer, MutableSequence[Any]):
             if key in names:
                 return names.index(key)
             raise ArgumentError(f"Sequential: no layer is named {key!r}; there are {', '.join(names)}")
-        if not hasattr(key, "__index__"):
-            raise DtypeError(f"Sequential: expected an index, a slice or a name, got {key!r}")
-        if not -len(self) <= key.__index__() < len(self):
-            raise IndexError(f"Sequential: index {key} is out of range for {len(self)} layers")
-        return int(key.__index__()) % len(self)
+        try:
+            position = index(key)
+        except TypeError:
+            raise DtypeError(f"Sequential: expected an index, a slice or a name, got {key!r}") from None
+        if not -len(self) <= position < len(self):
+            raise IndexingError(f"Sequential: index {key} is out of range for {len(self)} layers")
+        return position % len(self)
 
     @overload
     def __getitem__(self, key: int | str) -> Any: ...

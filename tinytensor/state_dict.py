@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from tinytensor.errors import ArgumentError, TinyTensorError
+from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer, frozen
@@ -35,7 +33,10 @@ def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True
 
     Raises:
         ArgumentError: names every missing, unexpected, mis-shaped and non-float entry.
+        DtypeError: `values` is no mapping.
     """
+    if not isinstance(values, Mapping):
+        raise DtypeError(f"load_state_dict: expected names and values, got {type(values).__name__}")
     parameters = layer.parameters()
     skipped = Skipped(
         [name for name in parameters if name not in values],
@@ -44,7 +45,8 @@ def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True
     replacements, problems = {}, []
     if strict:
         problems += [f"missing: {name} {parameters[name].shape}" for name in skipped.missing]
-        problems += [f"unexpected: {name} {np.shape(values[name])}" for name in skipped.unexpected]
+        shapes = {name: getattr(values[name], "shape", ()) for name in skipped.unexpected}
+        problems += [f"unexpected: {name} {shape}" for name, shape in shapes.items()]
     for name in parameters.keys() & values.keys():
         try:
             replacements[name] = converted(values[name], parameters[name])

@@ -45,13 +45,15 @@ def reflected(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
 
 
 def comparison(kernel: Kernel) -> Any:
-    """T ∘ other for == and !=, which Python itself answers for what is no number."""
+    """T ∘ other for == and !=, which Python itself answers for what is no number and no array."""
     ordinary = operator(kernel)
 
     def method(self: "Tensor", other: Any) -> Any:
         try:
             return ordinary(self, other)
         except DtypeError:
+            if isinstance(other, np.ndarray):  # which would take up the comparison, and come back here
+                raise
             return NotImplemented
 
     return method
@@ -180,7 +182,7 @@ class Tensor:
     def __getitem__(self, key: Any) -> "Tensor":
         try:
             return Tensor._wrap(np.asarray(self._array[numpy_protocol.unwrap(key, Tensor)]))
-        except (IndexError, TypeError, ValueError) as error:
+        except (IndexError, TypeError, ValueError, OverflowError) as error:
             hint = "; did you mean .astype(int)?" if type(key) is Tensor and key.dtype.kind == "f" else ""
             raise IndexingError(f"t[{key!r}] of shape {self.shape}: {error}{hint}") from error
 

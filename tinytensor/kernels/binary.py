@@ -15,7 +15,7 @@ from numba.core.types import void
 
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.kernels._jit import array, inline, kernel, out
-from tinytensor.kernels.boundary import FLOAT32, FLOAT64, FLOATS, Array, broadcast_shape
+from tinytensor.kernels.boundary import FLOAT32, FLOAT64, FLOATS, Array, broadcast_shape, number
 from tinytensor.kernels.matmul import matmul
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.power import power as scalar_power
@@ -49,7 +49,6 @@ BYTE = np.dtype(np.uint8)
 # A row of 50 floats is mostly remainder of a vector loop (36 ns instead of 10): rows shorter than this are
 # repeated into a buffer and taken several at once.
 SHORT_ROW = 1024
-FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # the least double that rounds to an infinite float32
 
 
 def make_kernel(name: str, scalar: Callable[[Any, Any], Any], result: types.Type | None) -> Kernel:
@@ -98,17 +97,6 @@ def make_kernel(name: str, scalar: Callable[[Any, Any], Any], result: types.Type
 
     signatures = [void(array(t, 3), array(t, 3), out(result or t, 3)) for t in (float32, float64)]
     return kernel(f"binary_{name}", *signatures)(loops)
-
-
-def number(value: float, dtype: np.dtype[Any]) -> Array:
-    """A Python number in a float dtype; what is too large is infinite."""
-    try:
-        value = float(value)
-    except OverflowError:
-        value = float("inf") if value > 0 else float("-inf")
-    if dtype == FLOAT32 and abs(value) >= FLOAT32_OVERFLOW:
-        value *= float("inf")
-    return np.array(value, dtype)
 
 
 def contiguous(x: Array) -> Array:
@@ -191,16 +179,16 @@ def same_float(a: Any, b: Any) -> tuple[Array, Array] | None:
     return np.asarray(a, dtype), np.asarray(b, dtype)
 
 
-def by_numpy(ufunc: np.ufunc, a: Any, b: Any) -> Array:
-    """Integers and bools, by NumPy's rules, with errors of ours."""
-    broadcast_shape(ufunc.__name__, np.shape(a), np.shape(b))
+def by_numpy(function: Callable[..., Any], *operands: Any) -> Array:
+    """A function of NumPy's, with errors of ours."""
+    broadcast_shape(function.__name__, *map(np.shape, operands))
     try:
         with np.errstate(all="ignore"):
-            return np.asarray(ufunc(a, b))
+            return np.asarray(function(*operands))
     except (ValueError, OverflowError) as error:
-        raise ArgumentError(f"{ufunc.__name__}: {error}") from error
+        raise ArgumentError(f"{function.__name__}: {error}") from error
     except TypeError as error:
-        raise DtypeError(f"{ufunc.__name__}: {error}") from error
+        raise DtypeError(f"{function.__name__}: {error}") from error
 
 
 def binary(ufunc: np.ufunc, scalar: Callable[[Any, Any], Any], comparison: bool = False) -> Binary:
@@ -247,16 +235,15 @@ def divide(a: Any, b: Any) -> Array:
 
 def power(a: Any, b: Any) -> Array:
     """a^b; the square is a · a, correctly rounded."""
-    return multiply(a, a) if type(b) in (int, float) and b == 2 else power_general(a, b)
+    square = type(b) in (int, float) and b == 2 and a.dtype in FLOATS
+    return multiply(a, a) if square else power_general(a, b)
 
 
 def where(condition: Any, x: Any, y: Any) -> Array:
     """X where `condition` is not 0, else y."""
-    broadcast_shape("where", np.shape(condition), np.shape(x), np.shape(y))
     if type(x) is not np.ndarray and type(y) is not np.ndarray:
-        x = np.float32(x)
-    floats = same_float(x, y) or (x, y)
-    return np.where(condition, *floats)
+        x = number(x, FLOAT32)
+    return by_numpy(np.where, condition, *(same_float(x, y) or (x, y)))
 
 
 # What NumPy calls these operations: `np.add(array, tensor)` gives the bits that `tensor + array` gives.
@@ -264,5 +251,5 @@ BY_UFUNC: dict[np.ufunc, Binary] = {
     np.add: add, np.subtract: subtract, np.multiply: multiply, np.divide: divide, np.power: power,
     np.maximum: maximum, np.minimum: minimum, np.less: less, np.less_equal: less_equal,
     np.greater: greater, np.greater_equal: greater_equal, np.equal: equal, np.not_equal: not_equal,
-    np.matmul: matmul,
+    np.matmul: matmul, np.bitwise_and: bitwise_and, np.bitwise_or: bitwise_or, np.bitwise_xor: bitwise_xor,
 }  # fmt: skip

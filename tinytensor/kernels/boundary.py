@@ -4,13 +4,13 @@ Kernels are not told about byte order, alignment or exotic dtypes, and check not
 """
 
 import numbers
-from collections.abc import Sequence
+import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 
 __all__ = [
     "FLOATS",
@@ -22,16 +22,21 @@ __all__ = [
     "as_floating",
     "as_operand",
     "broadcast_shape",
+    "index",
+    "joint_shape",
+    "length",
     "normalize_axis",
+    "number",
     "real_number",
     "single_axis",
 ]
 
 Array = NDArray[Any]
-Axis = int | Sequence[int] | None
+Axis = int | list[int] | tuple[int, ...] | None
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 FLOATS = (FLOAT32, FLOAT64)
+FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # the least double that rounds to an infinite float32
 UNTYPED = (int, float, list, tuple, range)  # Python's own do not tell float32 from float64
 
 
@@ -132,6 +137,17 @@ def convert(array: Array, dtype: np.dtype[Any]) -> Array:
         raise DtypeError(f"NaN, infinity or a number out of range does not become {dtype}") from None
 
 
+def number(value: float, dtype: np.dtype[Any]) -> Array:
+    """A Python number in a float dtype; what is too large is infinite."""
+    try:
+        value = float(value)
+    except OverflowError:
+        value = float("inf") if value > 0 else float("-inf")
+    if dtype == FLOAT32 and abs(value) >= FLOAT32_OVERFLOW:
+        value *= float("inf")
+    return np.array(value, dtype)
+
+
 def as_floating(array: Array) -> Array:
     """A Tensor's array as float32 or float64: the others are promoted as NumPy promotes them with float32.
 
@@ -181,6 +197,35 @@ def broadcast_hint(left: tuple[int, ...], right: tuple[int, ...]) -> str:
     return ""
 
 
+def index(value: Any) -> int:
+    """An integer of Python's, NumPy's or ours; True and False are none.
+
+    Raises:
+        TypeError: anything else.
+    """
+    if isinstance(value, bool | np.bool):
+        raise TypeError(f"expected an integer, got {value!r}")
+    return operator.index(value)
+
+
+def length(who: str, value: Any) -> int:
+    """A number of things, at least 1.
+
+    Raises:
+        ArgumentError: anything else.
+
+    >>> length("batch_size", 100)
+    100
+    """
+    try:
+        number = index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ArgumentError(f"{who}: expected a positive integer, got {value!r}")
+    return number
+
+
 def normalize_axis(who: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     """`axis` as a sorted tuple of axes from 0 on; None means all of them.
 
@@ -194,8 +239,8 @@ def normalize_axis(who: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     try:
-        named = [axis.__index__()] if hasattr(axis, "__index__") else [a.__index__() for a in axis]
-    except (TypeError, AttributeError):
+        named = [index(a) for a in (axis if isinstance(axis, list | tuple) else (axis,))]
+    except TypeError:
         raise DtypeError(f"{who}: axis: expected an integer, a tuple of them or None, got {axis!r}") from None
     if any(not -ndim <= a < ndim for a in named):
         raise ShapeError(f"{who}: axis {axis} is out of range for an array with {ndim} axes")
@@ -215,9 +260,10 @@ def single_axis(who: str, axis: Any, ndim: int) -> int:
     >>> single_axis("stack", -1, 2)
     1
     """
-    if not hasattr(axis, "__index__"):
-        raise DtypeError(f"{who}: axis: expected an integer, got {axis!r}")
-    return normalize_axis(who, axis, ndim)[0]
+    try:
+        return normalize_axis(who, index(axis), ndim)[0]
+    except TypeError:
+        raise DtypeError(f"{who}: axis: expected an integer, got {axis!r}") from None
 
 
 def real_number(who: str, value: Any) -> float:

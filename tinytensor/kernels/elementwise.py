@@ -17,6 +17,7 @@ from numba.types import CPointer, intp, void
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels._cache import cached_source
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
+from tinytensor.kernels.boundary import number
 from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.loop import make_loop
 from tinytensor.kernels.microkernel import pointer_to
@@ -84,6 +85,6 @@ def apply(function: Callable[..., Any], x: np.ndarray, parameters: Sequence[floa
     y = np.empty(x.shape, x.dtype)
     flat = np.ascontiguousarray(x).ravel()
     # a loop without parameters does not read them, so any array will do
-    given = np.array(parameters, x.dtype) if parameters else flat
+    given = np.array([number(each, x.dtype) for each in parameters]) if parameters else flat
     apply_loop(loop_address(function, x.dtype), flat, given, y.ravel())
     return y

@@ -18,7 +18,7 @@ from numba.types import CPointer, boolean, intp, void
 
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels._jit import array, kernel, out, strided, subroutine
-from tinytensor.kernels.boundary import FLOATS
+from tinytensor.kernels.boundary import FLOATS, broadcast_shape, joint_shape
 from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.microkernel import full_width, make_tiles, pointer_to, stride_of
@@ -291,10 +291,8 @@ def refuse(a: np.ndarray, b: np.ndarray) -> None:
             f"matmul: expected (…, m, k) @ (…, k, n), got {a.shape} @ {b.shape}: "
             f"k is {a.shape[-1]} on the left and {inner} on the right{hint}"
         )
-    try:
-        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        raise ShapeError(f"matmul: the leading axes of {a.shape} and {b.shape} do not broadcast") from None
+    if joint_shape(a.shape[:-2], b.shape[:-2]) is None:
+        raise ShapeError(f"matmul: the leading axes of {a.shape} and {b.shape} do not broadcast")
 
 
 def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -304,7 +302,7 @@ def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
         return stacks(b.mT, a.mT, np.repeat(bias, m)).mT
     if a.ndim > 2 == b.ndim:  # one product with many rows
         return stacks(a.reshape(math.prod(a.shape[:-1]), k), b, bias).reshape(*a.shape[:-1], n)
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = broadcast_shape("matmul", a.shape[:-2], b.shape[:-2])
     c = np.empty((*batch, m, n), dtype)
     if not (k and c.size):
         c[:] = bias + 0  # the 0 makes a bias of -0 a 0, as in the micro-kernel

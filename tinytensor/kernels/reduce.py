@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytensor.errors import ShapeError
+from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels._jit import Kernel
 from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis, real_number, single_axis
 from tinytensor.kernels.fold import (
@@ -67,6 +67,7 @@ def merge(name: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Shape
     """
     if axis is not None and type(axis) is not int:  # to be looked up: a list has no hash, and 1.0 == 1
         axis = normalize_axis(name, axis, x.ndim)
+    refuse_no_bool(name, keepdims)
     axes, order, merged, result = layout(name, x.shape, axis, keepdims)
     if order is not None or not x.flags.c_contiguous:
         if x.flags.f_contiguous and len(axes) == 1:
@@ -74,6 +75,12 @@ def merge(name: str, x: Array, axis: Axis, keepdims: bool) -> tuple[Array, Shape
             return x, result, True
         x = np.ascontiguousarray(x if order is None else x.transpose(order))
     return x.reshape(merged), result, False
+
+
+def refuse_no_bool(name: str, keepdims: Any) -> None:
+    """Raise for a keepdims that is neither True nor False."""
+    if type(keepdims) is not bool and not isinstance(keepdims, np.bool):
+        raise DtypeError(f"{name}: keepdims: expected True or False, got {keepdims!r}")
 
 
 def fold(kernel: Kernel, x: Array, dtype: Any, centres: Array | None = None) -> Array:
@@ -91,6 +98,7 @@ def shaped(totals: Array, shape: Shape, transposed: bool) -> Array:
 
 def by_numpy(name: str, x: Array, axis: Axis, keepdims: bool) -> Array:
     """A reduction of integers or bools."""
+    refuse_no_bool(name, keepdims)
     return np.asarray(getattr(np, name)(x, axis=normalize_axis(name, axis, x.ndim), keepdims=keepdims))
 
 

@@ -2,13 +2,13 @@
 
 import importlib
 import inspect
-import numbers
 import pickle
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, overload
 
-from tinytensor.errors import ArgumentError, DtypeError
+from tinytensor.errors import ArgumentError
+from tinytensor.kernels import boundary
 from tinytensor.kernels.elementwise import apply
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
@@ -96,9 +96,7 @@ def scalar_parameters(who: str, scalar: ScalarFunction) -> dict[str, inspect.Par
 
 def real_number(who: str, name: str, value: Any) -> float:
     """The value as a float, or an error that names whose parameter it is."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise DtypeError(f"{who}({name}=…): expected a real number, got {value!r}")
-    return float(value)
+    return boundary.real_number(f"{who}({name}=…)", value)
 
 
 def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation]:

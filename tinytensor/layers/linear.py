@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor import initializers
-from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, allowed_dtype
+from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.kernels.boundary import FLOATS, allowed_dtype, length
 from tinytensor.kernels.matmul import matmul
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
@@ -119,9 +119,7 @@ Affine = Linear
 
 def features(name: str, value: Any) -> int:
     """A number of features, checked."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < 1:
-        raise ArgumentError(f"Linear: {name}: expected a positive integer, got {value!r}")
-    return int(value.__index__())
+    return length(f"Linear: {name}", value)
 
 
 def floating(dtype: DTypeLike) -> np.dtype[Any]:
