@@ -13,3 +13,9 @@ def test_nothing_is_dropped(p):
 def test_no_probability(p):
     with pytest.raises(tt.ArgumentError, match="expected a probability"):
         tt.Dropout(p)
+
+
+@pytest.mark.parametrize("p", ["a", None, 1j, True])
+def test_no_number(p):
+    with pytest.raises(tt.DtypeError, match="expected a real number"):
+        tt.Dropout(p)

@@ -27,7 +27,7 @@ def test_another_number_of_elements_is_an_error(shape, given):
         tt.Reshape(shape)(tt.zeros(given))
 
 
-@pytest.mark.parametrize("shape", [(-1, -1), (-2,), (2.0,), ("a",), "ab"])
+@pytest.mark.parametrize("shape", [(-1, -1), (-2,), (2.0,), ("a",), "ab", 2.5, None])
 def test_no_shape(shape):
     with pytest.raises(tt.ArgumentError, match="at most one of them -1"):
         tt.Reshape(shape)

@@ -198,6 +198,14 @@ def test_a_change_that_fails_changes_nothing():
         assert model.children() == {"a": tt.relu, "1": tt.tanh}
 
 
+def test_a_long_model_is_built_layer_by_layer():
+    model = tt.Sequential()
+    for _ in range(2000):  # what took a time that grows with the square of the length would be felt here
+        model.append(tt.relu)
+    assert len(model) == 2000
+    assert model([1.0]).tolist() == [1.0]
+
+
 def test_every_change_of_the_list_is_counted():
     model = tt.Sequential(tt.relu)
     for change in (

@@ -46,6 +46,7 @@ def test_shapes_that_nothing_tells():
     model = tt.Sequential(tt.Reshape((2, -1)), tt.Linear(3, 2))
     assert [row.shape for row in model.summary().rows] == [None, None]
     assert [row.shape for row in model.summary((6,)).rows] == [(2, 3), (2, 2)]
+    assert str(model.summary(6)) == str(model.summary((6,)))
     assert "(?)" in str(model.summary())
 
 

@@ -1,4 +1,7 @@
-"""The table of contents: every public name, and where it is defined."""
+"""The table of contents: every public name, and where it is defined.
+
+The modules `activations`, `datasets`, `initializers` and `io` hold more under their own names.
+"""
 
 from tinytensor.activations import (
     ELU,
@@ -35,7 +38,7 @@ from tinytensor.activations import (
     step,
     swish,
     tanh,
-)  # fmt: skip
+)
 from tinytensor.creation import arange, eye, full, linspace, normal, ones, uniform, zeros
 from tinytensor.errors import (
     ArgumentError,
@@ -47,7 +50,7 @@ from tinytensor.errors import (
     ShapeError,
     TinyTensorError,
     UnsupportedOp,
-)  # fmt: skip
+)
 from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
 from tinytensor.io import from_torch, load, load_weights, to_torch
 from tinytensor.layers.activation import Activation, activation

@@ -2,9 +2,10 @@
 
 import os
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
 from functools import partial
-from typing import Any, overload
+from typing import Any, final, overload
 
 import numpy as np
 
@@ -21,6 +22,7 @@ __all__ = ["Sequential"]
 Entry = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
 
 
+@final
 class Sequential(Layer, MutableSequence[Any]):
     """y = layer_n(… layer_2(layer_1(x))).
 
@@ -170,11 +172,12 @@ class Sequential(Layer, MutableSequence[Any]):
 
         save(self, path)
 
-    def summary(self, shape: tuple[int, ...] | None = None) -> Summary:
+    def summary(self, shape: int | tuple[int, ...] | None = None) -> Summary:
         """Every layer's output shape, parameters and bytes; printing it shows a table.
 
         Args:
-            shape: of one sample; only needed where the first layer takes samples of any shape.
+            shape: of one sample, or its length; only needed where the first layer takes samples of any
+                shape.
 
         >>> import tinytensor as tt
         >>> tt.Sequential(tt.Linear(784, 10), tt.softmax).summary().parameters
@@ -187,11 +190,13 @@ class Sequential(Layer, MutableSequence[Any]):
     def _replace(self, new: list[Entry]) -> None:
         """Take these entries instead of the present ones, if they are right."""
         names = [str(i) if name is None else name for i, (name, _) in enumerate(new)]
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
             raise ArgumentError(f"Sequential: expected different names, got {', '.join(twice)} twice")
+        present = {id(layer) for layer in self}
         for _, layer in new:
-            refuse_cycle(self, layer)
+            if id(layer) not in present:
+                refuse_cycle(self, layer)
         self._entries = tuple(new)
         changes.bump()
 

@@ -66,12 +66,12 @@ class Summary:
     __repr__ = __str__
 
 
-def summarize(model: "Sequential", shape: tuple[int, ...] | None = None) -> Summary:
+def summarize(model: "Sequential", shape: int | tuple[int, ...] | None = None) -> Summary:
     """The summary of a model for samples of that shape; without one, of what the first Linear takes."""
     shapes: dict[str, tuple[int, ...]] = {}
     leaves = dict(leaf_layers(model))
     if shape is not None:
-        shapes = output_shapes(model, shape)
+        shapes = output_shapes(model, (shape,) if isinstance(shape, int) else shape)
     else:
         first = next((layer for layer in leaves.values() if isinstance(layer, Linear)), None)
         with contextlib.suppress(TinyTensorError):  # as when a Reshape stands in front

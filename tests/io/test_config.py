@@ -95,6 +95,13 @@ def test_a_custom_class_with_a_known_name_is_not_described():
         describe(tt.Sequential(Residual(Linear())))
 
 
+def test_a_sequential_with_attributes_is_not_described():
+    model = tt.Sequential(tt.relu)
+    model.gain = tt.ones(3)
+    with pytest.raises(tt.ArgumentError, match="expected layers only, found the attributes gain"):
+        describe(tt.Sequential(model))
+
+
 def test_depth_is_bounded_both_ways():
     layer = tt.relu
     for _ in range(MAX_DEPTH):

@@ -15,7 +15,7 @@ from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
 from tinytensor.layers.graph import Graph
-from tinytensor.layers.layer import Layer, plain
+from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
 from tinytensor.layers.operator import Constant, Operator
@@ -51,7 +51,8 @@ def describe(layer: Layer) -> Config:
     """The configuration of a layer, with everything inside it.
 
     Raises:
-        ArgumentError: a layer cannot be described, or is a custom one with the name of a known class.
+        ArgumentError: a layer cannot be described, is a custom one with the name of a known class, or is a
+            Sequential with attributes: it keeps layers only.
 
     >>> describe(Dropout(0.5))
     {'class': 'Dropout', 'config': {'p': 0.5}}
@@ -60,6 +61,11 @@ def describe(layer: Layer) -> Config:
         name = type(each).__name__
         if KNOWN.get(name, type(each)) is not type(each):
             raise ArgumentError(f"{each!r}: the class {name} has the name of one of tinytensor's; rename it")
+        if isinstance(each, Sequential) and public(each):
+            raise ArgumentError(
+                f"Sequential: expected layers only, found the attributes {', '.join(public(each))}; "
+                "write a layer that keeps them"
+            )
     return dict(plain(layer))
 
 

@@ -17,6 +17,7 @@ from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build, describe
+from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer
 from tinytensor.state_dict import state_dict
 
@@ -138,6 +139,7 @@ def save(model: Layer, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(
             f"save: expected a name that ends in {', '.join(writers)}, got {os.fspath(path)!r}"
         )
-    config, state = describe(model), state_dict(model)
+    with changes.lock:
+        config, state = describe(model), state_dict(model)
     with replacing(path) as temporary:
         writers[suffix].imported().write(temporary, config, state)

@@ -3,6 +3,7 @@
 from typing import final
 
 from tinytensor.errors import ArgumentError
+from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
@@ -15,6 +16,7 @@ class Dropout(Layer):
 
     Raises:
         ArgumentError: p lies outside [0, 1].
+        DtypeError: p is no number.
 
     Source: Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
 
@@ -24,9 +26,9 @@ class Dropout(Layer):
     """
 
     def __init__(self, p: float = 0.5):
-        if not 0 <= p <= 1:
+        self.p = real_number("Dropout", "p", p)
+        if not 0 <= self.p <= 1:
             raise ArgumentError(f"Dropout: p: expected a probability, got {p!r}")
-        self.p = float(p)
 
     def forward(self, x: Tensor) -> Tensor:
         """X itself."""

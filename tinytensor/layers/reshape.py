@@ -1,7 +1,7 @@
 """`Reshape`: the axes of a sample become others."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import final
 
 from tinytensor.errors import ArgumentError, ShapeError
@@ -27,7 +27,7 @@ class Reshape(Layer):
     shape: tuple[int, ...]
 
     def __init__(self, shape: int | Sequence[int]):
-        lengths = (shape,) if isinstance(shape, int) else tuple(shape)
+        lengths = tuple(shape) if isinstance(shape, Iterable) else (shape,)
         if any(not hasattr(n, "__index__") or n < -1 for n in lengths) or lengths.count(-1) > 1:
             raise ArgumentError(f"Reshape: shape: expected lengths, at most one of them -1, got {shape!r}")
         self.shape = tuple(int(n) for n in lengths)
