@@ -97,7 +97,8 @@ def make_folder() -> bool:
 @cache
 def mark_used(folder: Path) -> None:
     """Note that this version's kernels are in use, once a process."""
-    os.utime(folder)
+    with contextlib.suppress(OSError):
+        os.utime(folder)
 
 
 @cache
@@ -109,9 +110,9 @@ def announce_compilation() -> None:
         kept = make_folder() and os.access(kernel_folder(), os.W_OK)
     except OSError:
         kept = False
-    where = f"{kernel_folder().parent}"
-    future = f"once; kept in {where}" if kept else f"in every process, as {where} cannot be used"
-    print(f"tinytensor: compiling kernels for this CPU, {future}", file=sys.stderr, flush=True)
+    where = kernel_folder().parent
+    when = f"once; they are kept in {where}" if kept else f"in every process, as {where} cannot be used"
+    print(f"tinytensor: compiling kernels for this CPU, {when}", file=sys.stderr, flush=True)
 
 
 class KernelCache(NullCache):

@@ -1,0 +1,359 @@
+"""The disk cache: found again, never trusted blindly, never in the way."""
+
+import io
+import os
+import pickle
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+
+import numba.core.event
+import numpy as np
+import pytest
+from numba import float32
+from numba.types import void
+
+from tinytensor import activations, mapping
+from tinytensor.kernels import _cache, matmul
+from tinytensor.kernels._jit import Kernel, array, out
+from tinytensor.operators import activations as other_activations
+
+SIGNATURE = void(array(float32, 1), out(float32, 1))
+
+
+def add_one(x, y):
+    for i in range(x.size):
+        y[i] = x[i] + 1
+
+
+class Compilations(numba.core.event.Listener):
+    """Counts what Numba really compiles."""
+
+    def __init__(self):
+        self.count = 0
+
+    def on_start(self, event):
+        self.count += 1
+
+    def on_end(self, event):
+        pass
+
+
+@pytest.fixture
+def compilations():
+    listener = Compilations()
+    with numba.core.event.install_listener("numba:compile", listener):
+        yield listener
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty cache for each test; the kernel folder in it need not exist yet."""
+    monkeypatch.setenv("TINYTENSOR_CACHE", str(tmp_path / "cache"))
+    return _cache.kernel_folder()
+
+
+def run(name="add_one"):
+    """What a new process does: a kernel that has compiled nothing yet is called."""
+    x, y = np.arange(5, dtype=np.float32), np.empty(5, np.float32)
+    Kernel(add_one, name, (SIGNATURE,))(x, y)
+    assert y.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_second_process_compiles_nothing(folder, compilations):
+    run()
+    assert compilations.count == 1
+    assert len(list(folder.iterdir())) == 1
+    run()
+    assert compilations.count == 1
+    run("another")
+    assert compilations.count == 2
+
+
+SCRIPT = """
+import numba.core.event, numpy as np, sys
+class Count(numba.core.event.RecordingListener):
+    pass
+count = Count()
+with numba.core.event.install_listener("numba:compile", count):
+    import tinytensor as tt
+    y = tt.sigmoid([0.0, 1.0]) + 1
+assert np.allclose(y, [1.5, 1.7310586]), y
+print(len(count.buffer), "numba.np.linalg" in sys.modules)
+"""
+
+
+def start_process():
+    return subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+
+
+def test_processes_that_compile_at_once_and_one_that_comes_later(folder):
+    together = [start_process(), start_process()]
+    for process in together:
+        events, _ = process.communicate()[0].split()
+        assert process.returncode == 0
+        assert int(events) > 0
+    names = [path.name.rpartition("-")[0] for path in folder.iterdir()]
+    assert len(names) == len(set(names))  # one file a kernel, nothing temporary left
+    later = start_process()
+    assert later.communicate()[0].split() == ["0", "False"]  # nor is the compiler imported
+    assert later.returncode == 0
+
+
+def damaged(content):
+    """Ways in which a file's content may have been damaged."""
+    for length in (0, 1, _cache.DIGEST_BYTES - 1, _cache.DIGEST_BYTES, len(content) // 2, len(content) - 1):
+        yield content[:length]
+    yield content + b"\0"
+    yield b"\x80\x04garbage" * 100
+    rng = np.random.default_rng(0)
+    for position in (*range(_cache.DIGEST_BYTES + 8), *rng.integers(0, len(content), 20)):
+        flipped = bytearray(content)
+        flipped[position] ^= 1 << rng.integers(8)
+        yield bytes(flipped)
+
+
+def test_a_damaged_file_is_compiled_again(folder, compilations):
+    run()
+    (path,) = folder.iterdir()
+    content = path.read_bytes()
+    cases = list(damaged(content))
+    for case in cases:
+        path.write_bytes(case)
+        assert Kernel(add_one, "add_one", (SIGNATURE,))._cache.load_overload(SIGNATURE, target()) is None
+    run()
+    assert compilations.count == 2
+    run()
+    assert compilations.count == 2
+
+
+def target():
+    return Kernel(add_one, "add_one", (SIGNATURE,)).targetctx
+
+
+def use_file_as_folder(folder):
+    folder.parent.parent.mkdir(exist_ok=True)
+    folder.parent.write_text("no folder")
+
+
+def use_kernel_file_as_folder(folder):
+    folder.parent.mkdir()
+    folder.write_text("no folder")
+
+
+def use_folder_that_cannot_be_made(folder):
+    os.environ["TINYTENSOR_CACHE"] = f"{os.devnull}/cache"
+
+
+@pytest.mark.parametrize(
+    "spoil", [use_file_as_folder, use_kernel_file_as_folder, use_folder_that_cannot_be_made]
+)
+def test_a_folder_that_cannot_be_used_costs_a_compilation_only(folder, compilations, spoil):
+    spoil(folder)
+    run()
+    run()
+    assert compilations.count == 2
+
+
+def refuse(*arguments, **options):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_read_only_folder_is_read(folder, compilations, monkeypatch):
+    run()
+    folder.chmod(0o500)
+    monkeypatch.setattr(_cache.os, "utime", refuse)  # root is refused nothing otherwise
+    monkeypatch.setattr(_cache.tempfile, "mkstemp", refuse)
+    run()
+    assert compilations.count == 1
+    run("another")
+    assert compilations.count == 2
+
+
+def test_a_full_disk_leaves_no_file_behind(folder, compilations, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_cache.os, "replace", full)
+    run()
+    assert list(folder.iterdir()) == []
+
+
+class Opened:
+    """Leaves a mark when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+@pytest.fixture
+def trap(folder, tmp_path):
+    """A file that our own digest approves of, and what is there once it has been unpickled."""
+    run()
+    (path,) = folder.iterdir()
+    payload = pickle.dumps(Opened(tmp_path / "opened"))
+    path.write_bytes(sha256(payload).digest() + payload)
+    return tmp_path / "opened"
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+
+
+def test_the_trap_works(trap):
+    with pytest.raises(TypeError):
+        run()
+    assert trap.exists()
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o770, 0o777])
+def test_a_folder_that_others_may_write_is_not_trusted(folder, trap, mode):
+    folder.chmod(mode)
+    run()
+    assert not trap.exists()
+
+
+@posix
+def test_a_link_to_a_folder_is_not_trusted(folder, trap):
+    folder.rename(folder.parent / "elsewhere")
+    folder.symlink_to(folder.parent / "elsewhere")
+    run()
+    assert not trap.exists()
+
+
+@posix
+@pytest.mark.parametrize("whose", ["the folder", "the one above it"])
+def test_a_folder_of_someone_else_is_not_trusted(folder, trap, whose, monkeypatch):
+    spoiled = folder if whose == "the folder" else folder.parent
+    if os.getuid():
+        pytest.skip("only root may give a folder away")
+    os.chown(spoiled, 12345, -1)
+    run()
+    assert not trap.exists()
+
+
+@posix
+def test_the_folder_is_made_private(folder):
+    run()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    (path,) = folder.iterdir()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_change_of_source_or_version_changes_the_folder(tmp_path, monkeypatch):
+    for name in ("kernels/a.py", "activations.py", "operators/activations.py", "other.py"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("1")
+    monkeypatch.setattr(_cache, "PACKAGE", tmp_path)
+
+    def stamp():
+        _cache.source_stamp.cache_clear()
+        return _cache.source_stamp()
+
+    try:
+        seen = [stamp()]
+        for name in ("kernels/a.py", "activations.py", "operators/activations.py"):
+            (tmp_path / name).write_text("2")
+            seen.append(stamp())
+        (tmp_path / "kernels/b.py").write_text("1")
+        seen.append(stamp())
+        monkeypatch.setattr(_cache.numba, "__version__", "0.0")
+        seen.append(stamp())
+        assert len(set(seen)) == len(seen)
+        (tmp_path / "other.py").write_text("2")
+        assert stamp() == seen[-1]
+    finally:
+        monkeypatch.undo()
+        _cache.source_stamp.cache_clear()
+
+
+def test_only_what_the_stamp_covers_is_kept():
+    def mine(x):
+        return x
+
+    for function in (activations.relu.scalar, other_activations.celu.scalar, matmul.matmul):
+        assert _cache.cached_source(function)
+    for function in (mine, mapping.exp):
+        assert not _cache.cached_source(function)
+
+
+def test_a_file_belongs_to_one_signature_and_cpu():
+    class Codegen:
+        def __init__(self, *names):
+            self.magic_tuple = lambda: names
+
+    cache = _cache.KernelCache("name")
+    cpu, other = Codegen("x86_64", "znver1", "+avx2"), Codegen("x86_64", "znver1", "+avx2,+fma")
+    paths = {cache.path(void(float32), cpu), cache.path(void(float32), other), cache.path(void(), cpu)}
+    assert len(paths) == 3
+    assert cache.path(void(float32), Codegen("x86_64", "znver1", "+avx2")) in paths
+
+
+def test_kernels_of_versions_long_unused_are_removed(folder, compilations):
+    old, recent, other = (folder.parent / name for name in ("kernels-old", "kernels-recent", "mnist"))
+    for each in (old, recent, other):
+        each.mkdir(parents=True)
+        (each / "file").touch()
+    long_ago = time.time() - (_cache.UNUSED_DAYS + 1) * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    os.utime(other, (long_ago, long_ago))
+    run()
+    assert not old.exists()
+    assert recent.exists()
+    assert other.exists()
+
+
+def test_use_marks_the_folder(folder):
+    run()
+    os.utime(folder, (1, 1))
+    run()
+    assert folder.stat().st_mtime > 1
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def stderr(monkeypatch):
+    stream = Terminal()
+    # pytest changes sys.stderr itself between a fixture and its test
+    monkeypatch.setattr(_cache, "sys", SimpleNamespace(stderr=stream, implementation=sys.implementation))
+    _cache.announce_compilation.cache_clear()
+    yield stream
+    _cache.announce_compilation.cache_clear()
+
+
+def test_a_terminal_is_told_once_and_only_when_something_compiles(folder, stderr):
+    run()
+    run("another")
+    where = folder.parent
+    assert stderr.getvalue() == (
+        f"tinytensor: compiling kernels for this CPU, once; they are kept in {where}\n"
+    )
+    _cache.announce_compilation.cache_clear()
+    run()
+    Kernel(add_one, "not kept", (SIGNATURE,), cached=False).compile(SIGNATURE)
+    assert stderr.getvalue().count("\n") == 1
+
+
+def test_a_terminal_is_told_that_nothing_can_be_kept(folder, stderr):
+    use_file_as_folder(folder)
+    run()
+    assert stderr.getvalue() == (
+        f"tinytensor: compiling kernels for this CPU, in every process, as {folder.parent} cannot be used\n"
+    )
+
+
+def test_no_terminal_no_word(folder, stderr):
+    stderr.isatty = lambda: False
+    run()
+    assert stderr.getvalue() == ""

@@ -1,0 +1,151 @@
+"""What the CPU offers, and that results do not depend on it."""
+
+import os
+import subprocess
+import sys
+from hashlib import sha256
+
+import numpy as np
+import pytest
+from numba import float32
+from numba.types import void
+
+from tinytensor.kernels import cpu, scalar
+from tinytensor.kernels._jit import Kernel, array, out
+from tinytensor.kernels.cpu import Vectors
+from tinytensor.kernels.matmul import matmul
+
+AVX512_FEATURES = "+avx512f,+avx512vl,+avx512dq,+avx512bw,+avx2,+fma"
+
+
+@pytest.fixture
+def fresh():
+    caches = (cpu.features, cpu.vectors)
+    for each in caches:
+        each.cache_clear()
+    yield
+    for each in caches:
+        each.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("features", "expected"),
+    [
+        (AVX512_FEATURES, Vectors("AVX-512", 64, 32)),
+        (AVX512_FEATURES.replace("+avx512vl", "-avx512vl"), Vectors("AVX2", 32, 16)),
+        ("+avx2,+fma", Vectors("AVX2", 32, 16)),
+        ("+avx2,-fma", Vectors("128-bit", 16, 16)),
+        ("+neon,+sve", Vectors("NEON", 16, 32)),
+        ("", Vectors("128-bit", 16, 16)),
+        ("+sse2,", Vectors("128-bit", 16, 16)),
+    ],
+)
+def test_vectors_follow_from_what_numba_compiles_for(fresh, monkeypatch, features, expected):
+    monkeypatch.setattr(cpu.config, "CPU_FEATURES", features)
+    assert cpu.vectors() == expected
+
+
+def test_by_default_this_cpus_features_less_what_numba_is_told_to_leave_out(fresh, monkeypatch):
+    monkeypatch.setattr(cpu.config, "CPU_FEATURES", None)
+    monkeypatch.setattr(cpu.config, "ENABLE_AVX", 0)
+    assert not any(feature.startswith("avx") for feature in cpu.features())
+    assert cpu.vectors().bytes == 16
+
+
+def test_tiles_fill_the_registers():
+    for registers, rows in ((16, 6), (32, 14)):
+        found = Vectors("any", 32, registers)
+        assert found.tile_rows == rows
+        assert 2 * rows + 2 + 1 <= registers < 2 * (rows + 1) + 2 + 1
+    assert Vectors("AVX2", 32, 16).width(4) == 8
+
+
+def products():
+    """Bytes of products of all kinds."""
+    rng = np.random.default_rng(0)
+    for m, k, n in ((1, 20, 70), (7, 33, 9), (40, 521, 35), (20, 3, 1), (33, 20, 140)):
+        a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
+        yield matmul(a, b).tobytes()
+        yield matmul(b.T, a.T).tobytes()
+
+
+def all_functions(x, y):
+    for i in range(x.size):
+        y[0, i], y[1, i], y[2, i] = scalar.exp(x[i]), scalar.expm1(x[i]), scalar.log(x[i])
+        y[3, i], y[4, i], y[5, i] = scalar.log1p(x[i]), scalar.tanh(x[i]), scalar.erf(x[i])
+
+
+def scalar_results():
+    """Bytes of every scalar function of ordinary and extreme numbers."""
+    edges = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 88.7, -103.9, 3e38, 1.0, -1.0]
+    normal = np.random.default_rng(0).standard_normal(1000)
+    x = np.concatenate([edges, normal[:500], 30 * normal[500:]]).astype(np.float32)
+    y = np.empty((6, x.size), np.float32)
+    Kernel(all_functions, "all_functions", (void(array(float32, 1), out(float32, 2)),), cached=False)(x, y)
+    yield np.where(np.isnan(y), np.float32(np.nan), y).tobytes()  # a NaN's sign is nobody's business
+
+
+def digest(results):
+    return sha256(b"".join(results)).hexdigest()
+
+
+PROGRAM = """
+import sys
+from tinytensor.kernels import cpu
+if sys.argv[1:]:
+    vectors = cpu.Vectors(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    cpu.vectors = lambda: vectors
+from tests.kernels.test_cpu import digest, products, scalar_results
+print(cpu.vectors().name, digest(products()), *([] if sys.argv[1:] else [digest(scalar_results())]))
+"""
+
+AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2"}
+AVX512 = {"NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": f"+avx,+sse4.2,{AVX512_FEATURES}"}
+NO_FMA = {**AVX2, "NUMBA_CPU_FEATURES": "+avx,+avx2,-fma,+sse4.2"}
+CASES = {
+    # what the CPU needs, the environment, and for which CPU the tiles are if not for this one
+    "AVX2": ({"avx2", "fma"}, AVX2, None),
+    "AVX-512": ({"avx512f", "avx512vl", "avx512dq", "avx512bw"}, AVX512, None),
+    "no FMA": ({"avx2"}, NO_FMA, None),
+    "generic": (set(), {"NUMBA_CPU_NAME": "generic"}, None),
+    # in instructions that this CPU has
+    "tiles of AVX-512": (set(), {}, Vectors("AVX-512", 64, 32)),
+    "tiles of NEON": (set(), {}, Vectors("NEON", 16, 32)),
+}
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory):
+    """One process for each case that this CPU can run, all at once: most of their time is compilation."""
+    started = {}
+    for name, (needed, environment, tiles) in CASES.items():
+        if needed <= cpu.features():
+            # a file in the kernel cache is named for the CPU, not for tiles of another
+            own = {"TINYTENSOR_CACHE": str(tmp_path_factory.mktemp("cache"))} if tiles else {}
+            started[name] = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, *map(str, tiles or ())],
+                env=os.environ | environment | own,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+    yield started
+    for process in started.values():
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def expected(processes):
+    return [digest(products()), digest(scalar_results())]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_other_cpus_give_the_same_bits(name, processes, expected):
+    if name not in processes:
+        pytest.skip(f"this CPU has no {', '.join(sorted(CASES[name][0] - cpu.features()))}")
+    output, errors = processes[name].communicate()
+    assert processes[name].returncode == 0, errors
+    used, *found = output.split()
+    assert used == {"no FMA": "128-bit", "generic": "128-bit"}.get(name, name.removeprefix("tiles of "))
+    assert found == (expected[:1] if name.startswith("tiles") else expected)
