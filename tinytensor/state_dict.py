@@ -58,8 +58,7 @@ def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True
             + "".join(f"\n  {problem}" for problem in sorted(problems))
         )
     with changes.lock:
-        for name, tensor in replacements.items():
-            assign(layer, name, tensor)
+        assign(layer, replacements)
     return skipped
 
 
@@ -74,10 +73,17 @@ def converted(value: Any, parameter: Tensor) -> Tensor:
     return frozen(Tensor(array, parameter.dtype))
 
 
-def assign(layer: Layer, path: str, tensor: Tensor) -> None:
-    """Set the parameter of that dotted name."""
-    for prefix, child in layer.children().items():
-        if path.startswith(f"{prefix}."):
-            return assign(child, path[len(prefix) + 1 :], tensor)
-    setattr(layer, path, tensor)
-    return None
+def assign(layer: Layer, values: Mapping[str, Tensor]) -> None:
+    """Set the parameters of these dotted names."""
+    children = layer.children()
+    inner: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in values.items():
+        parts = name.split(".")
+        prefixes = (".".join(parts[:count]) for count in range(1, len(parts)))
+        prefix = next((each for each in prefixes if each in children), None)
+        if prefix is None:
+            setattr(layer, name, tensor)
+        else:
+            inner.setdefault(prefix, {})[name[len(prefix) + 1 :]] = tensor
+    for prefix, part in inner.items():
+        assign(children[prefix], part)

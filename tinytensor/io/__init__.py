@@ -2,7 +2,18 @@
 
 from tinytensor.io import book
 from tinytensor.io.formats import load, save
+from tinytensor.io.onnx import from_onnx, to_onnx
 from tinytensor.io.torch import from_torch, to_torch
 from tinytensor.io.weights import load_weights, read_state
 
-__all__ = ["book", "from_torch", "load", "load_weights", "read_state", "save", "to_torch"]
+__all__ = [
+    "book",
+    "from_onnx",
+    "from_torch",
+    "load",
+    "load_weights",
+    "read_state",
+    "save",
+    "to_onnx",
+    "to_torch",
+]

@@ -5,6 +5,7 @@ classes; which classes that may be is decided here and by the caller, so no file
 """
 
 import inspect
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ from tinytensor.sequential import Sequential
 from tinytensor.state_dict import assign
 from tinytensor.tensor import Tensor
 
-__all__ = ["Config", "CustomObjects", "State", "build", "describe"]
+__all__ = ["Config", "CustomObjects", "State", "build", "describe", "text_of"]
 
 Config = dict[str, Any]
 State = Mapping[str, Array]
@@ -67,6 +68,19 @@ def describe(layer: Layer) -> Config:
                 "write a layer that keeps them"
             )
     return dict(plain(layer))
+
+
+def text_of(layer: Layer) -> str:
+    """The configuration of a layer as JSON.
+
+    Raises:
+        ArgumentError: a layer cannot be described, or its configuration holds something that JSON does not.
+    """
+    described = describe(layer)
+    try:
+        return json.dumps(described)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"config: expected numbers, strings, lists and dicts: {error}") from error
 
 
 def everything_in(layer: Layer, depth: int = 0) -> Iterator[Layer]:
@@ -108,8 +122,7 @@ def build(config: Any, state: State, custom_objects: CustomObjects = None) -> La
             "the parameters are not those of the model:"
             + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
         )
-    for name, array in state.items():
-        assign(layer, name, Tensor(array, array.dtype))
+    assign(layer, {name: Tensor(array, array.dtype) for name, array in state.items()})
     return layer
 
 

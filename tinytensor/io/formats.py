@@ -1,6 +1,6 @@
 """`tt.load` and `model.save`: the table of formats, told apart by content when reading, by name when writing.
 
-A format is a module with `read(path) -> (config, state)`, `write(path, config, state)` or both, and a row
+A format is a module with `read(path) -> (config, state)`, `write(path, model)` or both, and a row
 here: its name, how a file of it is recognised by the first bytes (and by more, where archives differ inside
 only), and how the names of its files end.
 """
@@ -16,15 +16,17 @@ from typing import Any, NamedTuple
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
-from tinytensor.io.config import CustomObjects, build, describe
+from tinytensor.io.config import CustomObjects, build
 from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer
-from tinytensor.state_dict import state_dict
 
 __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
+ONNX_FIELDS = {
+    number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
+}
 TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
@@ -61,9 +63,15 @@ def looks_like_torch(head: bytes, path: Path) -> bool:
     return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
 
 
+def looks_like_onnx(head: bytes, path: Path) -> bool:
+    """The field ir_version, a small number, and another field of a model."""
+    return len(head) > 2 and head[0] == 0x08 and 2 < head[1] < 64 and head[2] in ONNX_FIELDS
+
+
 FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
+    Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx"),
     Format("tinytensor.io.torch", "a PyTorch state dict", looks_like_torch, None),
     Format("tinytensor.io.book", "the course's pickle", looks_like_pickle, None),
 )
@@ -139,7 +147,5 @@ def save(model: Layer, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(
             f"save: expected a name that ends in {', '.join(writers)}, got {os.fspath(path)!r}"
         )
-    with changes.lock:
-        config, state = describe(model), state_dict(model)
-    with replacing(path) as temporary:
-        writers[suffix].imported().write(temporary, config, state)
+    with replacing(path) as temporary, changes.lock:
+        writers[suffix].imported().write(temporary, model)

@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 from tinytensor import __version__
-from tinytensor.errors import ArgumentError, ModelFormatError
-from tinytensor.io.config import Config, State
+from tinytensor.errors import ModelFormatError
+from tinytensor.io.config import Config, State, text_of
 from tinytensor.io.infer import infer
 from tinytensor.io.safetensors import checksum, crc_of_text, parse_json, read_data, read_header
 from tinytensor.io.safetensors import write as write_tensors
+from tinytensor.layers.layer import Layer
+from tinytensor.state_dict import state_dict
 
 __all__ = ["is_ours", "read", "read_state", "write"]
 
@@ -71,17 +73,14 @@ def read_state(path: Path) -> State:
     return read(path)[1]
 
 
-def write(path: Path, config: Config, state: State) -> None:
-    """Write a configuration and a state dict.
+def write(path: Path, model: Layer) -> None:
+    """Write a model.
 
     Raises:
-        ArgumentError: the configuration holds something that JSON does not.
+        ArgumentError: a layer cannot be described, or its configuration holds something that JSON does not.
         OSError: the disk does not take it.
     """
-    try:
-        text = json.dumps(config)
-    except (TypeError, ValueError) as error:
-        raise ArgumentError(f"config: expected numbers, strings, lists and dicts: {error}") from error
+    state, text = state_dict(model), text_of(model)
     sums = {name: checksum(name, array) for name, array in state.items()}
     sums[CONFIG_NAME] = crc_of_text(text)
     metadata = {

@@ -4,7 +4,6 @@ Source: the documentation of `numpy.lib.format`.
 """
 
 import io
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ import numpy as np
 from tinytensor.errors import ModelFormatError
 from tinytensor.io import book
 from tinytensor.io.archive import opened, read_member
-from tinytensor.io.config import Config, State
+from tinytensor.io.config import Config, State, text_of
 from tinytensor.io.infer import infer
 from tinytensor.io.safetensors import parse_json
 from tinytensor.kernels.boundary import Array, allowed
+from tinytensor.layers.layer import Layer
+from tinytensor.state_dict import state_dict
 
 __all__ = ["read", "read_state", "write"]
 
@@ -93,12 +94,13 @@ HEADERS: dict[tuple[int, int], Any] = {
 }
 
 
-def write(path: Path, config: Config, state: State) -> None:
-    """Write a configuration and a state dict.
+def write(path: Path, model: Layer) -> None:
+    """Write a model.
 
     Raises:
+        ArgumentError: a layer cannot be described.
         OSError: the disk does not take it.
     """
-    text = np.frombuffer(json.dumps(config).encode(), np.uint8)
+    text = np.frombuffer(text_of(model).encode(), np.uint8)
     with open(path, "wb") as file:
-        np.savez(file, allow_pickle=False, **{**state, CONFIG: text})
+        np.savez(file, allow_pickle=False, **{**state_dict(model), CONFIG: text})

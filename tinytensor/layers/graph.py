@@ -23,6 +23,8 @@ class Graph(Layer):
         layers: the layers, in an order in which they can be computed.
         wires: for each layer the names that it reads and the names that it defines; "" is an argument that
             is left out.
+        signature: for each input its dtype and its shape, as far as they are told: None for a length that
+            varies, or for the whole shape. Nothing is checked against it; exporters write it down.
 
     Raises:
         ArgumentError: a name is read before it is defined, or defined twice.
@@ -40,10 +42,16 @@ class Graph(Layer):
     """
 
     def __init__(
-        self, inputs: Sequence[str], outputs: Sequence[str], layers: Sequence[Layer], wires: Sequence[Any]
+        self,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        layers: Sequence[Layer],
+        wires: Sequence[Any],
+        signature: Sequence[Any] = (),
     ):
         self.inputs, self.outputs, self.layers = list(inputs), list(outputs), list(layers)
         self.wires = checked(self.inputs, self.outputs, self.layers, wires)
+        self.signature = list(signature)
 
     def __call__(self, *x: Any) -> Any:
         """The outputs for the inputs, as Tensors: one, or a tuple of them.
@@ -76,7 +84,7 @@ class Graph(Layer):
         wires = "".join(f"        {wire},\n" for wire in self.wires)
         return (
             f"Graph(\n    inputs={self.inputs},\n    outputs={self.outputs},\n"
-            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n)"
+            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n    signature={self.signature},\n)"
         )
 
 

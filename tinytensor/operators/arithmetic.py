@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.functions import maximum, minimum
+from tinytensor.functions import maximum, minimum, where
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "absolute", "add", "cast", "clip", "divide", "erf", "exp", "gemm", "identity", "log", "matmul", "maxima",
-    "minima", "multiply", "negative", "power", "sqrt", "subtract",
+    "absolute", "add", "cast", "clip", "divide", "erf", "exp", "gemm", "greater", "greater_equal", "identity",
+    "less", "less_equal", "log", "matmul", "maxima", "minima", "multiply", "negative", "power", "select",
+    "sqrt", "subtract",
 ]  # fmt: skip
 
 
@@ -90,6 +91,31 @@ def erf(x: Tensor) -> Tensor:
 def identity(x: Tensor) -> Tensor:
     """X."""
     return x
+
+
+def less(a: Tensor, b: Tensor) -> Tensor:
+    """A < b, as bools."""
+    return a < b
+
+
+def less_equal(a: Tensor, b: Tensor) -> Tensor:
+    """A ≤ b, as bools."""
+    return a <= b
+
+
+def greater(a: Tensor, b: Tensor) -> Tensor:
+    """A > b, as bools."""
+    return a > b
+
+
+def greater_equal(a: Tensor, b: Tensor) -> Tensor:
+    """A ≥ b, as bools."""
+    return a >= b
+
+
+def select(condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """A where the condition is true, else b."""
+    return where(condition, a, b)
 
 
 def maxima(*xs: Tensor) -> Tensor:

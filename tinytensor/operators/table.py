@@ -23,8 +23,12 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Flatten": shape.flatten,
     "Gather": shape.gather,
     "Gemm": arithmetic.gemm,
+    "Greater": arithmetic.greater,
+    "GreaterOrEqual": arithmetic.greater_equal,
     "Identity": arithmetic.identity,
     "LayerNormalization": normalization.layer_normalization,
+    "Less": arithmetic.less,
+    "LessOrEqual": arithmetic.less_equal,
     "Log": arithmetic.log,
     "LogSoftmax": normalization.log_softmax,
     "MatMul": arithmetic.matmul,
@@ -45,4 +49,5 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "Sub": arithmetic.subtract,
     "Transpose": shape.transpose,
     "Unsqueeze": shape.unsqueeze,
+    "Where": arithmetic.select,
 }

@@ -1,0 +1,123 @@
+"""The onnx package's own tests of its operations, through its own runner: passed, refused, never wrong."""
+
+import sys
+import types
+import unittest
+import warnings
+
+import pytest
+
+import tinytensor as tt
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+base = pytest.importorskip("onnx.backend.base")
+
+OPERATIONS = {
+    "MatMul", "Gemm", "Add", "Sub", "Mul", "Div", "Neg", "Abs", "Exp", "Log", "Sqrt", "Pow", "Erf",
+    "Clip", "Min", "Max", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity",
+    "Dropout", "Cast", "Concat", "Constant", "ReduceSum", "ReduceMean", "ReduceMax", "ArgMax",
+    "BatchNormalization", "LayerNormalization", "Sigmoid", "Tanh", "Relu", "LeakyRelu", "PRelu", "Elu",
+    "Selu", "Celu", "HardSigmoid", "HardSwish", "Mish", "Swish", "Gelu", "Softplus", "Softsign",
+    "ThresholdedRelu", "Softmax", "LogSoftmax",
+}  # fmt: skip
+TYPES = {onnx.TensorProto.FLOAT, onnx.TensorProto.INT64, onnx.TensorProto.BOOL}
+POOLS = ("averagepool", "lppool", "maxpool")  # take 20 of the 25 seconds that making all cases takes
+
+
+class Prepared(base.BackendRep):
+    """A model that was imported."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def run(self, inputs, **_):
+        y = self.model(*inputs)
+        return tuple(each.numpy() for each in (y if isinstance(y, tuple) else (y,)))
+
+
+class TinyTensor(base.Backend):
+    """What the runner takes: refusals are noted, as the runner counts them as passed."""
+
+    refusals = []  # noqa: RUF012
+    models = []  # noqa: RUF012
+
+    @classmethod
+    def prepare(cls, model, device="CPU", **_):
+        cls.models.append(model)
+        try:
+            return Prepared(tt.from_onnx(model))
+        except tt.UnsupportedOp as error:
+            cls.refusals.append(str(error))
+            from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
+
+            raise BackendIsNotSupposedToImplementIt(str(error)) from error
+
+    @classmethod
+    def supports_device(cls, device):
+        return device == "CPU"
+
+
+@pytest.fixture(scope="module")
+def cases():
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of NumPy, where cases overflow on purpose
+        for name in POOLS:
+            full = f"onnx.backend.test.case.node.{name}"
+            if full not in sys.modules:
+                patch.setitem(sys.modules, full, types.ModuleType(full))
+        from onnx.backend.test import BackendTest
+
+        found = BackendTest(TinyTensor, __name__).test_cases
+    return {name.removeprefix("OnnxBackend").removesuffix("ModelTest"): case for name, case in found.items()}
+
+
+def outcomes(case):
+    """For every test its outcome, what was said, and the model."""
+    for name in unittest.defaultTestLoader.getTestCaseNames(case):
+        if not name.endswith("_cpu"):
+            continue
+        TinyTensor.refusals.clear()
+        TinyTensor.models.clear()
+        result = unittest.TestResult()
+        case(name).run(result)
+        said = "".join(text for _, text in result.failures + result.errors) or "".join(TinyTensor.refusals)
+        outcome = "wrong" if not result.wasSuccessful() else "refused" if TinyTensor.refusals else "passed"
+        yield name, outcome, said, TinyTensor.models[0] if TinyTensor.models else None
+
+
+def in_reach(model):
+    """Whether a model is of the operations in the list, on float32, int64 and bools."""
+    values = [*model.graph.input, *model.graph.output]
+    return {node.op_type for node in model.graph.node} <= OPERATIONS and {
+        value.type.tensor_type.elem_type for value in values
+    } <= TYPES
+
+
+def test_nodes(cases, capsys):
+    found = list(outcomes(cases["Node"]))
+    wrong = [(name, said) for name, outcome, said, _ in found if outcome == "wrong"]
+    reach = [(name, outcome, said) for name, outcome, said, model in found if in_reach(model)]
+    passed = sum(outcome == "passed" for _, outcome, _ in reach)
+    everywhere = sum(outcome == "passed" for _, outcome, _, _ in found)
+    with capsys.disabled():
+        print(
+            f"\nonnx {onnx.__version__}, node tests: {passed} of {len(reach)} of our operations on float32, "
+            f"int64 and bools pass; of all {len(found)}: {everywhere} pass, {len(wrong)} are wrong"
+        )
+    assert wrong == []
+    assert len(reach) >= 247
+    assert passed / len(reach) >= 239 / 247
+    assert all("training" in said for _, outcome, said in reach if outcome == "refused")
+
+
+@pytest.mark.parametrize("kind", ["Simple", "PyTorchOperator", "PyTorchConverted"])
+def test_models(cases, capsys, kind):
+    found = list(outcomes(cases[kind]))
+    passed = sum(outcome == "passed" for _, outcome, _, _ in found)
+    with capsys.disabled():
+        print(f"\nonnx {onnx.__version__}, {kind}: {passed} of {len(found)} pass")
+    assert [(name, said) for name, outcome, said, _ in found if outcome == "wrong"] == []
+    for name, outcome, said, model in found:
+        if outcome == "refused":
+            old = model.opset_import[0].version < 7 and "axis" in said
+            assert old or {node.op_type for node in model.graph.node} - OPERATIONS, (name, said)
