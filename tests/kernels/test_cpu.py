@@ -10,10 +10,11 @@ import pytest
 from numba import float32
 from numba.types import void
 
-from tinytensor.kernels import cpu, scalar
+from tinytensor.kernels import cpu, reduce, scalar
 from tinytensor.kernels._jit import Kernel, array, out
 from tinytensor.kernels.cpu import Vectors
 from tinytensor.kernels.matmul import matmul
+from tinytensor.kernels.softmax import softmax
 
 AVX512_FEATURES = "+avx512f,+avx512vl,+avx512dq,+avx512bw,+avx2,+fma"
 
@@ -85,6 +86,15 @@ def scalar_results():
     yield np.where(np.isnan(y), np.float32(np.nan), y).tobytes()  # a NaN's sign is nobody's business
 
 
+def sums_and_softmax():
+    """Bytes of what adds along rows and columns, short and long."""
+    x = np.random.default_rng(0).standard_normal((20, 300)).astype(np.float32)
+    for each in (x, x.T):
+        for axis in (0, 1):
+            yield reduce.sum(each, axis, False).tobytes()
+            yield softmax(each, axis).tobytes()
+
+
 def digest(results):
     return sha256(b"".join(results)).hexdigest()
 
@@ -95,8 +105,9 @@ from tinytensor.kernels import cpu
 if sys.argv[1:]:
     vectors = cpu.Vectors(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     cpu.vectors = lambda: vectors
-from tests.kernels.test_cpu import digest, products, scalar_results
-print(cpu.vectors().name, digest(products()), *([] if sys.argv[1:] else [digest(scalar_results())]))
+from tests.kernels.test_cpu import digest, products, scalar_results, sums_and_softmax
+others = [] if sys.argv[1:] else [digest(scalar_results()), digest(sums_and_softmax())]
+print(cpu.vectors().name, digest(products()), *others)
 """
 
 AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2"}
@@ -137,7 +148,7 @@ def processes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(processes):
-    return [digest(products()), digest(scalar_results())]
+    return [digest(products()), digest(scalar_results()), digest(sums_and_softmax())]
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import final
 
 from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.kernels.boundary import index
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
@@ -27,10 +28,13 @@ class Reshape(Layer):
     shape: tuple[int, ...]
 
     def __init__(self, shape: int | Sequence[int]):
-        lengths = tuple(shape) if isinstance(shape, Iterable) else (shape,)
-        if any(not hasattr(n, "__index__") or n < -1 for n in lengths) or lengths.count(-1) > 1:
+        try:
+            lengths = tuple(map(index, shape if isinstance(shape, Iterable) else (shape,)))
+        except TypeError:
+            lengths = (-2,)
+        if any(n < -1 for n in lengths) or lengths.count(-1) > 1:
             raise ArgumentError(f"Reshape: shape: expected lengths, at most one of them -1, got {shape!r}")
-        self.shape = tuple(int(n) for n in lengths)
+        self.shape = lengths
 
     def forward(self, x: Tensor) -> Tensor:
         """Every sample in the other shape."""
