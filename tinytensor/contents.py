@@ -43,6 +43,7 @@ from tinytensor.creation import arange, eye, full, linspace, normal, ones, unifo
 from tinytensor.errors import (
     ArgumentError,
     DatasetError,
+    DownloadError,
     DtypeError,
     IndexingError,
     MissingExtra,
@@ -81,14 +82,15 @@ from tinytensor.tensor import Tensor
 
 __all__ = [
     "CELU", "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Clip",
-    "ClippedLinear", "Constant", "DatasetError", "Dropout", "DtypeError", "Exponential", "Flatten",
-    "Graph", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LayerNorm",
-    "LeakyReLU", "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError", "Operator", "PReLU",
-    "Perceptron", "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential", "ShapeError", "SiLU",
-    "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor", "ThresholdedReLU",
-    "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate", "elu", "erf",
-    "exp", "eye", "from_onnx", "from_torch", "full", "gelu", "hard_sigmoid", "hard_swish", "identity",
-    "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax", "maximum", "minimum", "mish",
-    "normal", "ones", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step",
-    "swish", "tanh", "to_onnx", "to_torch", "uniform", "where", "zeros",
+    "ClippedLinear", "Constant", "DatasetError", "DownloadError", "Dropout", "DtypeError", "Exponential",
+    "Flatten", "Graph", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer",
+    "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError",
+    "Operator", "PReLU", "Perceptron", "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential",
+    "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh",
+    "Tensor", "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip",
+    "concatenate", "elu", "erf", "exp", "eye", "from_onnx", "from_torch", "full", "gelu", "hard_sigmoid",
+    "hard_swish", "identity", "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax",
+    "maximum", "minimum", "mish", "normal", "ones", "relu", "selu", "sigmoid", "silu", "softmax",
+    "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform", "where",
+    "zeros",
 ]  # fmt: skip

@@ -58,18 +58,3 @@ def test_without_pooch_it_says_what_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(MissingExtra, match=r"tinytensor-nn\[data\]"):
         download.transfer("http://a.test/file")
-
-
-def full_disk(_):
-    raise OSError("disk full")
-
-
-def test_a_whole_file_or_none(tmp_path, monkeypatch):
-    path = tmp_path / "new" / "file"
-    download.keep(path, b"first")
-    assert path.read_bytes() == b"first"
-    monkeypatch.setattr("os.fsync", full_disk)
-    with pytest.raises(OSError, match="disk full"):
-        download.keep(path, b"second")
-    assert path.read_bytes() == b"first"
-    assert list(path.parent.iterdir()) == [path]

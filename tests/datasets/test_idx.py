@@ -100,7 +100,7 @@ def test_a_gzip_bomb_is_unpacked_no_further_than_its_header_promises(tmp_path):
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb") as file:
         file.write(header(0x0803, 10, 28, 28))
-        for _ in range(64):
+        for _ in range(8):
             file.write(bytes(1 << 20))
     with pytest.raises(DatasetError, match=r"7,840 bytes.*got more"):
         read_idx(path, 3)

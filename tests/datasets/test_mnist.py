@@ -120,5 +120,5 @@ def test_files_that_are_not_digits(folder, images, labels):
 def test_bad_arguments(folder):
     with pytest.raises(ArgumentError, match='expected "train", "test" or "sample"'):
         mnist("validation")
-    with pytest.raises(ArgumentError, match="leave out data"):
+    with pytest.raises(ArgumentError, match="comes with the package"):
         mnist("sample", folder)

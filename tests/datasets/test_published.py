@@ -94,7 +94,7 @@ def test_without_a_network_one_line_names_the_way_out(mirrors, monkeypatch):
             fetch(FILE)
     message = str(caught.value)
     assert "\n" not in message
-    assert all(way_out in message for way_out in ("data=", "$TINYTENSOR_DATA", 'mnist("sample")'))
+    assert all(way_out in message for way_out in ("--data", "$TINYTENSOR_DATA", "embedded sample"))
 
 
 def test_a_cache_that_cannot_be_written_does_not_matter(cache, mirrors):

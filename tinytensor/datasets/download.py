@@ -1,17 +1,14 @@
 """Bytes from a web server: patient for seconds, not for minutes."""
 
 import io
-import os
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tinytensor.errors import DatasetError, require
 
-__all__ = ["keep", "transfer"]
+__all__ = ["transfer"]
 
 PATIENCE = 5.0  # seconds for the next CHUNK: a server slower than that is no server
 CHUNK = 16 << 10
@@ -71,15 +68,3 @@ def transfer(url: str) -> io.BytesIO:
         raise DatasetError(f"{host}: {f'HTTP {status}' if status else type(error).__name__}") from error
     arrivals.seek(0)
     return arrivals
-
-
-def keep(path: Path, content: bytes) -> None:
-    """Write a whole file or none: whoever looks at `path` never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        whole = Path(folder) / path.name
-        with whole.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        whole.replace(path)

@@ -43,7 +43,7 @@ def mnist(split: str, data: str | os.PathLike[str] | None = None) -> tuple[Bytes
     """
     if split == "sample":
         if data is not None:
-            raise ArgumentError('mnist("sample", data=…): the sample comes with the package; leave out data')
+            raise ArgumentError("the sample comes with the package, not from a data folder; name one of them")
         return from_folder(Path(__file__).parent, "sample-images-idx3-ubyte", "sample-labels-idx1-ubyte")
     if split not in FILES:
         raise ArgumentError(f'mnist(split={split!r}): expected "train", "test" or "sample"')

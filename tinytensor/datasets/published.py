@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinytensor.cache import cache_folder
-from tinytensor.datasets.download import keep, transfer
+from tinytensor.datasets.download import transfer
 from tinytensor.datasets.idx import parse_idx, read_idx
 from tinytensor.errors import DatasetError, DownloadError
+from tinytensor.io.atomic import replacing
 
 __all__ = ["FILES", "IdxFile", "fetch"]
 
@@ -71,9 +72,11 @@ def fetch(file: IdxFile) -> NDArray[np.uint8]:
             continue
         # A cache that cannot be written costs another download some day, not an exception today.
         with contextlib.suppress(OSError):
-            keep(path, content.getvalue())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                temporary.write_bytes(content.getvalue())
         return array
     raise DownloadError(
         f"{path.name} could not be downloaded ({'; '.join(failures)}); give a folder with MNIST's IDX files "
-        f'as data= or in $TINYTENSOR_DATA, or take the embedded mnist("sample")'
+        "(data=, --data or $TINYTENSOR_DATA), or take the embedded sample"
     )

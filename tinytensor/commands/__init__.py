@@ -1,0 +1,1 @@
+"""The subcommands of `tinytensor`, one a module; `tinytensor.cli` has the table."""

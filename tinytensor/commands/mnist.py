@@ -1,0 +1,176 @@
+"""Recognise real handwritten digits and say how well and how fast.
+
+Without --data, the test set comes from the user's cache or from a download into it; where there is no
+network, the 1,000 digits that come with the package stand in.
+A model of your own gets rows of 784 pixels from 0 to 1; raw pixels, if it has a Rescale layer.
+"""
+
+import argparse
+import importlib.util
+import json
+import shutil
+import statistics
+import sys
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import tinytensor as tt
+from tinytensor.commands.arguments import count
+from tinytensor.commands.picture import picture, printable, side_by_side
+from tinytensor.errors import DownloadError, MissingExtra, ShapeError
+
+__all__ = ["add_arguments", "run"]
+
+Bytes = NDArray[np.uint8]
+
+TIMED_SECONDS = 0.5
+BORDER = 2  # pixels that hardly any digit reaches: without them, three digits fit into 80 columns
+
+
+class Result(NamedTuple):
+    """What the command found out."""
+
+    split: str
+    images: Bytes
+    labels: Bytes
+    predicted: NDArray[np.intp]
+    passes: int
+    digits_per_second: float
+
+    @property
+    def misread(self) -> NDArray[np.intp]:
+        """Which digits were."""
+        return np.flatnonzero(self.predicted != self.labels)
+
+    @property
+    def confusion(self) -> NDArray[np.intp]:
+        """(10, 10): how many of each digit, by row, were read as each digit, by column."""
+        return np.bincount(10 * self.labels.astype(np.intp) + self.predicted, minlength=100).reshape(10, 10)
+
+    @property
+    def accuracy(self) -> float:
+        """The part that was read right."""
+        return 1 - len(self.misread) / len(self.labels)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `tinytensor mnist`."""
+    parser.add_argument("--data", metavar="DIR", help="a folder with MNIST's IDX files, gzipped or plain")
+    parser.add_argument("--split", choices=["test", "sample"], help="which digits (default: test, or sample)")
+    parser.add_argument("--model", metavar="FILE", help="a model of your own (default: ours)")
+    parser.add_argument("--batch-size", metavar="N", type=count, default=1000, help="default: %(default)s")
+    parser.add_argument("--limit", metavar="N", type=count, help="only the first N digits")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load the model and the digits, put one through the other, print what came out."""
+    model = of_raw_pixels(tt.load(args.model)) if args.model else tt.models.mnist_mlp()
+    split, images, labels = digits(args)
+    bar = sys.stdout.isatty() and not args.json and bool(importlib.util.find_spec("rich"))
+    scores = model.predict(images, batch_size=args.batch_size, progress=bar)
+    if scores.shape != (len(images), 10):
+        raise ShapeError(f"{args.model}: expected a model that gives (n, 10), got {scores.shape}")
+    passes = timed_passes(model, images, args.batch_size)
+    result = Result(
+        split, images, labels, scores.argmax(axis=1), len(passes), len(images) / statistics.median(passes)
+    )
+    print(as_json(result) if args.json else printable(report(result)))
+
+
+def of_raw_pixels(model: Any) -> Any:
+    """The model as it is if it rescales its input, else behind what makes rows in [0, 1] of raw pixels."""
+    layers = model if isinstance(model, tt.Sequential) else tt.Sequential(model)
+    if any(isinstance(layer, tt.Rescale) for layer in layers):
+        return layers
+    return tt.Sequential(tt.Flatten(), tt.Rescale(1 / 255)) + layers
+
+
+def digits(args: argparse.Namespace) -> tuple[str, Bytes, Bytes]:
+    """The split and its images and labels; the sample where the test set was not asked for by name."""
+    split = args.split or "test"
+    try:
+        images, labels = tt.datasets.mnist(split, args.data)
+    except (DownloadError, MissingExtra):
+        if args.split:
+            raise
+        print(
+            f"{args.prog}: the test set is not here and could not be downloaded (--split test says why); "
+            "running on the embedded sample",
+            file=sys.stderr,
+        )
+        split = "sample"
+        images, labels = tt.datasets.mnist(split)
+    return split, images[: args.limit], labels[: args.limit]
+
+
+def timed_passes(model: Any, images: Bytes, batch_size: int) -> list[float]:
+    """Seconds for each pass over all images, of as many passes as are needed to tell."""
+    passes: list[float] = []
+    while sum(passes) < TIMED_SECONDS:
+        begin = time.perf_counter()
+        model.predict(images, batch_size=batch_size)
+        passes.append(time.perf_counter() - begin)
+    return passes
+
+
+def as_json(result: Result) -> str:
+    """The figures for another program."""
+    misread = [
+        {"index": int(i), "label": int(result.labels[i]), "predicted": int(result.predicted[i])}
+        for i in result.misread
+    ]
+    figures = {
+        "split": result.split,
+        "digits": len(result.labels),
+        "correct": len(result.labels) - len(misread),
+        "accuracy": result.accuracy,
+        "digits_per_second": result.digits_per_second,
+        "timed_passes": result.passes,
+        "confusion": result.confusion.tolist(),
+        "misread": misread,
+    }
+    return json.dumps(figures)
+
+
+def report(result: Result) -> str:
+    """The figures, the confusion matrix and a few misread digits for a reader."""
+    n, wrong = len(result.labels), len(result.misread)
+    source = "the sample that comes with tinytensor" if result.split == "sample" else "the test set"
+    lines = [
+        f"digits    {n:,} of {source}",
+        f"accuracy  {100 * result.accuracy:.2f}%: {n - wrong:,} right, {wrong:,} misread",
+        f"speed     {result.digits_per_second:,.0f} digits a second; "
+        f"for the timing alone, the {n:,} were repeated {result.passes:,} times",
+        "",
+        *confusion_table(result.confusion),
+    ]
+    if wrong:
+        width = 28 - 2 * BORDER + 2
+        shown = result.misread[: max(shutil.get_terminal_size().columns // width, 1)]
+        drawn = [
+            [f"{result.labels[i]} read as {result.predicted[i]}", *picture(inner(result.images[i]))]
+            for i in shown
+        ]
+        lines += ["", *side_by_side(drawn)]
+    return "\n".join(lines)
+
+
+def inner(image: Bytes) -> Bytes:
+    """The image without its border."""
+    return image[BORDER:-BORDER, BORDER:-BORDER]
+
+
+def confusion_table(confusion: NDArray[np.intp]) -> list[str]:
+    """A row for each digit, a column for what it was read as."""
+    width = max(len(f"{confusion.max():,}"), 3) + 1
+    head = " " * 10 + "".join(f"{digit:>{width}}" for digit in range(10))
+    rows = [
+        f"{'digit ' + str(digit) if digit == 0 else str(digit):>10}"
+        + "".join(f"{n:>{width},}" if n else "·".rjust(width) for n in row)
+        for digit, row in enumerate(confusion)
+    ]
+    return ["read as".rjust(10) + head[10:], *rows]

@@ -1,0 +1,5 @@
+"""Trained models that come with the package."""
+
+from tinytensor.models.mnist import mnist_mlp
+
+__all__ = ["mnist_mlp"]
