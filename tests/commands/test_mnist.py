@@ -127,7 +127,7 @@ def test_a_test_set_that_was_asked_for_is_not_replaced(capsys):
     [
         (["--data", "nowhere"], "nowhere: expected a folder with MNIST's IDX files, but there is no such"),
         (["--model", "nowhere"], "nowhere: No such file or directory"),
-        (["--model", __file__], "expected a model"),
+        (["--model", __file__], "no model; expected a file of"),
         (["--split", "sample", "--data", "x"], "the sample comes with the package"),
     ],
     ids=["no folder", "no file", "no model", "both"],

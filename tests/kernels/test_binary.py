@@ -104,7 +104,15 @@ def test_power_of_floats(pair):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_power_at_its_ends(dtype):
     a = np.array([*SPECIAL, -3.0, 3.0, 0.5, -np.inf], np.float32).astype(dtype)
-    same(binary.power(a[:, None], a), numpys("power", a[:, None], a))
+    y = binary.power(a[:, None], a)
+    exact = numpys("power", a[:, None].astype(np.longdouble), a.astype(np.longdouble))
+    with np.errstate(over="ignore", under="ignore"):
+        expected = exact.astype(dtype)
+    ordinary = np.isfinite(expected) & (expected != 0)
+    same(np.where(ordinary, 1, y), np.where(ordinary, 1, expected))
+    # NumPy's own pow may be off by more than ours, so what is no end is judged in long double
+    ulp = np.spacing(np.abs(expected[ordinary])).astype(np.longdouble)
+    naive.within(y[ordinary], exact[ordinary], ulp)
 
 
 @given(broadcastable(1))

@@ -6,6 +6,7 @@ import numba.core.event
 import numpy as np
 import pytest
 from numba import float32, float64
+from numba.extending import intrinsic
 from numba.types import intp, void
 
 from tests.kernels.test_cache import Compilations
@@ -128,10 +129,21 @@ def test_threads_that_need_the_same_kernel_at_once(compilations):
     assert compilations.count == 2
 
 
+@intrinsic
+def seen(typing_context, x):
+    """x[0] as it is now: LLVM would read it once before the loop and never again."""
+
+    def generate(context, builder, signature, values):
+        array = context.make_array(signature.args[0])(context, builder, values[0])
+        return builder.load_atomic(array.data, "monotonic", 8)
+
+    return float64(x), generate
+
+
 def test_other_threads_run_meanwhile():
     @inline
     def wait(x):
-        while x[0] == 0:  # another thread has to write there, so it must not need the interpreter's lock
+        while seen(x) == 0:  # another thread has to write there, so it must not need the interpreter's lock
             x[1] += 1
 
     waiting = new_kernel(lambda x: wait(x), (void(out(float64, 1)),))
