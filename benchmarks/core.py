@@ -23,8 +23,9 @@ from benchmarks.harness import (
     interleave,
     machine,
     seconds_per_call,
+    show,
     workers,
-)  # fmt: skip
+)
 
 SQUARES = (64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
 LAYERS = ((784, 50), (50, 100), (100, 10))
@@ -309,20 +310,6 @@ def line(result: dict[str, Any]) -> list[str]:
 
 
 HEAD = ["case", "ours", "theirs", "unit", "ratio", "middle half", "error", "theirs", "their expression"]
-
-
-def show(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """A table, by rich where it is installed."""
-    try:
-        from rich.console import Console
-        from rich.table import Table
-    except ImportError:
-        print(f"\n{title}", *("\t".join(each) for each in [head, *rows]), sep="\n", flush=True)
-        return
-    table = Table(*head, title=title, title_justify="left")
-    for each in rows:
-        table.add_row(*each)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -26,6 +27,7 @@ __all__ = [
     "interleave",
     "machine",
     "seconds_per_call",
+    "show",
     "workers",
 ]
 
@@ -168,3 +170,17 @@ def machine() -> dict[str, str]:
         **versions,
         "blas": blas(),
     }
+
+
+def show(title: str, head: list[str], rows: list[list[str]]) -> None:
+    """A table, by rich where it is installed."""
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        print(f"\n{title}", *("\t".join(each) for each in [head, *rows]), sep="\n", flush=True)
+        return
+    table = Table(*head, title=title, title_justify="left")
+    for each in rows:
+        table.add_row(*each)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)

@@ -91,7 +91,7 @@ def sqrt(self: "Tensor") -> "Tensor":
 
 
 def tanh(self: "Tensor") -> "Tensor":
-    """(e^x - e^-x) / (e^x + e^-x), at most 1.5 ULP off.
+    """(e^x - e^-x) / (e^x + e^-x), at most 1 ULP off.
 
     >>> import tinytensor as tt
     >>> tt.Tensor([0.0, 100.0]).tanh().tolist()
@@ -101,7 +101,7 @@ def tanh(self: "Tensor") -> "Tensor":
 
 
 def erf(self: "Tensor") -> "Tensor":
-    """2/√π ∫ e^(-t²) dt from 0 to x, at most 1.5 ULP off.
+    """2/√π ∫ e^(-t²) dt from 0 to x, at most 1 ULP off.
 
     >>> import tinytensor as tt
     >>> tt.Tensor([0.0, 100.0]).erf().tolist()

@@ -17,37 +17,37 @@ __all__ = ["erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh"]
 
 
 def exp(x: Any) -> Any:
-    """e^x."""
+    """e^x, at most 1.0 ULP off."""
     return math.exp(x)
 
 
 def expm1(x: Any) -> Any:
-    """e^x - 1."""
+    """e^x - 1, at most 1.5 ULP off; 1.0 in float32."""
     return math.expm1(x)
 
 
 def log(x: Any) -> Any:
-    """The natural logarithm."""
+    """The natural logarithm, at most 1.0 ULP off."""
     return math.log(x)
 
 
 def log1p(x: Any) -> Any:
-    """log(1 + x)."""
+    """log(1 + x), at most 1.0 ULP off."""
     return math.log1p(x)
 
 
 def tanh(x: Any) -> Any:
-    """(e^x - e^-x) / (e^x + e^-x)."""
+    """(e^x - e^-x) / (e^x + e^-x), at most 1.0 ULP off."""
     return math.tanh(x)
 
 
 def erf(x: Any) -> Any:
-    """2/√π ∫ e^(-t²) dt from 0 to x."""
+    """2/√π ∫ e^(-t²) dt from 0 to x, at most 1.0 ULP off."""
     return math.erf(x)
 
 
 def sqrt(x: Any) -> Any:
-    """√x."""
+    """√x, correctly rounded."""
     return math.sqrt(x)
 
 

@@ -1,0 +1,160 @@
+"""The largest error of each function over all floats: `python -m benchmarks.ulp [function …]`.
+
+All 2^32 numbers of float32 go through ours and, in float64, through NumPy's or SciPy's, whose own errors are
+2^-27 of what is measured. Prints the error, where it is and the bound that the docstring states; ends with
+status 1 where a function is beyond its bound. About a minute a function on two cores.
+"""
+
+import argparse
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf, expit, ndtr
+
+import tinytensor as tt
+from benchmarks.harness import machine, show
+
+FLOATS = 2**32
+SPAN = 2**24  # bit patterns a task
+CHUNK = 2**15  # floats at once: what NumPy makes of them in float64 stays in the L2 cache
+
+Doubles = NDArray[np.float64]
+
+
+def last_place(x: Doubles, exact: Doubles) -> Doubles:
+    """The distance of the float32 numbers around f(x): 2^(e - 23), between 2^-149 and 2^104."""
+    power = (exact.view(np.int64) & 0x7FF0_0000_0000_0000).view(np.float64)
+    return np.clip(power * 2.0**-23, 2.0**-149, 2.0**104)
+
+
+def last_place_if_normal(x: Doubles, exact: Doubles) -> Doubles:
+    """The same; a subnormal result may be taken for 0, which 1 / (1 + e^-x) is where e^-x overflows."""
+    return np.where(np.abs(exact) < 2.0**-126, 2.0**-126, last_place(x, exact))
+
+
+def of_argument(x: Doubles, exact: Doubles) -> Doubles:
+    """2^-23 · |x|, but no less than the smallest float32."""
+    return np.maximum(np.abs(x) * 2.0**-23, 2.0**-149)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """|ours(x) - exact(x)| ≤ bound · unit(x, exact(x)) for every float32 x."""
+
+    ours: Callable[[tt.Tensor], tt.Tensor]
+    exact: Callable[[Doubles], Doubles]
+    bound: float
+    unit: Callable[[Doubles, Doubles], Doubles] = last_place
+
+
+@tt.activation
+def expm1(x):
+    return math.expm1(x)
+
+
+@tt.activation
+def log1p(x):
+    return math.log1p(x)
+
+
+def times(x: Doubles, probability: Doubles) -> Doubles:
+    """x · p, and 0 where p is."""
+    return np.where(probability == 0, 0, x * probability)
+
+
+def gelu_tanh(x: Doubles) -> Doubles:
+    """½x(1 + tanh z) = x · sigmoid(2z), where nothing cancels."""
+    return times(x, expit(math.sqrt(8 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+CLAIMS = {
+    "exp": Claim(tt.exp, np.exp, 1.0),
+    "expm1": Claim(expm1, np.expm1, 1.5),
+    "log": Claim(tt.log, np.log, 1.0),
+    "log1p": Claim(log1p, np.log1p, 1.0),
+    "tanh": Claim(tt.tanh, np.tanh, 1.0),
+    "erf": Claim(tt.erf, erf, 1.0),
+    "sqrt": Claim(tt.sqrt, np.sqrt, 0.5),
+    "sigmoid": Claim(tt.sigmoid, expit, 2.4, last_place_if_normal),
+    "gelu": Claim(tt.gelu, lambda x: times(x, ndtr(x)), 1.0, of_argument),
+    "gelu_tanh": Claim(tt.GELU("tanh"), gelu_tanh, 1.0, of_argument),
+}
+
+
+def errors(claim: Claim, x: NDArray[np.float32]) -> Doubles:
+    """The error for each x, in the claim's unit: 0 for NaN where NaN is right, ∞ where only one is NaN."""
+    with np.errstate(all="ignore"):
+        y, wide = claim.ours(tt.Tensor(x)).numpy().astype(np.float64), x.astype(np.float64)
+        exact = claim.exact(wide)
+        # an infinity in float32 stands for what follows the largest number, and all beyond
+        y = np.where(np.isinf(y), np.copysign(np.fmax(np.abs(exact), 2.0**128), y), y)
+        error = np.abs(y - exact) / claim.unit(wide, exact)
+    right = (y == exact) | (np.isnan(y) & np.isnan(exact))
+    return np.where(right, 0, np.where(np.isnan(error), np.inf, error))
+
+
+def worst(claim: Claim, patterns: range) -> tuple[float, np.float32]:
+    """The largest error over the floats of those bit patterns, and where it is."""
+    found = []
+    for first in range(0, len(patterns), CHUNK):
+        part = patterns[first : first + CHUNK]
+        x = np.arange(part.start, part.stop, part.step).astype(np.uint32).view(np.float32)
+        error = errors(claim, x)
+        found.append((float(error.max()), x[error.argmax()]))
+    return max(found, key=lambda pair: pair[0])
+
+
+def bar(tasks: Iterable[tuple[float, np.float32]], name: str) -> Iterable[tuple[float, np.float32]]:
+    """The tasks, with a progress bar on a terminal where rich is installed."""
+    try:
+        from rich.console import Console
+        from rich.progress import track
+    except ImportError:
+        return tasks
+    console = Console(stderr=True)
+    return track(tasks, name, FLOATS // SPAN, console=console, disable=not sys.stderr.isatty())
+
+
+def measure(name: str) -> tuple[float, np.float32]:
+    """The largest error of one function over all floats, a task a span, a thread a core."""
+    spans = [range(first, first + SPAN) for first in range(0, FLOATS, SPAN)]
+    CLAIMS[name].ours(tt.ones(1))  # compiles it
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda span: worst(CLAIMS[name], span), spans)
+        return max(bar(found, name), key=lambda pair: pair[0])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure the functions named, or all; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ulp", description=__doc__)
+    parser.add_argument("functions", nargs="*", metavar="function", help=f"any of {', '.join(CLAIMS)}")
+    names = parser.parse_args(arguments).functions or list(CLAIMS)
+    if unknown := [name for name in names if name not in CLAIMS]:
+        parser.error(f"no function {', '.join(unknown)}; there are {', '.join(CLAIMS)}")
+    rows, failed = [], 0
+    for name in names:
+        begin = time.perf_counter()
+        error, x = measure(name)
+        beyond = error > CLAIMS[name].bound
+        failed += beyond
+        seconds = f"{time.perf_counter() - begin:.0f}"
+        where = f"{x!s} = {int(x.view(np.uint32)):#010x}"
+        rows.append(
+            [name, f"{error:.4f}", f"{CLAIMS[name].bound}", "no" if beyond else "yes", where, seconds]
+        )
+        print(*rows[-1], file=sys.stderr, flush=True)
+    show("The machine", ["what", "is"], [[name, value] for name, value in machine().items()])
+    head = ["function", "largest error", "bound", "kept", "where", "seconds"]
+    show("All 2^32 floats; errors in ULP, of gelu in 2^-23 · |x|", head, rows)
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
