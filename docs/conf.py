@@ -1,0 +1,45 @@
+"""Sphinx's configuration: `sphinx-build -W docs docs/_build`."""
+
+import re
+from typing import Any
+
+import tinytensor
+
+project = "tinytensor"
+author = "The tinytensor authors"
+copyright = author  # noqa: A001
+version = release = tinytensor.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
+
+html_theme = "furo"
+html_title = f"tinytensor {release}"
+
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+QUOTED = re.compile(r"(`+[^`]+`+)")
+
+
+def as_restructured_text(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Docstrings are prose: |x|, x_i and * mean themselves, and `code` is code."""
+    example = False
+    for i, line in enumerate(lines):
+        example = line.lstrip().startswith((">>>", "...")) or (example and bool(line.strip()))
+        if not example:
+            parts = QUOTED.split(line)
+            lines[i] = "".join(
+                f"``{part.strip('`')}``" if quoted else re.sub(r"([|*\\]|_(?!\w))", r"\\\1", part)
+                for part, quoted in zip(parts, (j % 2 for j in range(len(parts))), strict=True)
+            )
+
+
+def setup(app: Any) -> None:
+    """Before Napoleon, which listens at 500."""
+    app.connect("autodoc-process-docstring", as_restructured_text, priority=400)
