@@ -7,7 +7,7 @@ import tinytensor
 
 project = "tinytensor"
 author = "The tinytensor authors"
-copyright = author  # noqa: A001
+copyright = author
 version = release = tinytensor.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
