@@ -53,7 +53,16 @@ from tinytensor.errors import (
     UnsupportedOp,
 )
 from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
-from tinytensor.io import from_onnx, from_torch, load, load_weights, to_onnx, to_torch
+from tinytensor.io import (
+    from_keras,
+    from_onnx,
+    from_sklearn,
+    from_torch,
+    load,
+    load_weights,
+    to_onnx,
+    to_torch,
+)
 from tinytensor.layers.activation import Activation, activation
 from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
@@ -86,11 +95,11 @@ __all__ = [
     "Flatten", "Graph", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer",
     "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError",
     "Operator", "PReLU", "Perceptron", "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential",
-    "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh",
-    "Tensor", "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip",
-    "concatenate", "elu", "erf", "exp", "eye", "from_onnx", "from_torch", "full", "gelu", "hard_sigmoid",
-    "hard_swish", "identity", "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax",
-    "maximum", "minimum", "mish", "normal", "ones", "relu", "selu", "sigmoid", "silu", "softmax",
-    "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform", "where",
-    "zeros",
+    "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor",
+    "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",
+    "elu", "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
+    "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load", "load_weights", "log",
+    "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu", "selu", "sigmoid", "silu",
+    "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform",
+    "where", "zeros",
 ]  # fmt: skip

@@ -2,13 +2,17 @@
 
 from tinytensor.io import book
 from tinytensor.io.formats import load, save
+from tinytensor.io.keras import from_keras
 from tinytensor.io.onnx import from_onnx, to_onnx
+from tinytensor.io.sklearn import from_sklearn
 from tinytensor.io.torch import from_torch, to_torch
 from tinytensor.io.weights import load_weights, read_state
 
 __all__ = [
     "book",
+    "from_keras",
     "from_onnx",
+    "from_sklearn",
     "from_torch",
     "load",
     "load_weights",

@@ -58,6 +58,12 @@ def looks_like_npz(head: bytes, path: Path) -> bool:
     return head[:4] == ZIP and any(name.endswith(".npy") for name in names(path))
 
 
+def looks_like_keras(head: bytes, path: Path) -> bool:
+    """A ZIP archive of a configuration and of weights."""
+    found = names(path) if head[:4] == ZIP else []
+    return "config.json" in found and any(name.startswith("model.weights.") for name in found)
+
+
 def looks_like_torch(head: bytes, path: Path) -> bool:
     """A ZIP archive with a pickle in it, or a pickle that starts with PyTorch's magic number."""
     return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
@@ -70,6 +76,7 @@ def looks_like_onnx(head: bytes, path: Path) -> bool:
 
 FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
+    Format("tinytensor.io.keras", "Keras", looks_like_keras, None),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
     Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx"),
     Format("tinytensor.io.torch", "a PyTorch state dict", looks_like_torch, None),
