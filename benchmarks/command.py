@@ -1,0 +1,200 @@
+"""Measure tinytensor against what you would pick instead, on your own machine."""
+
+import argparse
+import datetime
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tinytensor as tt
+from tinytensor.errors import ArgumentError, TinyTensorError, require
+
+__all__ = ["add_arguments", "main", "run"]
+
+FOLDER = "benchmark-results"
+
+
+def threads_list(text: str) -> list[int]:
+    """Comma-separated numbers from 1."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"expected numbers from 1 with commas, as 1,2, got {text!r}")
+    return sorted({int(part) for part in parts})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One subcommand for each suite, `all`, `report` and `compare`; none lists them."""
+    from benchmarks.suites import SUITES
+
+    parser.set_defaults(action=list_suites)
+    subparsers = parser.add_subparsers(title="suites and reports", metavar="WHAT")
+    about = {name: suite.about for name, suite in SUITES.items()} | {
+        "all": "all of these, one after the other"
+    }
+    for name, text in about.items():
+        suite = subparsers.add_parser(name, help=text, description=f"{name}: {text}", allow_abbrev=False)
+        suite.set_defaults(action=measure, suites=list(SUITES) if name == "all" else [name])
+        suite.add_argument("--quick", action="store_true", help="few cases and rounds: shows that it works")
+        suite.add_argument("--threads", type=threads_list, metavar="1,2", help="default: 1 and all cores")
+        suite.add_argument("--peers", metavar="A,B", help="only these; tinytensor always takes part")
+        suite.add_argument("--data", metavar="DIR", help="a folder with MNIST's IDX files")
+        suite.add_argument("--out", type=Path, metavar="DIR", help=f"default: {FOLDER}/DATE-TIME")
+    report = subparsers.add_parser("report", help="draw a run's report again", allow_abbrev=False)
+    report.set_defaults(action=report_again)
+    report.add_argument("folder", type=Path, metavar="DIR", help="where results.json is")
+
+
+def list_suites(args: argparse.Namespace) -> int:
+    """What there is to run."""
+    from benchmarks.suites import SUITES
+
+    width = max(map(len, SUITES))
+    print(*(f"{name:{width}}  {suite.about}" for name, suite in SUITES.items()), sep="\n")
+    print(
+        f"{'all':{width}}  all of these\n\nas in: python -m benchmarks mnist --quick --threads 1,2 --out DIR"
+    )
+    return 0
+
+
+def chosen_peers(names: str | None, quick: bool) -> tuple[list[Any], dict[str, str]]:
+    """Who takes part, and who does not, and why."""
+    from benchmarks.peers import PEERS, absent
+
+    wanted = [name.strip().lower() for name in names.split(",")] if names else []
+    unknown = set(wanted) - {name.lower() for name in PEERS}
+    if unknown:
+        raise ArgumentError(f"--peers: no {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+    taking, left_out = [], {}
+    for name, peer in PEERS.items():
+        if wanted and name.lower() not in wanted and name != "tinytensor":
+            continue
+        why = absent(peer) or (
+            "too slow to start for --quick; name it in --peers" * (quick and peer.slow and not wanted)
+        )
+        if why:
+            left_out[name] = why
+        else:
+            taking.append(peer)
+    return taking, left_out
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Run suites and report them."""
+    from benchmarks import report
+    from benchmarks.record import load, save
+
+    require("rich", "bench"), require("matplotlib", "bench")
+    if args.data:
+        os.environ["TINYTENSOR_DATA"] = str(Path(args.data).resolve())
+    peers, left_out = chosen_peers(args.peers, args.quick)
+    for name, why in left_out.items():
+        print(f"left out: {name}: {why}", file=sys.stderr)
+    made = measured_run(args, peers, left_out)
+    folder = args.out or Path(FOLDER) / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    path = save(made, folder)
+    made = load(path)  # rounded as in the file, so that `report` redraws the same
+    written = [path, *report.write(made, folder)]
+    report.show(made)
+    print("written:", *written, sep="\n  ")
+    return 0
+
+
+def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str, str]) -> Any:
+    """All suites of a run, with a bar and the time left."""
+    from benchmarks import machine, roofline
+    from benchmarks.case import Effort
+    from benchmarks.interleave import measured
+    from benchmarks.networks import digits
+    from benchmarks.peers import package
+    from benchmarks.record import Run
+    from benchmarks.suites import SUITES
+    from benchmarks.workers import Worker, cores
+
+    usable = len(cores(0)) or os.cpu_count() or 1
+    threads = args.threads or ([1] if args.quick else sorted({1, usable}))
+    effort = Effort(3, 0.004) if args.quick else Effort(9, 0.02)
+    begin = time.monotonic()
+    host: dict[str, Any] = machine.machine()
+    roofs = {}
+    for count in threads:
+        worker = Worker(None, count, cores(count))
+        roofs[str(count)] = worker.ask(120, roofline.measure, count)
+        host["numpy_blas"] = worker.ask(60, machine.numpy_blas)
+        worker.close()
+    made = Run(
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=["python", "-m", "benchmarks", *args.typed],
+        quick=args.quick,
+        tinytensor=tt.__version__,
+        commit=machine.commit(),
+        digits=f"{len(digits()):,} of MNIST's "
+        + ("test set" if os.environ.get("TINYTENSOR_DATA") else "training set"),
+        machine=host,
+        packages=machine.packages(),
+        peers={peer.name: package(peer) for peer in peers},
+        left_out=left_out,
+        roofline=roofs,
+    )
+    plan = {name: SUITES[name].cases(args.quick, threads) for name in args.suites}
+    total = sum(SUITES[name].takes(peer, case) for name in plan for case in plan[name] for peer in peers)
+    with progress() as bar:
+        task = bar.add_task("", total=total)
+        for name, cases in plan.items():
+            made.results += measured(
+                SUITES[name], cases, peers, effort,
+                lambda text, name=name: bar.update(task, advance=1, description=f"{name}: {text}"[:70]),
+            )  # fmt: skip
+    made.seconds = time.monotonic() - begin
+    return made
+
+
+def progress() -> Any:
+    """A bar on stderr with the time left."""
+    rich = require("rich.progress", "bench")
+    return rich.Progress(
+        rich.TextColumn("{task.description:70}"),
+        rich.BarColumn(20),
+        rich.TaskProgressColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TextColumn("left:"),
+        rich.TimeRemainingColumn(),
+        console=require("rich.console", "bench").Console(stderr=True),
+        speed_estimate_period=300,
+    )
+
+
+def report_again(args: argparse.Namespace) -> int:
+    """Redraw a run's report from its results."""
+    from benchmarks import report
+    from benchmarks.record import load
+
+    made = load(args.folder)
+    folder = args.folder if args.folder.is_dir() else args.folder.parent
+    written = report.write(made, folder)
+    report.show(made)
+    print("written:", *written, sep="\n  ")
+    return 0
+
+
+def run(args: argparse.Namespace, typed: Sequence[str]) -> int:
+    """What the parsed arguments ask for; returns the exit status."""
+    args.typed = list(typed)
+    status: int = args.action(args)
+    return status
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse and run; what the user can have caused is one line on stderr and status 2."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
+    add_arguments(parser)
+    typed = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return run(parser.parse_args(typed), typed)
+    except KeyboardInterrupt:
+        return 130
+    except TinyTensorError as error:
+        print(f"python -m benchmarks: {error}", file=sys.stderr)
+        return 2
