@@ -1,10 +1,13 @@
 """The onnx package's own tests of its operations, through its own runner: passed, refused, never wrong."""
 
+import runpy
 import sys
+import tempfile
 import types
 import unittest
 import warnings
 
+import numpy as np
 import pytest
 
 import tinytensor as tt
@@ -32,7 +35,7 @@ class Prepared(base.BackendRep):
 
     def run(self, inputs, **_):
         y = self.model(*inputs)
-        return tuple(each.numpy() for each in (y if isinstance(y, tuple) else (y,)))
+        return tuple(map(np.asarray, y if isinstance(y, tuple) else (y,)))
 
 
 class TinyTensor(base.Backend):
@@ -40,12 +43,13 @@ class TinyTensor(base.Backend):
 
     refusals = []  # noqa: RUF012
     models = []  # noqa: RUF012
+    made_of = staticmethod(lambda model: model)
 
     @classmethod
     def prepare(cls, model, device="CPU", **_):
         cls.models.append(model)
         try:
-            return Prepared(tt.from_onnx(model))
+            return Prepared(cls.made_of(tt.from_onnx(model)))
         except tt.UnsupportedOp as error:
             cls.refusals.append(str(error))
             from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
@@ -55,6 +59,13 @@ class TinyTensor(base.Backend):
     @classmethod
     def supports_device(cls, device):
         return device == "CPU"
+
+
+def as_program(model):
+    """A model as the function in the Python file that it is saved to."""
+    with tempfile.TemporaryDirectory() as folder:
+        tt.io.save(model, f"{folder}/m.py")
+        return runpy.run_path(f"{folder}/m.py")["predict"]
 
 
 @pytest.fixture(scope="module")
@@ -121,3 +132,12 @@ def test_models(cases, capsys, kind):
         if outcome == "refused":
             old = model.opset_import[0].version < 7 and "axis" in said
             assert old or {node.op_type for node in model.graph.node} - OPERATIONS, (name, said)
+
+
+def test_nodes_as_programs(cases, capsys, monkeypatch):
+    monkeypatch.setattr(TinyTensor, "made_of", as_program)
+    found = [outcome for outcome in outcomes(cases["Node"]) if outcome[1] != "refused"]
+    with capsys.disabled():
+        passed = sum(outcome == "passed" for _, outcome, _, _ in found)
+        print(f"\nonnx {onnx.__version__}, node tests as Python files: {passed} of {len(found)} pass")
+    assert [(name, said) for name, outcome, said, _ in found if outcome == "wrong"] == []

@@ -79,6 +79,7 @@ FORMATS = (
     Format("tinytensor.io.keras", "Keras", looks_like_keras, None),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
     Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx"),
+    Format("tinytensor.io.python", "a Python program", None, ".py"),
     Format("tinytensor.io.torch", "a PyTorch state dict", looks_like_torch, None),
     Format("tinytensor.io.book", "the course's pickle", looks_like_pickle, None),
 )
