@@ -62,6 +62,7 @@ from tinytensor.io import (
     load_weights,
     to_onnx,
     to_torch,
+    verify,
 )
 from tinytensor.layers.activation import Activation, activation
 from tinytensor.layers.batch_norm import BatchNorm
@@ -101,5 +102,5 @@ __all__ = [
     "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load", "load_weights", "log",
     "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu", "selu", "sigmoid", "silu",
     "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform",
-    "where", "zeros",
+    "verify", "where", "zeros",
 ]  # fmt: skip

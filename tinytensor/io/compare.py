@@ -1,0 +1,184 @@
+"""`tt.verify`: how far a model's answers are from those of the model that it was made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.io.references import model_values, reference_of
+from tinytensor.kernels.boundary import Array, as_operand
+from tinytensor.layers.layer import Layer
+
+__all__ = ["Difference", "Report", "verify"]
+
+BITS: dict[Any, Any] = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one value of two models is apart, at worst.
+
+    Attributes:
+        name: which value it is: a layer's, or an output.
+        shape: its shape.
+        max_abs: the largest |ours - theirs|; of infinities of one sign, and of NaN and NaN, it is 0.
+        max_rel: the largest |ours - theirs| / |theirs|.
+        max_ulp: the largest number of floats from one to the other, in the narrower of the two dtypes.
+        at: the index of the element with the largest absolute difference.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    max_abs: float
+    max_rel: float
+    max_ulp: int
+    at: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `verify` found; printing it shows a table.
+
+    Attributes:
+        program: what computed the reference.
+        layers: the values inside that have the same name and shape on both sides.
+        outputs: the outputs.
+        agreeing: in how many rows of the first output the largest element is at the same place; None where
+            there are no rows of several numbers.
+        rows: how many rows there are.
+    """
+
+    program: str
+    layers: tuple[Difference, ...]
+    outputs: tuple[Difference, ...]
+    agreeing: int | None
+    rows: int
+
+    @property
+    def max_abs(self) -> float:
+        """The largest absolute difference of an output."""
+        return max(each.max_abs for each in self.outputs)
+
+    @property
+    def max_rel(self) -> float:
+        """The largest relative difference of an output."""
+        return max(each.max_rel for each in self.outputs)
+
+    @property
+    def max_ulp(self) -> int:
+        """The largest difference of an output in units in the last place."""
+        return max(each.max_ulp for each in self.outputs)
+
+    def __str__(self) -> str:
+        cells = [("value", "shape", "absolute", "relative", "ULP")]
+        for each in (*self.layers, *self.outputs):
+            size = f"{each.max_abs:.3g}", f"{each.max_rel:.3g}", f"{each.max_ulp:,}"
+            cells.append((f"{each.name:.40}", str(each.shape), *size))
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [f"the largest differences from {self.program}"]
+        for row in cells:
+            padded = zip(row, widths, strict=True)
+            shown = [cell.ljust(n) if i < 2 else cell.rjust(n) for i, (cell, n) in enumerate(padded)]
+            lines.append("  ".join(shown).rstrip())
+        if self.agreeing is not None:
+            lines.append(f"argmax agrees in {self.agreeing:,} of {self.rows:,} rows")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def verify(model: Layer, reference: Any, *x: Any) -> Report:
+    """Run a model and the one that it was made of, and compare.
+
+    Values inside are compared where they have the same names on both sides: layers of PyTorch and of Keras,
+    and values of ONNX where one side was made of the other. The input is first converted to the dtype that
+    the reference wants.
+
+    Args:
+        model: the model.
+        reference: a path to a file (ONNX through ONNX Runtime or else onnx's reference evaluator, `.keras`
+            through Keras, others through tinytensor), a `ModelProto`, a PyTorch module, a Keras model, an
+            estimator of scikit-learn (its `predict_proba`, or `predict`), or any function of arrays.
+        x: the input; as many as the model takes.
+
+    Raises:
+        DtypeError: the model is no layer, or the reference none of these.
+        ShapeError: the outputs differ in number or shape.
+        ModelFormatError: the file is no model.
+        MissingExtra: the program that runs the reference is not installed.
+
+    >>> import tinytensor as tt
+    >>> print(tt.verify(tt.relu, lambda x: x.clip(0), [[1.0, -1.0]]))
+    the largest differences from a function
+    value   shape   absolute  relative  ULP
+    output  (1, 2)         0         0    0
+    argmax agrees in 1 of 1 rows
+    """
+    if not isinstance(model, Layer):
+        raise DtypeError(f"verify: expected a model, got {model!r:.80}")
+    other = reference_of(reference)
+    inputs = converted([np.asarray(as_operand(each)) for each in x], other.dtypes)
+    ours, theirs = model_values(model, inputs), other.run(inputs)
+    shapes = [[each.shape for each in side] for side in (ours.outputs, theirs.outputs)]
+    if shapes[0] != shapes[1]:
+        raise ShapeError(f"verify: the model gives {shapes[0]}, {other.program} {shapes[1]}")
+    layers = [
+        difference(name, value, theirs.inner[name])
+        for name, value in ours.inner.items()
+        if name in theirs.inner and theirs.inner[name].shape == value.shape
+    ]
+    names = ["output"] if len(shapes[0]) == 1 else [f"output {i}" for i in range(len(shapes[0]))]
+    outputs = [difference(*each) for each in zip(names, ours.outputs, theirs.outputs, strict=True)]
+    first, second = ours.outputs[0], theirs.outputs[0]
+    agreeing, rows = None, 0
+    if first.ndim > 1 and first.shape[-1] > 1:
+        same = first.argmax(-1) == second.argmax(-1)
+        agreeing, rows = int(same.sum()), same.size
+    return Report(other.program, tuple(layers), tuple(outputs), agreeing, rows)
+
+
+def converted(inputs: Sequence[Array], dtypes: Sequence[str]) -> list[Array]:
+    """The inputs in the dtypes that are wanted; one is meant for all floats."""
+    wanted = list(dtypes) * len(inputs) if len(dtypes) == 1 else list(dtypes)
+    if len(wanted) != len(inputs):
+        return list(inputs)
+    return [each.astype(dtype, copy=False) for each, dtype in zip(inputs, wanted, strict=True)]
+
+
+def difference(name: str, ours: Array, theirs: Array) -> Difference:
+    """The largest differences of two arrays of one shape."""
+    if not ours.size:
+        return Difference(name, ours.shape, 0.0, 0.0, 0, ())
+    a, b = ours.astype(np.float64), theirs.astype(np.float64)
+    with np.errstate(all="ignore"):
+        absolute = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+        absolute = np.where(np.isnan(absolute), np.inf, absolute)  # NaN on one side
+        relative = np.where(absolute == 0, 0.0, absolute / np.abs(b))
+        relative = np.where(np.isnan(relative), np.inf, relative)
+    at = np.unravel_index(int(absolute.argmax()), absolute.shape)
+    return Difference(
+        name,
+        ours.shape,
+        float(absolute.max()),
+        float(relative.max()),
+        ulps(ours, theirs),
+        tuple(map(int, at)),
+    )
+
+
+def ulps(ours: Array, theirs: Array) -> int:
+    """The largest number of floats from one to the other; of integers their difference."""
+    floats = [each for each in (ours.dtype, theirs.dtype) if each in BITS]
+    if len(floats) < 2:
+        return int(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max())
+    dtype = min(floats, key=lambda each: each.itemsize)
+    unsigned = BITS[dtype]
+    sign = unsigned(1) << unsigned(8 * dtype.itemsize - 1)
+    with np.errstate(over="ignore"):
+        bits = [np.ascontiguousarray(each, dtype).view(unsigned) for each in (ours, theirs)]
+    a, b = (each & ~sign for each in bits)
+    opposite = (bits[0] & sign) != (bits[1] & sign)
+    apart = np.where(opposite, a + b, np.maximum(a, b) - np.minimum(a, b))
+    return int(np.where(np.isnan(ours) & np.isnan(theirs), unsigned(0), apart).max())
