@@ -1,7 +1,7 @@
 """Models in files: one module a format, each between a foreign file and (configuration, state dict)."""
 
 from tinytensor.io import book
-from tinytensor.io.compare import Report, verify
+from tinytensor.io.compare import Difference, Report, verify
 from tinytensor.io.formats import load, save
 from tinytensor.io.keras import from_keras
 from tinytensor.io.onnx import from_onnx, to_onnx
@@ -10,6 +10,7 @@ from tinytensor.io.torch import from_torch, to_torch
 from tinytensor.io.weights import load_weights, read_state
 
 __all__ = [
+    "Difference",
     "Report",
     "book",
     "from_keras",

@@ -1,0 +1,62 @@
+"""`tinytensor convert`, from every format to every other."""
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests.rounding import error_bound
+from tinytensor import cli
+
+
+def network():
+    return tt.Sequential(tt.Linear(6, 5, seed=0), tt.gelu, tt.Linear(5, 4, seed=1), tt.softmax)
+
+
+@pytest.fixture
+def samples(tmp_path):
+    x = np.random.default_rng(0).standard_normal((8, 6)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    return x
+
+
+@pytest.mark.parametrize("source", ["safetensors", "npz", "onnx"])
+@pytest.mark.parametrize("target", ["safetensors", "npz", "onnx", "py"])
+def test_every_pair(tmp_path, samples, capsys, source, target):
+    if "onnx" in (source, target):
+        pytest.importorskip("onnxruntime")
+    paths = [str(tmp_path / f"in.{source}"), str(tmp_path / f"out.{target}")]
+    network().save(paths[0])
+    assert cli.main(["convert", *paths, "--verify", str(tmp_path / "x.npy")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(f"{paths[0]} → {paths[1]}: ")
+    assert out.count("argmax agrees in 8 of 8 rows") == 2
+    if target != "py":
+        assert repr(tt.load(paths[1])) == repr(network())
+        x = tt.Tensor(samples)
+        difference = np.abs(tt.load(paths[1])(x).numpy() - network()(x).numpy())
+        assert (difference <= 2 * error_bound(network(), samples)).all()
+
+
+def test_without_samples(tmp_path, capsys):
+    network().save(tmp_path / "in.npz")
+    assert cli.main(["convert", str(tmp_path / "in.npz"), str(tmp_path / "out.py")]) == 0
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_mistakes(tmp_path, capsys):
+    network().save(tmp_path / "in.npz")
+    (tmp_path / "x.npy").write_bytes(b"none")
+    source, target, x = (str(tmp_path / name) for name in ("in.npz", "out.npz", "x.npy"))
+    for arguments, said in (
+        ([source, target, "--verify", x], f"{x}: 'x.npy': no array of numbers"),
+        ([source, str(tmp_path / "out.h5")], "expected a name that ends in .safetensors"),
+        ([x, target], "no model"),
+        ([str(tmp_path / "nowhere"), target], "No such file"),
+    ):
+        assert cli.main(["convert", *arguments]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("tinytensor convert: ")
+        assert said in err
+        assert err.count("\n") == 1
+    assert not (tmp_path / "out.npz").exists()
