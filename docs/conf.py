@@ -3,6 +3,9 @@
 import re
 from typing import Any
 
+from numpy.typing import ArrayLike, DTypeLike
+from sphinx.util.typing import stringify_annotation
+
 import tinytensor
 
 project = "tinytensor"
@@ -20,11 +23,16 @@ html_title = f"tinytensor {release}"
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_preserve_defaults = True
+autodoc_default_options = {"members": True, "exclude-members": "scalar"}  # it says what its class says
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 
 QUOTED = re.compile(r"(`+[^`]+`+)")
+UNIONS = {
+    stringify_annotation(union, "smart").removesuffix(" | None"): name
+    for union, name in ((ArrayLike, "ArrayLike"), (DTypeLike, "DTypeLike"))
+}
 
 
 def as_restructured_text(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -40,6 +48,16 @@ def as_restructured_text(app: Any, what: str, name: str, obj: Any, options: Any,
             )
 
 
+def with_names_of_unions(
+    app: Any, what: str, name: str, obj: Any, options: Any, arguments: str | None, result: str | None
+) -> tuple[str | None, str | None]:
+    """NumPy's names for what it takes, which is ten types each."""
+    for union, short in UNIONS.items():
+        arguments = arguments and arguments.replace(union, short)
+    return arguments, result
+
+
 def setup(app: Any) -> None:
-    """Before Napoleon, which listens at 500."""
+    """Docstrings come here before Napoleon gets them, which listens at 500."""
     app.connect("autodoc-process-docstring", as_restructured_text, priority=400)
+    app.connect("autodoc-process-signature", with_names_of_unions)

@@ -101,7 +101,7 @@ class Tensor:
 
     _array: Array
 
-    def __init__(self, data: ArrayLike | "Tensor", dtype: DTypeLike | None = None):
+    def __init__(self, data: "ArrayLike | Tensor", dtype: DTypeLike | None = None):
         if type(data) is Tensor:
             self._array = data._array if dtype is None else convert(data._array, allowed_dtype(dtype))
         else:
@@ -158,7 +158,7 @@ class Tensor:
 
     @property
     def T(self) -> "Tensor":
-        """Aᵀ: all axes in reverse order; shares memory.
+        """Aᵀ, all axes in reverse order; shares memory.
 
         >>> Tensor([[1, 2, 3]]).T.shape
         (3, 1)
@@ -167,7 +167,7 @@ class Tensor:
 
     @property
     def mT(self) -> "Tensor":
-        """The last two axes exchanged: the transpose of every matrix of a stack; shares memory.
+        """The last two axes exchanged, the transpose of every matrix of a stack; shares memory.
 
         Raises:
             ShapeError: fewer than two axes.
