@@ -1,6 +1,7 @@
-"""What pytest must know before it collects the package's doctests."""
+"""What pytest must know before it collects the doctests of all modules."""
 
 from importlib.util import find_spec
 
-# The one module that imports an optional library when it is imported itself, for classes to derive from.
-collect_ignore = [] if find_spec("torch") else ["tinytensor/io/torch_modules.py"]
+collect_ignore = ["tests/io/make_keras.py"]  # a script for who has Keras
+if not find_spec("torch"):
+    collect_ignore.append("tinytensor/io/torch_modules.py")  # derives from PyTorch's classes

@@ -32,5 +32,6 @@ def test_every_error_is_ours_and_pythons():
 def test_require_imports_or_names_the_extra(monkeypatch):
     assert require("json.decoder", extra="cli").JSONDecoder
     monkeypatch.setitem(sys.modules, "rich", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "rich.table", raising=False)  # another test may have imported it
     with pytest.raises(MissingExtra, match=r"rich is not installed; .*pip install \"tinytensor-nn\[cli\]\""):
         require("rich.table", extra="cli")
