@@ -21,7 +21,8 @@ class Case:
     label: str
     threads: int = 1
     settings: dict[str, Any] = field(default_factory=dict)
-    cores: int = 0  # how many to be pinned to, where that is not the number of threads
+    cores: int = 0  # to be pinned to; 0 for all
+    unit: str = "s"
 
     @property
     def key(self) -> Key:
@@ -91,6 +92,7 @@ class Suite:
     cell: str  # the figure in the tables, of benchmarks.figures.FIGURES
     figures: tuple[str, ...]  # those in the details
     prepare: Callable[[Any, Case], Prepared] | None = None  # in a worker
+    most_rounds: int = 1000
 
 
 class Failed(Exception):

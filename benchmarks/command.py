@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     report = subparsers.add_parser("report", help="draw a run's report again", allow_abbrev=False)
     report.set_defaults(action=report_again)
     report.add_argument("folder", type=Path, metavar="DIR", help="where results.json is")
+    compare = subparsers.add_parser(
+        "compare", help="what changed; status 1 if slower beyond the noise", allow_abbrev=False
+    )
+    compare.set_defaults(action=compare_runs)
+    compare.add_argument("old", type=Path, metavar="A", help="a folder with results.json")
+    compare.add_argument("new", type=Path, metavar="B", help="another, of a later run")
 
 
 def list_suites(args: argparse.Namespace) -> int:
@@ -105,7 +111,7 @@ def measure(args: argparse.Namespace) -> int:
 def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str, str]) -> Any:
     """All suites of a run, with a bar and the time left."""
     from benchmarks import machine, roofline
-    from benchmarks.case import Effort
+    from benchmarks.case import Case, Effort
     from benchmarks.interleave import measured
     from benchmarks.networks import digits
     from benchmarks.peers import package
@@ -126,7 +132,7 @@ def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str,
         worker.close()
     made = Run(
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        command=["python", "-m", "benchmarks", *args.typed],
+        command=command_line(args, threads),
         quick=args.quick,
         tinytensor=tt.__version__,
         commit=machine.commit(),
@@ -138,15 +144,16 @@ def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str,
         left_out=left_out,
         roofline=roofs,
     )
-    plan = {name: SUITES[name].cases(args.quick, threads) for name in args.suites}
-    total = sum(SUITES[name].takes(peer, case) for name in plan for case in plan[name] for peer in peers)
+    plan = [(SUITES[name], SUITES[name].cases(args.quick, threads)) for name in args.suites]
+    total = sum(suite.takes(peer, case) for suite, cases in plan for case in cases for peer in peers)
     with progress() as bar:
         task = bar.add_task("", total=total)
-        for name, cases in plan.items():
-            made.results += measured(
-                SUITES[name], cases, peers, effort,
-                lambda text, name=name: bar.update(task, advance=1, description=f"{name}: {text}"[:70]),
-            )  # fmt: skip
+
+        def step(case: Case, peer: str) -> None:
+            text = f"{case.suite}: {case.group}, {case.label}: {peer}"
+            bar.update(task, advance=1, description=text[:70])
+
+        made.results = measured(plan, peers, effort, step)
     made.seconds = time.monotonic() - begin
     return made
 
@@ -179,9 +186,26 @@ def report_again(args: argparse.Namespace) -> int:
     return 0
 
 
-def run(args: argparse.Namespace, typed: Sequence[str]) -> int:
+def compare_runs(args: argparse.Namespace) -> int:
+    """What changed between two runs; 1 if something is slower beyond the noise."""
+    from benchmarks import compare, report
+    from benchmarks.record import load
+
+    old, new = load(args.old), load(args.new)
+    found = compare.changes(old, new)
+    report.put(compare.table(old, new, found))
+    return int(bool(compare.regressions(found)))
+
+
+def command_line(args: argparse.Namespace, threads: list[int]) -> list[str]:
+    """What repeats the run, without the names of this machine's folders."""
+    what = args.suites[0] if len(args.suites) == 1 else "all"
+    line = ["python", "-m", "benchmarks", what, "--threads", ",".join(map(str, threads))]
+    return line + ["--quick"] * args.quick + (["--peers", args.peers] if args.peers else [])
+
+
+def run(args: argparse.Namespace) -> int:
     """What the parsed arguments ask for; returns the exit status."""
-    args.typed = list(typed)
     status: int = args.action(args)
     return status
 
@@ -190,9 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and run; what the user can have caused is one line on stderr and status 2."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
     add_arguments(parser)
-    typed = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return run(parser.parse_args(typed), typed)
+        return run(parser.parse_args(arguments))
     except KeyboardInterrupt:
         return 130
     except TinyTensorError as error:

@@ -90,7 +90,7 @@ FIGURES: dict[str, Callable[[Result], Any]] = {
     "max error": lambda r: f"{r.facts['error']:.1e}",
     "error / γ|A||B|": lambda r: f"{r.facts['error']:.1e}",
     "ULP": lambda r: short(r.facts["error"]),
-    "s or MB": lambda r: seconds(r.median) if r.unit == "s" else f"{r.median / 1e6:,.0f} MB",
+    "value": lambda r: seconds(r.median) if r.unit == "s" else f"{r.median / 1e6:,.0f} MB",
     "spread": lambda r: f"{r.spread:.0%}",
 }
 

@@ -1,6 +1,7 @@
 """Rounds A B C A B C …: whatever slows the machine down for a while slows every peer."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,37 +12,51 @@ __all__ = ["measured"]
 
 LIVES = 2  # a peer that was lost so often is left out of the rest of the suite
 
+Plan = list[tuple[Suite, list[Case]]]
+Step = Callable[[Case, str], None]
 
-def measured(
-    suite: Suite, cases: list[Case], peers: Iterable[Any], effort: Effort, step: Callable[[str], None]
-) -> list[Result]:
-    """Every peer in every case; `step` is told of each peer that is done with one."""
+
+def measured(plan: Plan, peers: Iterable[Any], effort: Effort, step: Step) -> list[Result]:
+    """Every peer in every case; `step` is told of each peer that is prepared for one.
+
+    Cases with as many threads and cores run together, whatever their suite, so that a peer's process serves
+    all of them: starting some peers takes seconds.
+    """
     results: list[Result] = []
-    for threads, number in sorted({(case.threads, case.cores) for case in cases}):
-        subjects: dict[str, Any] = {}
-        lost: dict[str, int] = {}
+    pinned = {(case.threads, case.cores) for _, cases in plan for case in cases}
+    for threads, number in sorted(pinned):
+        subjects: dict[Any, Any] = {}
         try:
-            for case in cases:
-                if (case.threads, case.cores) != (threads, number):
-                    continue
-                taking = {peer.name: peer for peer in peers if suite.takes(peer, case)}
-                for name, peer in taking.items():
-                    if name not in subjects:
-                        subjects[name] = suite.subject(peer, case)
-                present = {name: subjects[name] for name in taking}
-                results += one_case(case, present, effort, lost, step)
+            for suite, cases in plan:
+                lost: dict[str, int] = {}
+                rounds = replace(effort, rounds=min(effort.rounds, suite.most_rounds))
+                for case in cases:
+                    if (case.threads, case.cores) == (threads, number):
+                        taking = {
+                            p.name: subject(subjects, suite, p, case) for p in peers if suite.takes(p, case)
+                        }
+                        results += one_case(case, taking, rounds, lost, step)
         finally:
-            for subject in subjects.values():
-                subject.close()
-    return results
+            for each in subjects.values():
+                each.close()
+    order = list(dict.fromkeys(case.suite for _, cases in plan for case in cases))
+    return sorted(results, key=lambda result: order.index(result.suite))
+
+
+def subject(present: dict[Any, Any], suite: Suite, peer: Any, case: Case) -> Any:
+    """What is measured for the peer: the one that there is, or a new one."""
+    key = suite.subject, peer.name
+    if key not in present:
+        present[key] = suite.subject(peer, case)
+    return present[key]
 
 
 def one_case(
-    case: Case, subjects: dict[str, Any], effort: Effort, lost: dict[str, int], step: Callable[[str], None]
+    case: Case, subjects: dict[str, Any], effort: Effort, lost: dict[str, int], step: Step
 ) -> list[Result]:
     """All rounds of one case; a peer that fails is done, the others go on."""
     found = {
-        name: Result(case.suite, case.group, case.label, case.threads, name, dict(case.settings))
+        name: Result(case.suite, case.group, case.label, case.threads, name, dict(case.settings), case.unit)
         for name in subjects
     }
     seen: dict[str, list[dict[str, float]]] = {name: [] for name in subjects}
@@ -53,19 +68,18 @@ def one_case(
             found[name].failed = str(failure)
             lost[name] = lost.get(name, 0) + failure.lost
 
-    for name, subject in subjects.items():
+    for name, each in subjects.items():
+        step(case, name)
         if lost.get(name, 0) >= LIVES:
             found[name].failed = "left out: was lost twice in this suite"
-            continue
-        step(f"{case.group}, {case.label}: {name}")
-        found[name].facts |= attempt(name, subject.prepare, case, effort) or {}
+        else:
+            found[name].facts |= attempt(name, each.prepare, case, effort) or {}
     for _ in range(effort.rounds):
-        for name, subject in subjects.items():
-            if not found[name].failed and (one := attempt(name, subject.measure, effort)):
+        for name, each in subjects.items():
+            if not found[name].failed and (one := attempt(name, each.measure, effort)):
                 seen[name].append(one)
     for name, result in found.items():
         result.values = [float(one["value"]) for one in seen[name]]
         extra = seen[name][0].keys() - {"value"} if seen[name] else set()
         result.facts |= {fact: float(np.median([one[fact] for one in seen[name]])) for fact in extra}
-        result.unit = "B" if result.facts.pop("bytes_are_measured", 0) else "s"
     return list(found.values())

@@ -17,7 +17,7 @@ import tinytensor as tt
 from benchmarks.case import Call
 from benchmarks.networks import Array, Network, model
 
-__all__ = ["PEERS", "Peer", "absent", "package"]
+__all__ = ["PEERS", "Peer", "absent", "onnxruntime_session", "openvino_model", "package", "sklearn_model"]
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def jax(network: Network, x: Array, threads: int) -> Call:
     return lambda: np.asarray(predict(layers, x))
 
 
-def sklearn(network: Network, x: Array, threads: int) -> Call:
+def sklearn_model(network: Network) -> Any:
     from sklearn.neural_network import MLPClassifier
 
     activation = "logistic" if network.hidden == "sigmoid" else "relu"
@@ -188,6 +188,11 @@ def sklearn(network: Network, x: Array, threads: int) -> Call:
     made.partial_fit(np.zeros((len(classes), network.sizes[0]), np.float32), classes, classes=classes)
     made.coefs_ = [np.ascontiguousarray(w.T) for w, _ in network.layers()]
     made.intercepts_ = [b for _, b in network.layers()]
+    return made
+
+
+def sklearn(network: Network, x: Array, threads: int) -> Call:
+    made = sklearn_model(network)
     return lambda: made.predict_proba(scaled(x))
 
 

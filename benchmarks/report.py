@@ -9,7 +9,7 @@ from benchmarks.record import Run
 from benchmarks.tables import WIN, Table
 from tinytensor.errors import require
 
-__all__ = ["facts", "show", "write"]
+__all__ = ["facts", "put", "show", "write"]
 
 LEGEND = (
     "In brackets how many times as fast tinytensor is, round against round; ~ where noise hides it. "
@@ -39,26 +39,24 @@ def facts(run: Run) -> list[list[str]]:
     ]  # fmt: skip
 
 
+def put(table: Table) -> None:
+    """Print a table."""
+    rich, text = require("rich.console", "bench"), require("rich.text", "bench").Text
+    drawn = require("rich.table", "bench").Table(title=text(table.title), title_justify="left")
+    for position, name in enumerate(table.head):
+        drawn.add_column(text(name), justify="left" if position == 0 else "right", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(text(c.removeprefix(WIN), "bold green" if c.startswith(WIN) else "") for c in row))
+    console = rich.Console()
+    (console if console.is_terminal else rich.Console(width=160)).print(drawn)
+
+
 def show(run: Run) -> None:
     """Print it."""
-    rich, text = require("rich.console", "bench"), require("rich.text", "bench").Text
-    plain = rich.Console()
-    console = plain if plain.is_terminal else rich.Console(width=160)
-
-    def put(table: Table) -> None:
-        drawn = require("rich.table", "bench").Table(title=text(table.title), title_justify="left")
-        for position, name in enumerate(table.head):
-            drawn.add_column(text(name), justify="left" if position == 0 else "right", overflow="fold")
-        for row in table.rows:
-            drawn.add_row(
-                *(text(c.removeprefix(WIN), "bold green" if c.startswith(WIN) else "") for c in row)
-            )
-        console.print(drawn)
-
     for suite in run.suites():
         for table in tables.overviews(run, suite):
             put(table)
-    console.print(text(LEGEND, "dim"))
+    print(LEGEND)
     for table in (tables.summary(run), tables.failures(run)):
         if table.rows:
             put(table)

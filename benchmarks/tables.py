@@ -28,7 +28,8 @@ def groups(run: Run, suite: str) -> list[tuple[str, dict[str, dict[str, Result]]
     cases = by_case([result for result in run.results if result.suite == suite])
     found: dict[str, dict[str, dict[str, Result]]] = {}
     for (_, group, label, threads), peers in cases.items():
-        several = f", {threads} thread{'s' * (threads > 1)}"
+        vary = any("threads_vary" in result.settings for result in peers.values())
+        several = "" if vary else f", {threads} thread{'s' * (threads > 1)}"
         found.setdefault(group + several, {})[label] = peers
     return list(found.items())
 
@@ -53,7 +54,8 @@ def overviews(run: Run, suite: str) -> list[Table]:
             for peers in columns.values():
                 row.append(cell(peers, name, SUITES[suite].cell))
             rows.append(row)
-        tables.append(Table(f"{suite}: {title} ({SUITES[suite].cell})", ["", *columns], rows))
+        unit = f" ({SUITES[suite].cell})" * (SUITES[suite].cell != "value")  # whose cells have units
+        tables.append(Table(f"{suite}: {title}{unit}", ["", *columns], rows))
     return tables
 
 

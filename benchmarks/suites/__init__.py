@@ -1,7 +1,15 @@
 """The suites by name, in the order in which `all` runs them."""
 
-from benchmarks.suites import mnist
+from benchmarks.suites import coldstart, elementwise, latency, matmul, memory, mnist, scaling
 
 __all__ = ["SUITES"]
 
-SUITES = {"mnist": mnist.SUITE}
+SUITES = {
+    "mnist": mnist.SUITE,
+    "matmul": matmul.SUITE,
+    "elementwise": elementwise.SUITE,
+    "latency": latency.SUITE,
+    "coldstart": coldstart.SUITE,
+    "memory": memory.SUITE,
+    "scaling": scaling.SUITE,
+}

@@ -1,0 +1,32 @@
+"""`tinytensor bench` is `python -m benchmarks`, where there is a checkout."""
+
+import pytest
+
+from benchmarks import command
+from tinytensor import cli
+from tinytensor.commands import bench
+
+
+def test_it_lists_the_suites(capsys):
+    assert cli.main(["bench"]) == 0
+    mine = capsys.readouterr().out
+    command.main([])
+    assert mine == capsys.readouterr().out
+
+
+def test_a_status_is_passed_on(monkeypatch):
+    monkeypatch.setattr(command, "list_suites", lambda args: 1)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["bench"])
+    assert ended.value.code == 1
+
+
+def test_mistakes_are_one_line(capsys):
+    assert cli.main(["bench", "report", "nowhere"]) == 2
+    assert capsys.readouterr().err.startswith("tinytensor bench")
+
+
+def test_without_a_checkout_it_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(bench, "ROOT", tmp_path)
+    assert cli.main(["bench", "mnist", "--quick"]) == 2
+    assert capsys.readouterr().err.startswith("tinytensor bench: the suites come with a checkout")
