@@ -120,6 +120,7 @@ class Fresh:
     def __init__(self, peer: Any, case: Case):
         self.peer = peer
         self.folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self.written = False
 
     def prepare(self, case: Case, effort: Effort) -> dict[str, float]:
         """The files, and a first run that fills the system's caches and whose answer is checked."""
@@ -131,11 +132,13 @@ class Fresh:
             return {}
         x = inputs("digits", case.settings["rows"])
         np.save(f"{self.folder.name}/x.npy", x)
-        writer = Worker(None, 1, [])
-        try:
-            writer.ask(effort.prepare_limit, write_model, self.peer.name, self.folder.name)
-        finally:
-            writer.close()
+        if not self.written:
+            writer = Worker(None, 1, [])
+            try:
+                writer.ask(effort.prepare_limit, write_model, self.peer.name, self.folder.name)
+                self.written = True
+            finally:
+                writer.close()
         self._process(effort.prepare_limit)
         try:
             error = largest_error(CHAPTER, x, np.load(f"{self.folder.name}/y.npy"))
