@@ -17,7 +17,7 @@ from numba.types import CPointer, intp, void
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels._cache import cached_source
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
-from tinytensor.kernels.boundary import number
+from tinytensor.kernels.boundary import FLOATS, number
 from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.loop import make_loop
 from tinytensor.kernels.microkernel import pointer_to
@@ -26,6 +26,7 @@ from tinytensor.kernels.scalar_function import compile_scalar
 __all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address"]
 
 MAX_PARAMETERS = 4
+NONE = np.empty(0)
 
 
 @cache
@@ -75,16 +76,33 @@ def call_loop(typing_context: Any, address: Any, x: Any, y: Any, count: Any, par
     return call_address(x, y, types.intp, parameters)
 
 
-@kernel("apply_loop", *[void(intp, array(t, 1), array(t, 1), out(t, 1)) for t in (float32, float64)])
+@kernel("apply_loop", *[void(intp, array(t, 1), array(float64, 1), out(t, 1)) for t in (float32, float64)])
 def apply_loop(address: int, x: Any, parameters: Any, y: Any) -> None:
-    call_loop(address, pointer_to(x, 0), pointer_to(y, 0), x.size, pointer_to(parameters, 0))
+    given = np.empty(parameters.size, y.dtype)
+    for i in range(parameters.size):
+        given[i] = parameters[i]
+    call_loop(address, pointer_to(x, 0), pointer_to(y, 0), x.size, pointer_to(given, 0))
+
+
+@cache
+def compiled(function: Callable[..., Any], dtype: np.dtype[Any]) -> tuple[Callable[..., None], int]:
+    """`apply_loop` as a C function, and the address that it calls."""
+    return apply_loop.entry_point(apply_loop.declared[FLOATS.index(dtype)]), loop_address(function, dtype)
 
 
 def apply(function: Callable[..., Any], x: np.ndarray, parameters: Sequence[float] = ()) -> np.ndarray:
     """function(x, *parameters) for every element of a float32 or float64 array, as a new array."""
+    # A call took 1.8 µs, as long as a thousand sigmoids: hence the C function, which takes arrays of just
+    # its types, and parameters that become numbers of the dtype in compiled code.
+    run, address = compiled(function, x.dtype)
     y = np.empty(x.shape, x.dtype)
-    flat = np.ascontiguousarray(x).ravel()
-    # a loop without parameters does not read them, so any array will do
-    given = np.array([number(each, x.dtype) for each in parameters]) if parameters else flat
-    apply_loop(loop_address(function, x.dtype), flat, given, y.ravel())
+    run(address, x.ravel(), doubles(parameters) if parameters else NONE, y.ravel())
     return y
+
+
+def doubles(parameters: Sequence[float]) -> np.ndarray:
+    """The parameters in float64; an integer that is too large is infinite."""
+    try:
+        return np.array(parameters, np.float64)
+    except OverflowError:
+        return np.array([number(each, np.dtype(np.float64)) for each in parameters])

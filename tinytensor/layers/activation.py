@@ -66,10 +66,13 @@ class Activation(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """scalar(x, *scalar_arguments) for every element; same shape."""
-        return Tensor._wrap(apply(self.scalar, x._floating(), self.scalar_arguments))
+        arguments = self.scalar_arguments if self._names else ()
+        return Tensor._wrap(apply(self.scalar, x._floating(), arguments))
 
     def __call__(self, x: Any = NO_ARGUMENT, /, **changed: Any) -> Any:
         """f(x), f(x, parameter=…), or without x a copy of this activation with other parameters."""
+        if type(x) is Tensor and not changed:
+            return self.forward(x)
         configured = type(self)(**{**self.config(), **changed}) if changed else self
         if x is NO_ARGUMENT:
             return configured
