@@ -88,6 +88,15 @@ def test_a_bug_is_not_hidden(command):
         exit_status("mnist")
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C interrupts, even where a shell started the tests in the background, for which it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_quietly(capsys, command):
     command(lambda args: signal.raise_signal(signal.SIGINT))
     assert exit_status("mnist") == 130
