@@ -38,6 +38,12 @@ class Capped(io.FileIO):
             raise ModelFormatError(f"ZIP archive: expected a table of contents of at most {READ_LIMIT} bytes")
         return super().read(wanted)
 
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Go to a position, which in a damaged archive may lie before the file."""
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile(f"points to byte {offset}")
+        return super().seek(offset, whence)
+
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]]]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from tinytensor.errors import ModelFormatError
 from tinytensor.io.config import Config, State, build
+from tinytensor.io.content import content_of
 from tinytensor.kernels.boundary import Array
 
 __all__ = ["load", "network", "read"]
@@ -110,10 +111,7 @@ def arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     Raises:
         ModelFormatError: it is damaged, too large, or anything but a dict of float32 and float64 arrays.
     """
-    with open(path, "rb") as file:
-        data = file.read(SIZE_LIMIT + 1)
-    if len(data) > SIZE_LIMIT:
-        raise ModelFormatError(f"expected at most {SIZE_LIMIT} bytes")
+    data = content_of(Path(path), SIZE_LIMIT)
     try:
         refuse_unusual(data)
         found = ArrayUnpickler(io.BytesIO(data)).load()

@@ -15,7 +15,7 @@ from tinytensor.io import book
 from tinytensor.io.archive import opened, read_member
 from tinytensor.io.config import Config, State, text_of
 from tinytensor.io.infer import infer
-from tinytensor.io.safetensors import parse_json
+from tinytensor.io.safetensors import is_size, parse_json
 from tinytensor.kernels.boundary import Array, allowed
 from tinytensor.layers.layer import Layer
 from tinytensor.state_dict import state_dict
@@ -77,7 +77,7 @@ def array_of(name: str, content: Array) -> Array:
         raise ModelFormatError(f"{name!r:.80}: expected floats, integers or bools, got {dtype!s:.40}")
     content.flags.writeable = False
     data = content[head.tell() :]
-    if len(shape) > 64 or any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != data.size:
+    if len(shape) > 64 or not all(map(is_size, shape)) or math.prod(shape) * dtype.itemsize != data.size:
         raise ModelFormatError(f"{name!r:.80}: {dtype} {shape!r:.200} does not have {data.size} bytes")
     if math.prod(filter(None, shape)) >= 1 << 59:
         raise ModelFormatError(f"{name!r:.80}: shape: {shape!r:.200} is too large")

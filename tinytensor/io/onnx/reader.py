@@ -6,6 +6,7 @@ from typing import Any
 
 from tinytensor.errors import DtypeError, ModelFormatError, require
 from tinytensor.io.config import Config, State, build
+from tinytensor.io.content import content_of
 from tinytensor.io.formats import located
 from tinytensor.io.onnx.assemble import assemble
 from tinytensor.io.onnx.choose import choose_layers
@@ -47,7 +48,7 @@ def from_onnx(model: Any, external_data: bool = False) -> Any:
     with located(model):
         path = Path(model)
         folder = path.parent if external_data else None
-        return build(*configured(parsed(content_of(path)), folder))
+        return build(*configured(parsed(content_of(path, SIZE_LIMIT)), folder))
 
 
 def read(path: Path) -> tuple[Config, State]:
@@ -57,16 +58,7 @@ def read(path: Path) -> tuple[Config, State]:
         UnsupportedOp: names every node that tinytensor does not compute.
         ModelFormatError: it is no well-formed model.
     """
-    return configured(parsed(content_of(path)), None)
-
-
-def content_of(path: Path) -> bytes:
-    """The bytes of a file."""
-    with open(path, "rb") as file:
-        content = file.read(SIZE_LIMIT + 1)
-    if len(content) > SIZE_LIMIT:
-        raise ModelFormatError(f"expected at most {SIZE_LIMIT} bytes; larger models have weights elsewhere")
-    return content
+    return configured(parsed(content_of(path, SIZE_LIMIT)), None)
 
 
 def parsed(content: bytes) -> Any:

@@ -45,6 +45,8 @@ def refuse_bombs(data: bytes, message: Any) -> None:
                 cost = cost_of(field, size)
                 if field is not None and field.type == TYPE_MESSAGE:
                     stack.append((position, position + size, field.message_type))
+                elif field is not None and field.type == TYPE_STRING:
+                    refuse_other_text(data[position : position + size], start)
             elif kind not in FIXED_SIZES:
                 raise ModelFormatError(f"byte {start}: no field of a model")
             position += size
@@ -53,6 +55,14 @@ def refuse_bombs(data: bytes, message: Any) -> None:
                 raise ModelFormatError(f"byte {start}: a field ends {position - end} bytes after its message")
             if left < 0:
                 raise ModelFormatError(f"byte {start}: expected at most {ALLOWANCE} bytes beside weights")
+
+
+def refuse_other_text(text: bytes, start: int) -> None:
+    """Raise unless a string is UTF-8; the library would give bytes in its place."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelFormatError(f"byte {start}: expected text in UTF-8: {error}") from error
 
 
 def cost_of(field: Any, size: int) -> int:

@@ -1,0 +1,166 @@
+"""Loads thousands of damaged files in a process with little memory: `python -m tests.io.hostile DIR`.
+
+For every format: every truncation, a byte too many, flipped bits of every byte, and the lies of `crafted`.
+Prints JSON: how many files, how many of them loaded, the longest time, how much memory was added to that of
+the imports, and everything that went wrong.
+"""
+
+import io
+import json
+import os
+import pickle
+import resource
+import sys
+import time
+import warnings
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+import tinytensor as tt
+from tests.io import crafted
+
+ALLOWED = 64 << 20  # bytes beside twice the file
+DATA = Path(__file__).parent / "data"
+
+
+def small():
+    return tt.Sequential(
+        tt.Linear(2, 2, seed=0), tt.leaky_relu(negative_slope=0.25), ("out", tt.Linear(2, 1, seed=1))
+    )
+
+
+def saved(folder, suffix, model=None):
+    path = folder / f"good{suffix}"
+    (model or small()).save(path)
+    return path.read_bytes()
+
+
+def of_torch():
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)).state_dict(), buffer)
+    return buffer.getvalue()
+
+
+def course():
+    one = np.ones((2, 2), np.float32)
+    return pickle.dumps({"W1": one, "b1": one[0], "W2": one, "b2": one[0]}, protocol=4)
+
+
+def weights():
+    from safetensors.numpy import save
+
+    return save({"0.weight": np.ones((2, 3), np.float16), "0.bias": np.ones(2, np.float16)})
+
+
+def originals(folder):
+    """One file of each format that can be read here."""
+    found = {
+        "safetensors": saved(folder, ".safetensors"), "weights": weights(), "npz": saved(folder, ".npz"),
+        "pickle": course(),
+    }  # fmt: skip
+    if find_spec("onnx"):
+        found["onnx"] = saved(folder, ".onnx")
+    if find_spec("h5py"):
+        found["keras"] = (DATA / "small.keras").read_bytes()
+    if find_spec("torch"):
+        found["torch"] = of_torch()
+    return found
+
+
+# How many bits of every byte are flipped: all, but of archives, which checksums guard, some, in turn.
+BITS = {"npz": 2, "keras": 1, "torch": 1}
+
+
+def damaged(content, flips):
+    """Every truncation, a byte too many, flipped bits."""
+    yield from (content[:length] for length in range(len(content)))
+    yield content + b"\0"
+    for position in range(len(content)):
+        for bit in range(flips):
+            changed = bytearray(content)
+            changed[position] ^= 1 << (bit * 8 // flips + position) % 8
+            yield bytes(changed)
+
+
+def weights_of_keras():
+    """The file of Keras with damaged weights, whose checksum in the archive is right."""
+    with zipfile.ZipFile(DATA / "small.keras") as archive:
+        config, content = archive.read("config.json"), archive.read("model.weights.h5")
+    used = [i for i, byte in enumerate(content) if byte]
+    for position in used[::8]:  # 7 ms each
+        changed = bytearray(content)
+        changed[position] ^= 1 << position % 8
+        yield archived({"config.json": config, "model.weights.h5": bytes(changed)})
+    for length in range(0, len(content), 256):
+        yield archived({"config.json": config, "model.weights.h5": content[:length]})
+
+
+def archived(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+class Trial:
+    """One file after the other, in memory, and what came of them."""
+
+    def __init__(self):
+        self.file = os.memfd_create("model")
+        self.path = Path(f"/proc/self/fd/{self.file}")
+        self.files, self.loaded, self.wrong, self.longest = 0, 0, [], 0.0
+
+    def load(self, name, content):
+        os.ftruncate(self.file, 0)
+        os.pwrite(self.file, content, 0)
+        begin = time.perf_counter()
+        try:
+            repr(tt.load(self.path))
+            self.loaded += 1
+        except tt.ModelFormatError as error:
+            if not str(error).startswith(str(self.path)):
+                self.wrong.append(f"{name}: does not say where: {error}")
+        except BaseException as error:
+            self.wrong.append(f"{name}: {type(error).__name__}: {error}"[:300] + f" {content[:400].hex()}")
+        self.files += 1
+        self.longest = max(self.longest, time.perf_counter() - begin)
+
+
+def limit_memory(size):
+    """No more address space than there is now and what a file of that size may take."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + 2 * size + ALLOWED
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def main(folder):
+    warnings.simplefilter("ignore")
+    trial, good = Trial(), originals(folder)
+    for name, content in good.items():  # imports are not the file's memory
+        trial.load(name, content)
+    assert trial.loaded == len(good), trial.wrong
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    limit_memory(max(map(len, good.values())))
+    counts = {}
+    streams = {name: damaged(content, BITS.get(name, 8)) for name, content in good.items()}
+    if "keras" in good:
+        streams["keras weights"] = weights_of_keras()
+    streams |= {f"crafted {name}": files for name, files in crafted.files(folder).items() if name in good}
+    for name, stream in streams.items():
+        start = trial.files
+        for content in stream:
+            trial.load(name, content)
+        counts[name] = trial.files - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10
+    found = {"counts": counts, "files": trial.files, "loaded": trial.loaded, "longest": trial.longest}
+    print(json.dumps(found | {"grown": grown, "wrong": trial.wrong[:20]}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

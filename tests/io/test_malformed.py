@@ -1,0 +1,89 @@
+"""Thousands of malformed files: each loads or raises one error, in little time and memory; none is run."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+
+SECONDS = 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are those of Linux")
+def test_ten_thousand_malformed_files(tmp_path, capsys):
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "tests.io.hostile", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    found = json.loads(done.stdout.splitlines()[-1])
+    with capsys.disabled():
+        print(
+            f"\nmalformed files: {found['files']:,}, of which {found['loaded']:,} load; at most "
+            f"{1e3 * found['longest']:.0f} ms and {found['grown'] >> 20} MB: {found['counts']}"
+        )
+    assert found["wrong"] == []
+    assert found["files"] >= 10_000
+    assert found["longest"] < SECONDS
+    assert found["grown"] <= 64 << 20
+
+
+class Canary:
+    """A pickle that makes a folder, if anybody runs it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.path),))
+
+
+def test_no_code_from_a_file_runs(tmp_path):
+    canary = tmp_path / "canary"
+    payload = Canary(canary)
+    call = f"__import__('os').mkdir({str(canary)!r})"
+    files = {
+        "pickle": pickle.dumps({"W1": payload}, protocol=2),
+        "pickle 4": pickle.dumps(payload, protocol=4),
+    }
+    np.savez(tmp_path / "objects.npz", **{"0.weight": np.array([payload], dtype=object)})
+    files["npz"] = (tmp_path / "objects.npz").read_bytes()
+    with zipfile.ZipFile(tmp_path / "header.npz", "w") as archive:
+        text = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {call}}}\n".encode()
+        archive.writestr("0.weight.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    files["npy header"] = (tmp_path / "header.npz").read_bytes()
+    from tests.io.crafted import chain, described, layer
+
+    for name in ("Lambda", "eval", "os.system", "builtins.exec"):
+        files[f"safetensors {name}"] = described(chain(layer(name, function=call)))
+    from tests.io.hostile import archived
+
+    marshalled = {
+        "class_name": "__lambda__",
+        "config": {"code": "4wEAAAA=", "defaults": None, "closure": None},
+    }
+    function = {"module": "builtins", "class_name": "function", "config": call, "registered_name": "function"}
+    for name, value in (("Lambda", {"function": marshalled}), ("Activation", {"activation": function})):
+        inner = {"module": "keras.layers", "class_name": name, "config": {"name": "a", **value}}
+        config = {"module": "keras", "class_name": "Sequential", "config": {"name": "s", "layers": [inner]}}
+        files[f"keras {name}"] = archived(
+            {"config.json": json.dumps(config).encode(), "model.weights.h5": b""}
+        )
+    torch_like = {
+        "archive/data.pkl": pickle.dumps({"0.weight": payload}, protocol=2),
+        "archive/version": b"3",
+    }
+    files["torch"] = archived(torch_like)
+    path = tmp_path / "model"
+    for name, content in files.items():
+        path.write_bytes(content)
+        with pytest.raises((tt.ModelFormatError, tt.MissingExtra)):
+            tt.load(path)
+        assert not canary.exists(), name
+    pickle.loads(files["pickle"])
+    assert canary.exists()  # it would have been seen
