@@ -1,18 +1,20 @@
 """Measure tinytensor against what you would pick instead, on your own machine."""
 
 import argparse
+import contextlib
 import datetime
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import tinytensor as tt
+from benchmarks import machine
 from tinytensor.errors import ArgumentError, TinyTensorError, require
 
-__all__ = ["add_arguments", "main", "run"]
+__all__ = ["add_arguments", "main", "new_run", "progress", "run"]
 
 FOLDER = "benchmark-results"
 
@@ -110,67 +112,77 @@ def measure(args: argparse.Namespace) -> int:
 
 def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str, str]) -> Any:
     """All suites of a run, with a bar and the time left."""
-    from benchmarks import machine, roofline
-    from benchmarks.case import Case, Effort
+    from benchmarks.case import Effort
     from benchmarks.interleave import measured
-    from benchmarks.networks import digits
-    from benchmarks.peers import package
-    from benchmarks.record import Run
     from benchmarks.suites import SUITES
-    from benchmarks.workers import Worker, cores
 
-    usable = len(cores(0)) or os.cpu_count() or 1
-    threads = args.threads or ([1] if args.quick else sorted({1, usable}))
-    effort = Effort(3, 0.004) if args.quick else Effort(9, 0.02)
     begin = time.monotonic()
-    host: dict[str, Any] = machine.machine()
-    roofs = {}
-    for count in threads:
-        worker = Worker(None, count, cores(count))
-        roofs[str(count)] = worker.ask(120, roofline.measure, count)
-        host["numpy_blas"] = worker.ask(60, machine.numpy_blas)
-        worker.close()
-    made = Run(
-        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        command=command_line(args, threads),
-        quick=args.quick,
-        tinytensor=tt.__version__,
-        commit=machine.commit(),
-        digits=f"{len(digits()):,} of MNIST's "
-        + ("test set" if os.environ.get("TINYTENSOR_DATA") else "training set"),
-        machine=host,
-        packages=machine.packages(),
-        peers={peer.name: package(peer) for peer in peers},
-        left_out=left_out,
-        roofline=roofs,
-    )
+    threads = args.threads or ([1] if args.quick else sorted({1, machine.usable_cores()}))
+    made = new_run(command_line(args, threads), peers, left_out, threads, args.quick)
     plan = [(SUITES[name], SUITES[name].cases(args.quick, threads)) for name in args.suites]
     total = sum(suite.takes(peer, case) for suite, cases in plan for case in cases for peer in peers)
-    with progress() as bar:
-        task = bar.add_task("", total=total)
-
-        def step(case: Case, peer: str) -> None:
-            text = f"{case.suite}: {case.group}, {case.label}: {peer}"
-            bar.update(task, advance=1, description=text[:70])
-
-        made.results = measured(plan, peers, effort, step)
+    with progress(total) as step:
+        made.results = measured(plan, peers, Effort(3, 0.004) if args.quick else Effort(9, 0.02), step)
+    for count, again in roofs(threads).items():  # what a neighbour took from the first try
+        made.roofline[count] = {name: max(best, again[name]) for name, best in made.roofline[count].items()}
     made.seconds = time.monotonic() - begin
     return made
 
 
-def progress() -> Any:
-    """A bar on stderr with the time left."""
-    rich = require("rich.progress", "bench")
-    return rich.Progress(
-        rich.TextColumn("{task.description:70}"),
-        rich.BarColumn(20),
-        rich.TaskProgressColumn(),
-        rich.TimeElapsedColumn(),
-        rich.TextColumn("left:"),
-        rich.TimeRemainingColumn(),
-        console=require("rich.console", "bench").Console(stderr=True),
-        speed_estimate_period=300,
+def roofs(threads: list[int]) -> dict[str, dict[str, float]]:
+    """The machine's measured limits for each number of threads."""
+    from benchmarks import roofline
+    from benchmarks.workers import Worker, cores
+
+    found = {}
+    for count in threads:
+        worker = Worker(None, count, cores(count))
+        try:
+            found[str(count)] = worker.ask(120, roofline.measure, count)
+        finally:
+            worker.close()
+    return found
+
+
+def new_run(
+    command: list[str], peers: list[Any], left_out: dict[str, str], threads: list[int], quick: bool
+) -> Any:
+    """A run without results: the machine, its state, the versions."""
+    from benchmarks.networks import digits
+    from benchmarks.peers import package
+    from benchmarks.record import Run
+
+    test_set = bool(os.environ.get("TINYTENSOR_DATA"))
+    return Run(
+        started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        command=command,
+        quick=quick,
+        tinytensor=tt.__version__,
+        commit=machine.commit(),
+        digits=f"{len(digits()):,} of MNIST's {'test' if test_set else 'training'} set",
+        machine=machine.machine(),
+        packages=machine.packages(),
+        peers={peer.name: package(peer) for peer in peers},
+        left_out=left_out,
+        roofline=roofs(threads),
     )
+
+
+@contextlib.contextmanager
+def progress(total: int) -> Iterator[Any]:
+    """A bar on stderr with the time left; gives the function that tells it of a step."""
+    rich = require("rich.progress", "bench")
+    columns = (rich.TextColumn("{task.description:70}"), rich.BarColumn(20), rich.TaskProgressColumn(),
+               rich.TimeElapsedColumn(), rich.TextColumn("left:"), rich.TimeRemainingColumn())  # fmt: skip
+    console = require("rich.console", "bench").Console(stderr=True)
+    with rich.Progress(*columns, console=console, speed_estimate_period=300) as bar:
+        task = bar.add_task("", total=total)
+
+        def step(case: Any, peer: str) -> None:
+            text = f"{case.suite}: {case.group}, {case.label}: {peer}"
+            bar.update(task, advance=1, description=text[:70])
+
+        yield step
 
 
 def report_again(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.case import Case, Effort, Failed, Result, Suite
 
-__all__ = ["measured"]
+__all__ = ["Plan", "measured"]
 
 LIVES = 2  # a peer that was lost so often is left out of the rest of the suite
 

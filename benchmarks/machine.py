@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "machine", "numpy_blas", "packages"]
+__all__ = ["commit", "machine", "numpy_blas", "packages", "usable_cores"]
 
 ROOT = Path(__file__).parent.parent
 FEATURES = ("fma", "avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
@@ -36,7 +36,8 @@ def machine() -> dict[str, Any]:
         "features": [name for name in FEATURES if name in flags],
         "virtual": "hypervisor" in flags,
         "cores": os.cpu_count(),
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores_usable": usable_cores(),
+        "numpy_blas": numpy_blas(),
         "caches": caches(),
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
         "memory_gb": memory(),
@@ -45,6 +46,11 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "compiler": platform.python_compiler(),
     }
+
+
+def usable_cores() -> int:
+    """How many cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def caches() -> dict[str, str]:
@@ -76,7 +82,7 @@ def packages() -> dict[str, str]:
 
 
 def numpy_blas() -> str:
-    """In a worker: the kernel that NumPy's BLAS chose for this CPU, and its threads."""
+    """The kernel that NumPy's BLAS chose for this CPU."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
@@ -84,12 +90,12 @@ def numpy_blas() -> str:
     import numpy as np
 
     np.ones((2, 2)) @ np.ones((2, 2))
-    return "; ".join(
-        f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture', 'unknown')}, "
-        f"{pool['num_threads']} thread(s)"
+    found = {
+        f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture', 'unknown')}"
         for pool in threadpool_info()
         if pool["user_api"] == "blas"
-    ) or "none that threadpoolctl knows"  # fmt: skip
+    }
+    return "; ".join(sorted(found)) or "none that threadpoolctl knows"
 
 
 def commit() -> str:

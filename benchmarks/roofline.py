@@ -21,7 +21,7 @@ __all__ = ["measure"]
 CHAINS = 12  # independent ones: more than latency times units, as few as leave registers on AVX2
 STEPS = 2_000_000
 COPIED = 64 << 20  # bytes a thread, beyond every cache
-TRIES = 5
+TRIES = 100  # of some milliseconds: a neighbour leaves a few of them alone
 
 
 def width() -> int:

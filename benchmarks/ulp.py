@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import erf, expit, ndtr
 
 import tinytensor as tt
-from benchmarks.harness import machine, show
+from benchmarks.machine import machine
+from benchmarks.report import put
+from benchmarks.tables import Table
 
 FLOATS = 2**32
 SPAN = 2**24  # bit patterns a task
@@ -150,9 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
             [name, f"{error:.4f}", f"{CLAIMS[name].bound}", "no" if beyond else "yes", where, seconds]
         )
         print(*rows[-1], file=sys.stderr, flush=True)
-    show("The machine", ["what", "is"], [[name, value] for name, value in machine().items()])
+    put(Table("The machine", ["what", "is"], [[name, str(value)] for name, value in machine().items()]))
     head = ["function", "largest error", "bound", "kept", "where", "seconds"]
-    show("All 2^32 floats; errors in ULP, of gelu in 2^-23 · |x|", head, rows)
+    put(Table("All 2^32 floats; errors in ULP, of gelu in 2^-23 · |x|", head, rows))
     return int(failed > 0)
 
 

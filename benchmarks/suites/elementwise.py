@@ -7,7 +7,7 @@ import numpy as np
 
 import tinytensor as tt
 from benchmarks.case import Call, Case, Prepared, Suite
-from benchmarks.core import expressions
+from benchmarks.expressions import expressions
 from benchmarks.suites.mnist import worker
 from benchmarks.timing import enough, seconds_per_call
 
@@ -17,7 +17,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 class Function(NamedTuple):
-    """What a user of NumPy writes (None: see benchmarks.core), and what the others call it."""
+    """What a user of NumPy writes (None: see benchmarks.expressions), and what the others call it."""
 
     formula: Callable[[Any], Any] | None
     torch: str
