@@ -24,6 +24,7 @@ from tinytensor.mapping import other_operand
 __all__ = ["Tensor"]
 
 Kernel = Callable[[Any, Any], Array]
+new = object.__new__
 
 
 def operator(kernel: Kernel) -> Callable[["Tensor", Any], "Tensor"]:
@@ -302,7 +303,10 @@ class Tensor:
     __hash__ = None  # type: ignore[assignment]  # as of any value whose == is elementwise
 
     def __matmul__(self, other: Any) -> "Tensor":
-        return Tensor._wrap(matmul(self._array, other._array if type(other) is Tensor else as_operand(other)))
+        # as _wrap does, whose call would be a tenth of a small product's time
+        product = new(Tensor)
+        product._array = matmul(self._array, other._array if type(other) is Tensor else as_operand(other))
+        return product
 
     def __rmatmul__(self, other: Any) -> "Tensor":
         return Tensor._wrap(matmul(as_operand(other), self._array))

