@@ -1,0 +1,262 @@
+"""ONNX in: what exporters take apart comes back whole, any graph runs, other files stay unread."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinytensor as tt
+from tests.naive import gamma, within
+from tests.rounding import error_bound
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_helper
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((4, 6)).astype(np.float32)
+NEWEST_OF_RUNTIME = 23  # what ONNX Runtime promises to run lags behind what onnx defines
+
+
+def node(op, inputs, output, **attributes):
+    return helper.make_node(op, inputs.split(), [output], output, **attributes)
+
+
+def model(nodes, opset=17, inputs=("x",), outputs=("y",), **weights):
+    """A model of float32 matrices, that the checker has passed."""
+    arrays = {name: np.asarray(values, np.float32) for name, values in weights.items()}
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 6]) for name in inputs],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", "m"]) for name in outputs],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )  # fmt: skip
+    made = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", opset)])
+    onnx.checker.check_model(made)
+    return made
+
+
+def theirs(made, *inputs):
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    session = ort.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    return session.run(None, dict(zip(names, inputs, strict=True)))
+
+
+def agree(made, x=X):
+    ours = tt.from_onnx(made)
+    within(ours(x), theirs(made, x)[0], 2 * error_bound(ours, x))
+    return ours
+
+
+def names(ours):
+    return [type(each).__name__ for each in ours]
+
+
+W, B = RNG.standard_normal((6, 3)), RNG.standard_normal(3)
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("MatMul", "x w", "m"), node("Add", "m b", "y")],
+        [node("MatMul", "x w", "m"), node("Add", "b m", "y")],
+        [node("Gemm", "x w b", "y")],
+        [node("Gemm", "x v b", "y", transB=1)],
+        [node("Gemm", "x w", "y")],
+        [node("MatMul", "x w", "y")],
+        [node("Identity", "w", "copy"), node("Gemm", "x copy b", "y")],
+        [node("Transpose", "v", "t", perm=[1, 0]), node("MatMul", "x t", "y")],
+    ],
+    ids=lambda nodes: "-".join(each.op_type for each in nodes),
+)
+def test_matrix_products_are_linear(nodes):
+    used = {name for each in nodes for name in each.input}
+    weights = {name: w for name, w in {"w": W, "b": B, "v": W.T}.items() if name in used}
+    assert names(agree(model(nodes, **weights))) == ["Linear"]
+
+
+SQRT2 = np.sqrt(2)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "weights", "layer"),
+    [
+        ([node("Div", "x s", "d"), node("Erf", "d", "e"), node("Add", "e one", "a"), node("Mul", "x a", "m"),
+          node("Mul", "m half", "y")], {"s": SQRT2, "one": 1.0, "half": 0.5}, "GELU()"),
+        ([node("Mul", "x half", "h"), node("Div", "x s", "d"), node("Erf", "d", "e"),
+          node("Add", "one e", "a"),
+          node("Mul", "h a", "y")], {"s": SQRT2, "one": 1.0, "half": 0.5}, "GELU()"),
+        ([node("Sigmoid", "x", "s"), node("Mul", "x s", "y")], {}, "Swish()"),
+        ([node("Mul", "x b", "z"), node("Sigmoid", "z", "s"), node("Mul", "s x", "y")], {"b": 1.5},
+         "Swish(beta=1.5)"),
+        ([node("Softplus", "x", "p"), node("Tanh", "p", "t"), node("Mul", "x t", "y")], {}, "Mish()"),
+        ([node("Exp", "x", "e"), node("Add", "e one", "a"), node("Log", "a", "y")], {"one": 1.0},
+         "Softplus()"),
+        ([node("Abs", "x", "a"), node("Add", "one a", "d"), node("Div", "x d", "y")], {"one": 1.0},
+         "Softsign()"),
+        ([node("Dropout", "x", "y")], {}, "Dropout"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)  # fmt: skip
+def test_decompositions_are_whole_again(nodes, weights, layer):
+    ours = agree(model(nodes, **weights))
+    assert len(ours) <= 1
+    assert repr(ours[0]).startswith(layer) if len(ours) else layer == "Dropout"
+
+
+@pytest.mark.parametrize("opset", range(7, min(NEWEST_OF_RUNTIME, onnx.defs.onnx_opset_version()) + 1))
+def test_every_opset(opset):
+    nodes = [
+        node("Gemm", "x w b", "h"), node("BatchNormalization", "h s b m v", "n"),
+        node("LeakyRelu", "n", "l", alpha=0.1), node("Flatten", "l", "f"), node("Softmax", "f", "y", axis=1),
+    ]  # fmt: skip
+    ours = agree(model(nodes, opset, w=W, b=B, s=B, m=B, v=np.abs(B) + 1))
+    assert names(ours)[:3] == ["Linear", "BatchNorm", "LeakyReLU"]
+
+
+@pytest.mark.parametrize("attributes", [{}, {"transA": 1}, {"transB": 1}, {"transA": 1, "transB": 1}])
+def test_gemm_with_factors(attributes):
+    weight = W.T if "transB" in attributes else W
+    x = X.T if "transA" in attributes else X
+    made = model([node("Gemm", "x w b", "y", alpha=0.5, beta=2.0, **attributes)], w=weight, b=B)
+    del made.graph.input[0].type.tensor_type.shape.dim[:]
+    made.graph.input[0].type.tensor_type.shape.dim.add()
+    made.graph.input[0].type.tensor_type.shape.dim.add()
+    size = np.abs(X) @ np.abs(W) + 2 * np.abs(B)
+    within(tt.from_onnx(made)(x), theirs(made, x)[0], 2 * gamma(6 + 4, np.float32) * size)
+
+
+def test_a_residual_graph():
+    nodes = [node("Gemm", "x w b", "h"), node("Relu", "h", "r"), node("Add", "r x", "y")]
+    made = model(nodes, w=RNG.standard_normal((6, 6)), b=np.zeros(6))
+    ours = tt.from_onnx(made)
+    assert isinstance(ours, tt.Graph)
+    linear = next(each for each in ours.layers if isinstance(each, tt.Linear))
+    before = tt.Sequential(linear, tt.relu)
+    u = np.finfo(np.float32).eps / 2
+    wanted = theirs(made, X)[0]
+    within(ours(X), wanted, 2 * (error_bound(before, X) * (1 + u) + u * np.abs(wanted)))
+
+
+def test_inputs_and_outputs_in_their_order():
+    nodes = [node("Sub", "b a", "d"), node("Neg", "d", "n")]
+    ours = tt.from_onnx(model(nodes, inputs=("a", "b"), outputs=("n", "d", "a")))
+    found = ours(X, 2 * X)
+    for got, wanted in zip(found, (-X, X, X), strict=True):
+        assert np.array_equal(got, wanted)
+
+
+def moved(op, y, sizes, errors, u):
+    """How far y may be off, from its operands' sizes and errors."""
+    if op in ("Add", "Mul"):
+        (a, b), (da, db) = sizes, errors
+        return (da + db if op == "Add" else a * db + b * da + da * db) + u * (np.abs(y) + da + db)
+    return np.maximum.reduce(errors) + (16 * u * np.abs(y) if op == "Tanh" else 0)
+
+
+OPERATIONS = {"Relu": 1, "Add": 2, "Mul": 2, "Tanh": 1, "Max": 2, "Neg": 1}
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 99), st.lists(st.sampled_from(sorted(OPERATIONS)), min_size=1, max_size=8))
+def test_graphs_of_any_shape(seed, operations):
+    """Each operation reads values at random; a bound goes along."""
+    rng = np.random.default_rng(seed)
+    values, nodes = ["x"], []
+    for i, op in enumerate(operations):
+        nodes.append(node(op, " ".join(rng.choice(values, OPERATIONS[op])), f"v{i}"))
+        values.append(f"v{i}")
+    made = model([*nodes, node("Identity", values[-1], "y")], outputs=("y", *values[1:]))
+    wanted = dict(zip(("y", *values[1:]), theirs(made, X), strict=True)) | {"x": X}
+    errors = {"x": np.zeros(X.shape)}
+    for each in nodes:
+        sizes = [np.abs(wanted[name]).astype(float) + errors[name] for name in each.input]
+        name = each.output[0]
+        errors[name] = moved(each.op_type, wanted[name], sizes, [errors[i] for i in each.input], 2.0**-24)
+    ours = tt.from_onnx(model([*nodes, node("Identity", values[-1], "y")]))(X)
+    within(ours, wanted["y"], 2 * errors[values[-1]])
+
+
+def external(tmp_path, location, content=bytes(72)):
+    tensor = TensorProto(
+        name="w", data_type=TensorProto.FLOAT, dims=[6, 3], data_location=TensorProto.EXTERNAL
+    )
+    for key, value in (("location", location), ("offset", "0"), ("length", "72")):
+        tensor.external_data.add(key=key, value=value)
+    made = model([node("MatMul", "x w", "y")], w=W)
+    del made.graph.initializer[:]
+    made.graph.initializer.append(tensor)
+    folder = tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
+    (folder / "m.onnx").write_bytes(made.SerializeToString())
+    return folder
+
+
+def test_weights_in_another_file_only_if_asked(tmp_path):
+    folder = external(tmp_path, "weights.bin")
+    (folder / "weights.bin").write_bytes(np.asarray(W, "<f4").tobytes())
+    with pytest.raises(
+        tt.ModelFormatError, match=r"lies in another file, 'weights\.bin'.*external_data=True"
+    ):
+        tt.load(folder / "m.onnx")
+    ours = tt.from_onnx(folder / "m.onnx", external_data=True)
+    assert np.array_equal(ours[0].weight, W.T.astype(np.float32))
+
+
+def test_no_file_outside_the_folder(tmp_path):
+    (tmp_path / "secret").write_bytes(bytes(72))
+    folder = external(tmp_path, "x")
+    (folder / "real").write_bytes(bytes(72))
+    os.symlink(tmp_path / "secret", folder / "link")
+    os.link(tmp_path / "secret", folder / "hard")
+    os.symlink(tmp_path, folder / "up")
+    os.mkfifo(folder / "pipe")
+    inside = (
+        "link",
+        "hard",
+        "up/secret",
+        "pipe",
+        "nowhere",
+        ".",
+        "",
+        "./real",
+        "a\\..\\real",
+        "C:/real",
+        "real/",
+    )
+    for location in ("../secret", str(tmp_path / "secret"), *inside):
+        external(tmp_path, location)
+        with pytest.raises(tt.ModelFormatError, match="no regular file in the folder of the model"):
+            tt.from_onnx(folder / "m.onnx", external_data=True)
+    external(tmp_path, "real")
+    tt.from_onnx(folder / "m.onnx", external_data=True)
+    (folder / "real").write_bytes(bytes(71))
+    with pytest.raises(tt.ModelFormatError, match="ends at byte 72 of 71"):
+        tt.from_onnx(folder / "m.onnx", external_data=True)
+
+
+def test_what_is_not_computed_is_named():
+    unknown = node("Einsum", "r", "y", equation="ij->ij")
+    made = model([node("Sin", "x", "s"), node("Relu", "s", "r"), unknown])
+    with pytest.raises(tt.UnsupportedOp) as caught:
+        tt.from_onnx(made)
+    for said in ("node 's' (Sin)", "node 'y' (Einsum)", "opset 17", "would have to be made"):
+        assert said in str(caught.value)
+    assert "node 'r'" not in str(caught.value)
+
+
+def test_paths_bytes_and_models(tmp_path):
+    made = model([node("Relu", "x", "y")])
+    path = tmp_path / "m.onnx"
+    path.write_bytes(made.SerializeToString())
+    for each in (made, made.SerializeToString(), path, str(path)):
+        assert names(tt.from_onnx(each)) == ["ReLU"]
+    with pytest.raises(tt.DtypeError, match="expected a path, bytes or a ModelProto"):
+        tt.from_onnx(3)
+    with pytest.raises(FileNotFoundError):
+        tt.from_onnx(tmp_path / "nowhere")
+    with pytest.raises(tt.ModelFormatError):
+        tt.from_onnx(b"none")
