@@ -89,6 +89,7 @@ from tinytensor.operators.activations import (
 )  # fmt: skip
 from tinytensor.sequential import Sequential
 from tinytensor.tensor import Tensor
+from tinytensor.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "CELU", "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Clip",
@@ -99,8 +100,8 @@ __all__ = [
     "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor",
     "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",
     "elu", "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
-    "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load", "load_weights", "log",
-    "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu", "selu", "sigmoid", "silu",
-    "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform",
-    "verify", "where", "zeros",
+    "get_num_threads", "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load",
+    "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu", "selu",
+    "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh",
+    "to_onnx", "to_torch", "uniform", "verify", "where", "zeros",
 ]  # fmt: skip

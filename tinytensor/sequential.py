@@ -9,16 +9,22 @@ from typing import Any, final, overload
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, DtypeError, IndexingError, TinyTensorError, require
-from tinytensor.kernels.boundary import Array, as_operand, index, length
+from tinytensor.errors import ArgumentError, DtypeError, IndexingError
+from tinytensor.kernels.boundary import FLOATS, Array, index
 from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer, refuse_cycle
+from tinytensor.layers.located import run
+from tinytensor.plan import Plan, plan_of
+from tinytensor.predict import predict, predict_batches
+from tinytensor.program import UINT8
 from tinytensor.state_dict import Skipped, load_state_dict, state_dict
+from tinytensor.stretch import KNOWN, AnyStep, known_steps
 from tinytensor.summary import Summary, summarize
 from tinytensor.tensor import Tensor
 
 __all__ = ["Sequential"]
 
+READ_AS_THEY_ARE = (*FLOATS, UINT8)
 Entry = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
 
 
@@ -48,6 +54,8 @@ class Sequential(Layer, MutableSequence[Any]):
     True
     """
 
+    _plan: Plan | None = None
+
     def __init__(self, *layers: Any, **named: Layer):
         self._entries: tuple[Entry, ...] = ()
         self._replace(entries([*layers, named]))
@@ -76,32 +84,83 @@ class Sequential(Layer, MutableSequence[Any]):
             ]
         }
 
-    def predict(self, x: Any, batch_size: int | None = None, progress: bool = False) -> Array:
-        """The outputs for an array of samples, as an array.
+    def __call__(self, x: Any, /, fused: bool = True) -> Any:
+        """The output for a batch; `fused=False` goes layer by layer, which gives the same bits.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Linear(784, 50, seed=0), tt.sigmoid)
+        >>> x = tt.uniform((3, 784), seed=1)
+        >>> bool((model(x) == model(x, fused=False)).all())
+        True
+        """
+        if not fused:
+            return super().__call__(x)
+        if type(x) is not Tensor and not (type(x) is np.ndarray and x.dtype in READ_AS_THEY_ARE):
+            x = Tensor(x)
+        return Tensor._wrap(self._run(x))
+
+    def _run(self, x: Any, threads: int | None = None, out: Array | None = None) -> Array:
+        """The outputs of a batch, through the plan."""
+        return plan_of(self, self._layers).run(x, threads, out)
+
+    def _layers(self) -> list[Layer]:
+        return [layer for _, layer in self._entries]
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        progress: bool = False,
+        threads: int | None = None,
+        out: Array | None = None,
+    ) -> Array:
+        """The outputs for an array of samples, as an array; row i depends on sample i alone.
+
+        The bits of a row depend neither on the batch, nor on threads, nor on how the samples lie in memory.
+        Memory is needed for a few blocks of samples and for the outputs, so x may be a memory map.
 
         Args:
-            x: (n, …), anything array-like.
-            batch_size: how many samples go through the layers at a time; all by default.
+            x: (n, …), anything array-like, or an iterator of batches.
+            batch_size: how many samples go through layers of your own at a time; all by default.
             progress: show a bar on the terminal (extra `cli`).
+            threads: how many work on it; by default as many as `tt.set_num_threads` says.
+            out: where to write the outputs, an array or a memory map of their shape and dtype.
 
         Raises:
-            ArgumentError: batch_size is no integer, or below 1.
-            ShapeError: the samples do not fit the first layer.
+            ArgumentError: batch_size or threads is no positive integer; out is read-only or part of x.
+            ShapeError: the samples do not fit the first layer, or the outputs do not fit `out`.
+            DtypeError: x is not real numbers, or the outputs have another dtype than `out`.
 
         >>> import tinytensor as tt
         >>> tt.Sequential(tt.relu).predict([[1.0, -1.0], [-2.0, 2.0]], batch_size=1)
         array([[1., 0.],
                [0., 2.]], dtype=float32)
         """
-        size = None if batch_size is None else length("predict: batch_size", batch_size)
-        array = x.numpy() if type(x) is Tensor else as_operand(x)
-        if array.ndim < 2 or not len(array):
-            return self(array).numpy()  # type: ignore[no-any-return]
-        size = size or len(array)
-        starts: Iterable[int] = range(0, len(array), size)
-        if progress:
-            starts = require("rich.progress", extra="cli").track(starts, description="predicting")
-        return np.concatenate([self(array[start : start + size]).numpy() for start in starts])
+        # at batch 1 what follows this test would take as long as all layers
+        if type(x) is np.ndarray and batch_size is None and out is None and not progress and threads is None:
+            plan = self._plan
+            y = plan.at_once(x) if plan is not None and plan.count == changes.count else None
+            if y is not None:
+                return y
+        return predict(self._run, x, batch_size, progress, threads, out)
+
+    def predict_batches(
+        self, batches: Any, batch_size: int | None = None, threads: int | None = None
+    ) -> Iterator[Array]:
+        """The outputs of one batch after the other, as each is asked for.
+
+        Args:
+            batches: an iterable of batches, or an array, which is cut into batches of `batch_size` (1000).
+
+        Raises:
+            ArgumentError: batch_size or threads is no positive integer.
+            DtypeError: nothing that batches come out of.
+
+        >>> import tinytensor as tt
+        >>> [y.tolist() for y in tt.Sequential(tt.relu).predict_batches([[[1.0]], [[-1.0]]])]
+        [[[1.0]], [[0.0]]]
+        """
+        return predict_batches(self._run, batches, batch_size, threads)
 
     def outputs(self, x: Any, *which: str | int) -> dict[str | int, Tensor]:
         """What layers inside the model make of x, by name or index; without any named, all of them.
@@ -136,6 +195,9 @@ class Sequential(Layer, MutableSequence[Any]):
                 call = partial(layer._record, prefix=f"{path}.", seen=seen)
             x = seen[path] = run(position, layer, x, call)
         return x
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_plan"}  # it holds addresses
 
     # Parameters
 
@@ -286,6 +348,20 @@ class Sequential(Layer, MutableSequence[Any]):
         return f"Sequential(\n{body})" if body else "Sequential()"
 
 
+def nested_steps(model: Sequential) -> list[AnyStep] | None:
+    """The steps of all layers of a Sequential inside another."""
+    found: list[AnyStep] = []
+    for layer in model:
+        steps = known_steps(layer)
+        if steps is None:
+            return None
+        found += steps
+    return found
+
+
+KNOWN[Sequential] = nested_steps
+
+
 def entry(value: Any) -> Entry:
     """What the caller gives as a layer, or as a pair of name and layer."""
     name, layer = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
@@ -326,23 +402,3 @@ def members(values: Any) -> list[Entry]:
     if not isinstance(values, Iterable):
         raise DtypeError(f"Sequential: expected a list of layers, got {values!r}; did you mean append?")
     return entries([values if isinstance(values, Mapping) else list(values)])
-
-
-def run(position: int, layer: Layer, x: Tensor, call: Callable[[Tensor], Tensor]) -> Tensor:
-    """call(x); an error says at which layer it happened.
-
-    `Sequential[1][0] Linear(in_features=3, out_features=2): expected (batch, 3), got (3, 4)`
-    """
-    try:
-        return call(x)
-    except TinyTensorError as error:
-        said, here = str(error), f"Sequential[{position}]"
-        if isinstance(layer, Sequential) and said.startswith("Sequential["):
-            message = here + said.removeprefix("Sequential")
-        else:
-            message = f"{here} {said}" if said.startswith(repr(layer)) else f"{here} {layer!r}: {said}"
-        error.args = (message,)
-        raise
-    except Exception as error:
-        error.add_note(f"in Sequential[{position}] {layer!r}")
-        raise

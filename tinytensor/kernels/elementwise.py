@@ -20,7 +20,7 @@ from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
 from tinytensor.kernels.boundary import FLOATS, number
 from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.loop import make_loop
-from tinytensor.kernels.microkernel import pointer_to
+from tinytensor.kernels.microkernel import keep, pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
 __all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address"]
@@ -82,6 +82,7 @@ def apply_loop(address: int, x: Any, parameters: Any, y: Any) -> None:
     for i in range(parameters.size):
         given[i] = parameters[i]
     call_loop(address, pointer_to(x, 0), pointer_to(y, 0), x.size, pointer_to(given, 0))
+    keep(given)
 
 
 @cache

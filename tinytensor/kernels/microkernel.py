@@ -12,6 +12,7 @@ Source: Van Zee and van de Geijn, BLIS: a framework for rapidly instantiating BL
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from llvmlite import ir
@@ -22,7 +23,24 @@ from numba.types import CPointer, intp, void
 
 from tinytensor.kernels.cpu import vectors
 
-__all__ = ["copy_two_vectors", "full_width", "make_tiles", "pointer_to", "stride_of", "transpose"]
+__all__ = [
+    "I32",
+    "I64",
+    "Memory",
+    "accumulate",
+    "advance",
+    "copy_two_vectors",
+    "full_width",
+    "keep",
+    "lane_count",
+    "make_tiles",
+    "pointer_to",
+    "splat",
+    "stride_of",
+    "transpose",
+    "vector_type",
+    "without_sign",
+]
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 
@@ -78,46 +96,67 @@ class Memory:
         self.builder.store(value, self.address(base, offset), align=self.alignment)
 
 
+def accumulate(
+    builder: ir.IRBuilder,
+    start: list[ir.Value],
+    rows: int,
+    count: ir.Value,
+    terms: Callable[[ir.Value], tuple[list[ir.Value], Callable[[int], ir.Value]]],
+) -> list[ir.Value]:
+    """start + Σ over 0 ≤ i < count, in registers; `count` is at least 1.
+
+    `terms(i)` gives the vectors of lanes, and the address of the scalar of each row.
+    """
+    fma = fma_function(builder, start[0].type)
+    before, loop = builder.block, builder.append_basic_block("k")
+    done = builder.append_basic_block("tile_done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    i = builder.phi(I64)
+    i.add_incoming(ir.Constant(I64, 0), before)
+    accumulators = [builder.phi(each.type) for each in start]
+    lanes, scalar_at = terms(i)
+    updated = []
+    for row in range(rows):
+        # each broadcast right before its use: LLVM keeps this order, and 14 at once would spill
+        scalar = splat(builder, builder.load(scalar_at(row)), start[0].type)
+        for column, each in enumerate(lanes):
+            updated.append(builder.call(fma, [each, scalar, accumulators[row * len(lanes) + column]]))
+    following = builder.add(i, ir.Constant(I64, 1))
+    i.add_incoming(following, loop)
+    for accumulator, first, new in zip(accumulators, start, updated, strict=True):
+        accumulator.add_incoming(first, before)
+        accumulator.add_incoming(new, loop)
+    builder.cbranch(builder.icmp_signed("<", following, count), loop, done)
+    builder.position_at_end(done)
+    return updated
+
+
+def advance(builder: ir.IRBuilder, base: ir.Value, stride: ir.Value | int, index: ir.Value | int) -> ir.Value:
+    """The address of base[stride · index]."""
+    factors = [each if isinstance(each, ir.Value) else ir.Constant(I64, each) for each in (stride, index)]
+    return builder.gep(base, [builder.mul(*factors)])
+
+
 def emit_tile(builder: ir.IRBuilder, memory: Memory, rows: int, vectors_: int, operands: list[Any]) -> None:
     """One tile: accumulators from `init`, a loop over k, accumulators to `out`."""
     lanes, lanes_stride, scalars, row_stride, k_stride, k_count, init, init_stride, out, out_stride, count = (
         operands
     )
-    vector, width = memory.vector, memory.vector.count
-    fma = fma_function(builder, vector)
-
-    def at(base: ir.Value, stride: ir.Value, index: ir.Value | int) -> ir.Value:
-        factor = index if isinstance(index, ir.Value) else ir.Constant(I64, index)
-        return builder.gep(base, [builder.mul(stride, factor)])
-
+    width = memory.vector.count
+    at = partial(advance, builder)
     # The last vector ends where the lanes end, so it overlaps the one before it. Both compute the same bits
     # there, and nothing is stored before everything is loaded. (A masked load costs 9 cycles on Zen 1.)
     offsets = [*range(0, (vectors_ - 1) * width, width), builder.sub(count, ir.Constant(I64, width))]
     tile = [(row, column) for row in range(rows) for column in range(vectors_)]
     start = [memory.load(at(init, init_stride, row), offsets[column]) for row, column in tile]
 
-    before, loop = builder.block, builder.append_basic_block("k")
-    done = builder.append_basic_block("tile_done")
-    builder.branch(loop)
-    builder.position_at_end(loop)
-    k = builder.phi(I64)
-    k.add_incoming(ir.Constant(I64, 0), before)
-    accumulators = [builder.phi(vector) for _ in tile]
-    lanes_row, scalars_column = at(lanes, lanes_stride, k), at(scalars, k_stride, k)
-    loaded = [memory.load(lanes_row, offset) for offset in offsets]
-    updated = []
-    for row in range(rows):
-        # each broadcast right before its use: LLVM keeps this order, and 14 at once would spill
-        scalar = splat(builder, builder.load(at(scalars_column, row_stride, row)), vector)
-        for column, each in enumerate(loaded):
-            updated.append(builder.call(fma, [each, scalar, accumulators[row * vectors_ + column]]))
-    following = builder.add(k, ir.Constant(I64, 1))
-    k.add_incoming(following, loop)
-    for accumulator, first, new in zip(accumulators, start, updated, strict=True):
-        accumulator.add_incoming(first, before)
-        accumulator.add_incoming(new, loop)
-    builder.cbranch(builder.icmp_signed("<", following, k_count), loop, done)
-    builder.position_at_end(done)
+    def terms(k: ir.Value) -> tuple[list[ir.Value], Callable[[int], ir.Value]]:
+        lanes_row, scalars_column = at(lanes, lanes_stride, k), at(scalars, k_stride, k)
+        loaded = [memory.load(lanes_row, offset) for offset in offsets]
+        return loaded, lambda row: at(scalars_column, row_stride, row)
+
+    updated = accumulate(builder, start, rows, k_count, terms)
     for (row, column), new in zip(tile, updated, strict=True):
         memory.store(without_sign(builder, new), at(out, out_stride, row), offsets[column])
 
@@ -243,3 +282,9 @@ def pointer_to(typing_context: Any, items: Any, index: Any) -> Any:
         return builder.gep(base, [values[1]])
 
     return CPointer(items.dtype)(items, intp), generate
+
+
+@intrinsic
+def keep(typing_context: Any, items: Any) -> Any:
+    """Do nothing with an array that pointers point into: Numba frees one after its last use."""
+    return void(items), lambda context, builder, signature, values: context.get_dummy_value()

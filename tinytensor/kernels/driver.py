@@ -1,0 +1,247 @@
+"""The driver: samples through all steps of a program, one block after the other.
+
+A block stays in the caches from the first step to the last. Few samples go through in rows, more in panels
+(see `dense`); every number is computed by the same operations in the same order either way.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import float32, float64, int32, uint8
+from numba.extending import intrinsic
+from numba.types import Array, CPointer, boolean, int64, intp, void
+
+from tinytensor.kernels._jit import kernel, strided, subroutine
+from tinytensor.kernels.address import at, integers_at
+from tinytensor.kernels.call import call_address
+from tinytensor.kernels.dense import (
+    ROWS,
+    call_linear_panels,
+    call_linear_rows,
+    list_all,
+    list_room,
+    padded,
+    to_panels,
+)
+from tinytensor.kernels.elementwise import call_loop
+from tinytensor.kernels.listed import LINE, PANEL
+from tinytensor.kernels.microkernel import full_width, keep, pointer_to, stride_of
+from tinytensor.kernels.packing import aligned, pack_lanes
+from tinytensor.kernels.softmax import softmax_lanes, softmax_row
+from tinytensor.kernels.table import (
+    COLUMNS,
+    ENTER_LINEAR,
+    FEATURES,
+    FEW,
+    INPUTS,
+    KIND,
+    LINEAR,
+    LINEAR_PANELS,
+    LINEAR_ROWS,
+    LOG_SOFTMAX,
+    LOOP,
+    MAP,
+    OFFSET,
+    OUTPUTS,
+    PANELS,
+    PARAMETERS,
+    RESCALE,
+    RESULTS,
+    SCALE,
+    SOFTMAX_PANELS,
+    SOFTMAX_ROWS,
+    STAGE_OFFSET,
+    STAGE_SCALE,
+    STEPS,
+    WIDEST_STAGE,
+)
+
+__all__ = ["run_program", "softmax_panels", "softmax_rows"]
+
+FLOATS = (float32, float64)
+TABLE, LIST = CPointer(int64), CPointer(int32)
+
+
+@kernel("softmax_panels", *[void(p, intp, intp, boolean, p) for p in map(CPointer, FLOATS)])
+def softmax_panels(x: Any, classes: int, panels: int, log: bool, work: Any) -> None:
+    """In place, of every lane."""
+    lanes = PANEL * full_width(x)
+    for panel in range(panels):
+        softmax_lanes(pointer_to(x, panel * classes * lanes), lanes, classes, lanes, log, work,
+                      pointer_to(work, lanes))  # fmt: skip
+
+
+@kernel("softmax_rows", *[void(p, intp, intp, boolean, p) for p in map(CPointer, FLOATS)])
+def softmax_rows(x: Any, classes: int, rows: int, log: bool, work: Any) -> None:
+    """In place, of every row."""
+    stride = padded(classes, full_width(x))
+    for row in range(rows):
+        sample = pointer_to(x, row * stride)
+        softmax_row(sample, classes, log, sample, work)
+
+
+@intrinsic
+def call_softmax(
+    typing_context: Any, address: Any, x: Any, classes: Any, count: Any, log: Any, work: Any
+) -> Any:
+    """One of the two at its address."""
+    return call_address(x, intp, intp, boolean, x)
+
+
+@intrinsic
+def call_enter_linear(
+    typing_context: Any, address: Any, program: Any, step: Any, x: Any, x_stride: Any, order: Any, work: Any,
+    y: Any, rows: Any, ahead: Any, lines: Any,
+) -> Any:  # fmt: skip
+    """`enter_linear` at its address."""
+    return call_address(TABLE, TABLE, y, intp, LIST, y, y, intp, y, intp)
+
+
+@subroutine
+def stage(program: Any, x: Any, first: int, rows: int, y: Any) -> None:
+    """Rows of the source in the program's dtype, rescaled: product, then sum, as the layer does it."""
+    features = program[FEATURES]
+    scale, offset = at(program[STAGE_SCALE], y), at(program[STAGE_OFFSET], y)
+    for row in range(rows):
+        source = pointer_to(x, (first + row) * stride_of(x, 0))
+        target = pointer_to(y, row * features)
+        for k in range(features):
+            target[k] = source[k]  # converts: Numba multiplies uint8 and float32 as float64
+            target[k] = target[k] * scale[k] + offset[k]
+
+
+@subroutine
+def fill_padding(x: Any, features: int, stride: int, rows: int) -> None:
+    """Let the padding of a row repeat its first number, so that no function sees a number that is none's."""
+    for row in range(rows):
+        for k in range(features, stride):
+            x[row * stride + k] = x[row * stride]
+
+
+@subroutine
+def step_in_place(program: Any, step: Any, x: Any, count: int, in_rows: bool, work: Any) -> None:
+    """Any step but a linear one; `count` are rows or panels."""
+    features, kind, width = step[INPUTS], step[KIND], full_width(x)
+    stride = padded(features, width)
+    if kind == MAP:
+        if in_rows:
+            fill_padding(x, features, stride, count)
+        size = count * (stride if in_rows else PANEL * width * features)
+        call_loop(step[LOOP], x, x, size, at(step[PARAMETERS], x))
+    elif kind == RESCALE:
+        scale, offset = at(step[SCALE], x), at(step[OFFSET], x)
+        if in_rows:
+            for row in range(count):
+                sample = pointer_to(x, row * stride)
+                for k in range(features):
+                    sample[k] = sample[k] * scale[k] + offset[k]
+        else:
+            for panel in range(count):
+                for k in range(features):
+                    lanes = pointer_to(x, (panel * features + k) * PANEL * width)
+                    for lane in range(PANEL * width):
+                        lanes[lane] = lanes[lane] * scale[k] + offset[k]
+    else:
+        call_softmax(program[SOFTMAX_ROWS] if in_rows else program[SOFTMAX_PANELS], x, features, count,
+                     kind == LOG_SOFTMAX, work)  # fmt: skip
+
+
+@subroutine
+def through_rows(program: Any, steps: Any, x: Any, x_stride: int, rows: int, order: Any, work: Any,
+                 other: Any, y: Any, y_stride: int) -> None:  # fmt: skip
+    """Few samples, in rows."""
+    width = full_width(x)
+    here, stride = x, x_stride
+    if steps[KIND] != LINEAR:
+        here, stride = work, padded(program[FEATURES], width)
+        for row in range(rows):
+            for k in range(program[FEATURES]):
+                here[row * stride + k] = x[row * x_stride + k]
+        work, other = other, work
+    for i in range(program[STEPS]):
+        step = pointer_to(steps, i * COLUMNS)
+        if step[KIND] == LINEAR:
+            call_linear_rows(program[LINEAR_ROWS], step, here, stride, order, work, rows, here, 1)
+            here, stride = work, padded(step[OUTPUTS], width)
+            work, other = other, work
+        else:
+            step_in_place(program, step, here, rows, True, work)
+    for row in range(rows):
+        for k in range(program[RESULTS]):
+            y[row * y_stride + k] = here[row * stride + k]
+
+
+@subroutine
+def through_panels(program: Any, steps: Any, x: Any, x_stride: int, rows: int, order: Any, work: Any,
+                   other: Any, y: Any, y_stride: int, ahead: Any, lines: int) -> None:  # fmt: skip
+    """Many samples, in panels; the next ones begin at `ahead`."""
+    width = full_width(x)
+    lanes = PANEL * width
+    panels = -(-rows // lanes)
+    here, free = other, work
+    first = 0
+    if steps[KIND] == LINEAR:
+        call_enter_linear(program[ENTER_LINEAR], program, steps, x, x_stride, order, free, here, rows, ahead,
+                          lines)  # fmt: skip
+        first = 1
+    else:
+        to_panels(x, x_stride, program[FEATURES], rows, here)
+    for i in range(first, program[STEPS]):
+        step = pointer_to(steps, i * COLUMNS)
+        if step[KIND] == LINEAR:
+            list_all(step[INPUTS], order)
+            call_linear_panels(program[LINEAR_PANELS], step, here, order, 0, free, panels, here, 1)
+            here, free = free, here
+        else:
+            step_in_place(program, step, here, panels, False, free)
+    results = program[RESULTS]
+    for top in range(0, rows, lanes):
+        pack_lanes(pointer_to(here, top * results), 1, lanes, min(lanes, rows - top), results, width,
+                   pointer_to(y, top * y_stride), y_stride)  # fmt: skip
+
+
+SIGNATURES = [
+    void(intp, strided(source, 2), Array(target, 2, "A"), intp, intp)
+    for source, target in ((float32, float32), (float64, float64), (uint8, float32))
+]
+
+
+@kernel("run_program", *SIGNATURES)
+def run_program(table_at: int, x: Any, y: Any, start: int, stop: int) -> None:
+    """Samples start … stop - 1 of x, (samples, features), into the same rows of y, (samples, results)."""
+    program = integers_at(table_at)
+    steps = pointer_to(program, COLUMNS)
+    width = full_width(y)
+    lanes = PANEL * width
+    features, widest, few = program[FEATURES], padded(program[WIDEST_STAGE], width), program[FEW]
+    staged = program[STAGE_SCALE] != 0
+    most = min(program[PANELS] * lanes, -(-(stop - start) // lanes) * lanes)  # samples of a block
+    if stop - start <= few:
+        most = stop - start
+    size = most * widest
+    room = aligned(2 * size + (most * features if staged else 0), y)
+    lists = np.empty((most // ROWS + 2) * list_room(program[WIDEST_STAGE]), np.int32)
+    order, work, other = pointer_to(lists, 0), pointer_to(room, 0), pointer_to(room, size)
+    x_stride, y_stride = stride_of(x, 0), stride_of(y, 0)
+    first = start
+    while first < stop:
+        left = stop - first
+        in_rows = left <= few
+        taken = left if in_rows or left < lanes else min(left // lanes * lanes, most)
+        if staged:
+            source, stride = pointer_to(room, 2 * size), features
+            stage(program, x, first, taken, source)
+        else:
+            source, stride = at(x.ctypes.data + first * x_stride * x.itemsize, y), x_stride
+        target = pointer_to(y, first * y_stride)
+        if in_rows:
+            through_rows(program, steps, source, stride, taken, order, work, other, target, y_stride)
+        else:
+            here = x.ctypes.data + first * x_stride * x.itemsize
+            lines = min(most, left - taken) * x_stride * x.itemsize // LINE
+            ahead = at(here + taken * x_stride * x.itemsize if lines > 0 else here, y)
+            through_panels(program, steps, source, stride, taken, order, work, other, target, y_stride,
+                           ahead, max(lines, 1))  # fmt: skip
+        first += taken
+    keep(lists)
+    keep(room)
