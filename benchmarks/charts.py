@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.case import Result
-from benchmarks.figures import OURS, by_case, fastest, ratio
+from benchmarks.figures import OURS, Ratio, by_case, fastest, ratio
 from benchmarks.networks import INPUTS
 from benchmarks.peers import PEERS
 from benchmarks.record import Run
@@ -16,6 +16,7 @@ from tinytensor.errors import require
 __all__ = ["draw"]
 
 INK, GREY, GRID = "#1f2328", "#656d76", "#e4e8ec"
+KINDS = {"digits": "#d62728", "uint8": "#e8833a", "dense": "#4d77b3"}
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
     "axes.edgecolor": GREY, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
@@ -36,7 +37,7 @@ def plain(axis: Any) -> None:
     """Numbers on a logarithmic axis as people write them: 10k, not 10⁴; few between the decades."""
     ticker = require("matplotlib.ticker", "bench")
     low, high = axis.get_view_interval()
-    steps = (1, 2, 5) if high / low < 300 else (1,)
+    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 8 else (1, 2, 5) if high / low < 300 else (1,)
     axis.set_major_locator(ticker.LogLocator(subs=steps))
     axis.set_minor_locator(ticker.NullLocator())
     axis.set_major_formatter(ticker.EngFormatter(sep=""))
@@ -80,39 +81,43 @@ def throughput(run: Run, plt: Any) -> tuple[Any, str] | None:
 
 def ratios(run: Run, plt: Any) -> tuple[Any, str] | None:
     """How many times as fast as each case's fastest other peer we are, with the middle half of the rounds."""
-    bars = []
-    for peers in by_case(mnist(run, 1)).values():
-        best = fastest(peers)
-        if best and OURS in peers:
-            settings = peers[OURS].settings
-            name = f"{network(peers[OURS])}, {settings['input']}, batch {settings['rows']:,}"
-            bars.append((name, best, ratio(peers[OURS].values, peers[best].values)))
-    if not bars:
+    points: dict[tuple[str, int, str], list[tuple[int, Ratio]]] = {}
+    for peers in by_case([r for r in run.results if r.suite == "mnist" and not r.failed]).values():
+        best, ours = fastest(peers), peers.get(OURS)
+        if best and ours:
+            line = network(ours), ours.threads, ours.settings["input"]
+            points.setdefault(line, []).append(
+                (ours.settings["rows"], ratio(ours.values, peers[best].values))
+            )
+    networks = list(dict.fromkeys(name for name, *_ in points))
+    if not networks:
         return None
-    figure, ax = plt.subplots(figsize=(8.6, 1.4 + 0.27 * len(bars)))
-    ax.set_xscale("log", base=2)
-    for y, (_, best, r) in enumerate(reversed(bars)):
-        colour = PEERS[best].colour if best in PEERS else GREY
-        ax.barh(y, r.median - 1, left=1, height=0.66, color=colour, alpha=0.9)
-        ax.plot([r.low, r.high], [y, y], color=INK, lw=1.2, zorder=6)
-        end = max(r.high, 1)
-        ax.annotate(f"{r.median:.2f}×", (end, y), (5, 0), textcoords="offset points", va="center", size=8.5)
-    ax.set_yticks(range(len(bars)), [name for name, *_ in reversed(bars)], size=8.5)
-    ax.axvline(1, color=INK, lw=1)
-    ax.set(xlabel="times as fast as the fastest other peer (right of 1: tinytensor is faster)")
-    ax.set_xlim(min(0.5, *(r.low for *_, r in bars)) / 1.1, max(2.0, *(r.high for *_, r in bars)) * 1.25)
-    ax.xaxis.set_major_formatter(lambda value, position: f"{value:g}×")
-    ax.margins(y=0.01)
-    ax.grid(axis="y", visible=False)
-    handles = [
-        plt.Rectangle((0, 0), 1, 1, color=PEERS[b].colour) for b in dict.fromkeys(b for _, b, _ in bars)
-    ]
-    ax.legend(handles, dict.fromkeys(b for _, b, _ in bars), title="fastest other peer", frameon=False,
-              loc="lower right", fontsize=8.5, title_fontsize=8.5)  # fmt: skip
-    ax.set_title("tinytensor against the fastest other peer of each case, one thread")
-    figure.tight_layout()
-    kinds = "; ".join(f"{kind}: {meaning}" for kind, meaning in INPUTS.items())
-    return figure, f"Ratios with the middle half of their rounds ({kinds})."
+    figure, axes = plt.subplots(
+        1, len(networks), figsize=(1.5 + 4.2 * len(networks), 4.4), squeeze=False, sharey=True
+    )
+    for (name, threads, kind), found in points.items():
+        ax = axes[0][networks.index(name)]
+        x, y = [rows for rows, _ in found], np.array([r.median for _, r in found])
+        ends = np.array([[r.median - r.low for _, r in found], [r.high - r.median for _, r in found]])
+        marker, line = ("o", "-") if threads == 1 else ("s", "--")
+        label = f"{INPUTS[kind]}, {threads} thread{'s' * (threads > 1)}"
+        ax.errorbar(x, y, ends, color=KINDS[kind], fmt=marker + line, ms=5, lw=1.8, capsize=2, label=label)
+    for ax, name in zip(axes[0], networks, strict=True):
+        ax.axhline(1, color=INK, lw=1.2)
+        ax.set(xscale="log", yscale="log", title=name, xlabel="rows at once")
+        plain(ax.xaxis)
+    axis = axes[0][0].yaxis
+    plain(axis)
+    axis.set_major_formatter(lambda value, position: f"{value:g}×")
+    axes[0][0].set_ylabel("times as fast as the fastest other peer")
+    handles = {label: h for ax in axes[0] for h, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles, ncols=3, loc="lower center", frameon=False)
+    figure.suptitle("tinytensor against the fastest other peer", x=0.01, ha="left", weight="bold", size=13)
+    figure.tight_layout(rect=(0, 0.12, 1, 1))
+    return (
+        figure,
+        "Above 1 tinytensor is faster; bars are the middle half of the rounds. Both axes logarithmic.",
+    )
 
 
 def roofline(run: Run, plt: Any) -> tuple[Any, str] | None:
@@ -123,9 +128,10 @@ def roofline(run: Run, plt: Any) -> tuple[Any, str] | None:
     figure, ax = plt.subplots(figsize=(8.6, 5))
     peak, speed = roof["peak_gflops"], roof["copy_gb_per_second"]
     x = np.geomspace(0.3, 600, 200)
+    top = max([peak, *(r.facts["flop"] / r.median / 1e9 for r in found)])
     ax.plot(x, np.minimum(peak, speed * x), color=INK, lw=2)
     ax.annotate(f"{peak:.0f} GFLOP/s, measured", (600, peak), (0, 6), textcoords="offset points", ha="right")
-    ax.annotate(f"{speed:.0f} GB/s", (0.34, speed * 0.34), (0, 12), textcoords="offset points", rotation=35)
+    ax.annotate(f"{speed:.0f} GB/s", (1, speed), (8, -12), textcoords="offset points")
     for peer in dict.fromkeys(r.peer for r in found):
         for kind, marker in (("digits", "o"), ("dense", "s")):
             mine = [r for r in found if r.peer == peer and r.settings["input"] == kind]
@@ -136,7 +142,7 @@ def roofline(run: Run, plt: Any) -> tuple[Any, str] | None:
                 colour, front = style(peer)["color"], style(peer)["zorder"]
                 ax.scatter(*zip(*points, strict=True), size, colour, marker=marker, label=label, zorder=front,
                            edgecolors="white", linewidths=0.6)  # fmt: skip
-    ax.set(xscale="log", yscale="log", ylim=(0.3, 2.2 * peak), ylabel="GFLOP/s",
+    ax.set(xscale="log", yscale="log", ylim=(0.3, 2 * top), ylabel="GFLOP/s",
            xlabel="floating-point operations for each byte that must be moved")  # fmt: skip
     plain(ax.xaxis), plain(ax.yaxis)
     ax.legend(frameon=False, fontsize=8.5, loc="lower right")
