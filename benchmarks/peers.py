@@ -42,7 +42,7 @@ def our_model(network: Network, raw: bool) -> tt.Sequential:
 
 def tinytensor(network: Network, x: Array, threads: int) -> Call:
     made = our_model(network, x.dtype == np.uint8)
-    return lambda: made.predict(x)
+    return lambda: made.predict(x, threads=threads)
 
 
 def scaled(x: Array) -> Array:
