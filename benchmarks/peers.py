@@ -41,8 +41,9 @@ def our_model(network: Network, raw: bool) -> tt.Sequential:
 
 
 def tinytensor(network: Network, x: Array, threads: int) -> Call:
+    tt.set_num_threads(threads)
     made = our_model(network, x.dtype == np.uint8)
-    return lambda: made.predict(x, threads=threads)
+    return lambda: made.predict(x)
 
 
 def scaled(x: Array) -> Array:
