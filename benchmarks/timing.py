@@ -25,9 +25,14 @@ def elapsed(call: Call, count: int) -> float:
 
 
 def enough(call: Call, at_least: float) -> tuple[int, int]:
-    """How many calls make a slice, and how many slices take so many seconds."""
+    """How many calls make a slice, and how many slices take so many seconds.
+
+    The first calls are not like the others: libraries load, compile and allocate in them.
+    """
+    for _ in range(3):
+        call()
     count = 1
-    while (took := elapsed(call, count)) < at_least / 2:
+    while (took := min(elapsed(call, count), elapsed(call, count))) < at_least / 2:
         count = min(10 * count, max(2 * count, math.ceil(count * at_least / max(took, 1e-9))))
     one = took / count
     count = max(1, math.ceil(at_least / SLICES / one))
