@@ -10,7 +10,7 @@ from benchmarks.case import Call, Case, Prepared
 
 __all__ = ["measure", "prepare", "seconds_per_call"]
 
-SLICES = 4  # of a round; the fastest counts, as what interrupts a slice is never the peer's doing
+SLICES = 8  # of a round; the fastest counts, as what interrupts a slice is never the peer's doing
 
 ready: list[tuple[Prepared, int, int]] = []  # the work, calls a slice, slices a round
 
