@@ -17,7 +17,7 @@ __all__ = ["main"]
 
 # Each is a module of tinytensor.commands with a first line that says what it does, `add_arguments(parser)`
 # and `run(args)`. It leaves its heavy imports to `run`, so that --help is quick.
-COMMANDS = ("bench", "convert", "inspect", "mnist")
+COMMANDS = ("bench", "convert", "inspect", "mnist", "warmup", "doctor")
 
 MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # as shells count: 128 + the signal's number
 

@@ -90,6 +90,7 @@ from tinytensor.operators.activations import (
 from tinytensor.sequential import Sequential
 from tinytensor.tensor import Tensor
 from tinytensor.threads import get_num_threads, set_num_threads
+from tinytensor.warm import warmup
 
 __all__ = [
     "CELU", "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Clip",
@@ -103,5 +104,5 @@ __all__ = [
     "get_num_threads", "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load",
     "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu", "selu",
     "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh",
-    "to_onnx", "to_torch", "uniform", "verify", "where", "zeros",
+    "to_onnx", "to_torch", "uniform", "verify", "warmup", "where", "zeros",
 ]  # fmt: skip

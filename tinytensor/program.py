@@ -71,12 +71,12 @@ class Program:
         self.lanes = PANEL * self.width
         which = FLOATS.index(dtype)
         self.table = np.zeros((1 + len(steps), table.COLUMNS), np.int64)
-        rescaled = len(steps) > 1 and isinstance(steps[0], Rescale)
+        self.rescales = len(steps) > 1 and isinstance(steps[0], Rescale)  # while samples are read
         for row, step, inputs, outputs in zip(self.table[1:], steps, stages[:-1], stages[1:], strict=True):
             row[table.INPUTS], row[table.OUTPUTS] = inputs, outputs
             PACK[type(step)](self, row, step)
         head = self.table[0]
-        if rescaled:
+        if self.rescales:
             head[[table.STAGE_SCALE, table.STAGE_OFFSET]] = self.table[1, [table.SCALE, table.OFFSET]]
             self.table = np.delete(self.table, 1, axis=0)
             head, steps = self.table[0], steps[1:]
@@ -138,14 +138,24 @@ class Program:
     @cached_property
     def of_bytes(self) -> "Program":
         """The same steps for samples of uint8."""
-        other = object.__new__(Program)
-        other.__dict__.update(self.__dict__)
-        other.table = self.table.copy()
+        other = self.twin()
         if not other.table[0, table.STAGE_SCALE]:
-            other.kept = list(self.kept)
             other.table[0, table.STAGE_SCALE] = other.store(np.ones(self.features))
             other.table[0, table.STAGE_OFFSET] = other.store(np.zeros(self.features))
         other.run, other.source = run_program.entry_point(run_program.declared[2]), UINT8
+        return other
+
+    def timed(self) -> tuple["Program", Array]:
+        """The same steps, and where they add up the ticks that reading, each step and writing take."""
+        other, ticks = self.twin(), np.zeros(int(self.table[0, table.STEPS]) + 2, np.int64)
+        other.table[0, table.TICKS] = other.keep(ticks).ctypes.data
+        return other, ticks
+
+    def twin(self) -> "Program":
+        """The same steps in a table of its own."""
+        other = object.__new__(Program)
+        other.__dict__.update((name, value) for name, value in vars(self).items() if name != "of_bytes")
+        other.table, other.kept = self.table.copy(), list(self.kept)
         other.table_at = other.table.ctypes.data
         return other
 

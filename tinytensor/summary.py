@@ -10,6 +10,7 @@ from tinytensor.creation import zeros
 from tinytensor.errors import TinyTensorError
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.linear import Linear
+from tinytensor.text import text_table
 
 if TYPE_CHECKING:
     from tinytensor.sequential import Sequential
@@ -52,16 +53,7 @@ class Summary:
             shape = "?" if row.shape is None else ", ".join(["batch", *map(str, row.shape)])
             cells.append((row.name, row.layer, f"({shape})", f"{row.parameters:,}", f"{row.bytes:,}"))
         cells.append(("total", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(
-                cell.rjust(width) if column > 2 else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in cells
-        ]
-        rule = "─" * max(map(len, lines))
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return text_table(cells, texts=3)
 
     __repr__ = __str__
 

@@ -12,8 +12,9 @@ from numba.extending import intrinsic
 from numba.types import Array, CPointer, boolean, int64, intp, void
 
 from tinytensor.kernels._jit import kernel, strided, subroutine
-from tinytensor.kernels.address import at, integers_at
+from tinytensor.kernels.address import at, convert, integers_at
 from tinytensor.kernels.call import call_address
+from tinytensor.kernels.clock import read_clock
 from tinytensor.kernels.dense import (
     ROWS,
     call_linear_panels,
@@ -53,6 +54,7 @@ from tinytensor.kernels.table import (
     STAGE_OFFSET,
     STAGE_SCALE,
     STEPS,
+    TICKS,
     WIDEST_STAGE,
 )
 
@@ -106,8 +108,18 @@ def stage(program: Any, x: Any, first: int, rows: int, y: Any) -> None:
         source = pointer_to(x, (first + row) * stride_of(x, 0))
         target = pointer_to(y, row * features)
         for k in range(features):
-            target[k] = source[k]  # converts: Numba multiplies uint8 and float32 as float64
-            target[k] = target[k] * scale[k] + offset[k]
+            target[k] = convert(source[k], target) * scale[k] + offset[k]
+
+
+@subroutine
+def note(program: Any, place: int, before: int) -> int:
+    """Add the time since `before` to a place of the program's ticks, if it has any; the time now."""
+    if program[TICKS] == 0:
+        return 0
+    now = read_clock()
+    ticks = integers_at(program[TICKS])
+    ticks[place] += now - before
+    return now  # type: ignore[no-any-return]
 
 
 @subroutine
@@ -148,7 +160,7 @@ def step_in_place(program: Any, step: Any, x: Any, count: int, in_rows: bool, wo
 
 @subroutine
 def through_rows(program: Any, steps: Any, x: Any, x_stride: int, rows: int, order: Any, work: Any,
-                 other: Any, y: Any, y_stride: int) -> None:  # fmt: skip
+                 other: Any, y: Any, y_stride: int, now: int) -> None:  # fmt: skip
     """Few samples, in rows."""
     width = full_width(x)
     here, stride = x, x_stride
@@ -158,6 +170,7 @@ def through_rows(program: Any, steps: Any, x: Any, x_stride: int, rows: int, ord
             for k in range(program[FEATURES]):
                 here[row * stride + k] = x[row * x_stride + k]
         work, other = other, work
+    now = note(program, 0, now)
     for i in range(program[STEPS]):
         step = pointer_to(steps, i * COLUMNS)
         if step[KIND] == LINEAR:
@@ -166,14 +179,16 @@ def through_rows(program: Any, steps: Any, x: Any, x_stride: int, rows: int, ord
             work, other = other, work
         else:
             step_in_place(program, step, here, rows, True, work)
+        now = note(program, 1 + i, now)
     for row in range(rows):
         for k in range(program[RESULTS]):
             y[row * y_stride + k] = here[row * stride + k]
+    note(program, 1 + program[STEPS], now)
 
 
 @subroutine
 def through_panels(program: Any, steps: Any, x: Any, x_stride: int, rows: int, order: Any, work: Any,
-                   other: Any, y: Any, y_stride: int, ahead: Any, lines: int) -> None:  # fmt: skip
+                   other: Any, y: Any, y_stride: int, ahead: Any, lines: int, now: int) -> None:  # fmt: skip
     """Many samples, in panels; the next ones begin at `ahead`."""
     width = full_width(x)
     lanes = PANEL * width
@@ -181,11 +196,13 @@ def through_panels(program: Any, steps: Any, x: Any, x_stride: int, rows: int, o
     here, free = other, work
     first = 0
     if steps[KIND] == LINEAR:
+        now = note(program, 0, now)
         call_enter_linear(program[ENTER_LINEAR], program, steps, x, x_stride, order, free, here, rows, ahead,
                           lines)  # fmt: skip
         first = 1
     else:
         to_panels(x, x_stride, program[FEATURES], rows, here)
+    now = note(program, first, now)
     for i in range(first, program[STEPS]):
         step = pointer_to(steps, i * COLUMNS)
         if step[KIND] == LINEAR:
@@ -194,10 +211,12 @@ def through_panels(program: Any, steps: Any, x: Any, x_stride: int, rows: int, o
             here, free = free, here
         else:
             step_in_place(program, step, here, panels, False, free)
+        now = note(program, 1 + i, now)
     results = program[RESULTS]
     for top in range(0, rows, lanes):
         pack_lanes(pointer_to(here, top * results), 1, lanes, min(lanes, rows - top), results, width,
                    pointer_to(y, top * y_stride), y_stride)  # fmt: skip
+    note(program, 1 + program[STEPS], now)
 
 
 SIGNATURES = [
@@ -225,6 +244,7 @@ def run_program(table_at: int, x: Any, y: Any, start: int, stop: int) -> None:
     x_stride, y_stride = stride_of(x, 0), stride_of(y, 0)
     first = start
     while first < stop:
+        now = read_clock() if program[TICKS] != 0 else 0
         left = stop - first
         in_rows = left <= few
         taken = left if in_rows or left < lanes else min(left // lanes * lanes, most)
@@ -235,13 +255,13 @@ def run_program(table_at: int, x: Any, y: Any, start: int, stop: int) -> None:
             source, stride = at(x.ctypes.data + first * x_stride * x.itemsize, y), x_stride
         target = pointer_to(y, first * y_stride)
         if in_rows:
-            through_rows(program, steps, source, stride, taken, order, work, other, target, y_stride)
+            through_rows(program, steps, source, stride, taken, order, work, other, target, y_stride, now)
         else:
             here = x.ctypes.data + first * x_stride * x.itemsize
             lines = min(most, left - taken) * x_stride * x.itemsize // LINE
             ahead = at(here + taken * x_stride * x.itemsize if lines > 0 else here, y)
             through_panels(program, steps, source, stride, taken, order, work, other, target, y_stride,
-                           ahead, max(lines, 1))  # fmt: skip
+                           ahead, max(lines, 1), now)  # fmt: skip
         first += taken
     keep(lists)
     keep(room)

@@ -1,0 +1,97 @@
+"""Say what tinytensor found on this machine, and whether it works.
+
+CPU, tile shapes, cache, threads, versions; then a network through every path, and the speed of one thread.
+"""
+
+import argparse
+import platform
+
+import numpy as np
+
+from tinytensor.errors import TinyTensorError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the report; a failed self-test is an error."""
+    for name, value in (machine() | cache() | speed()).items():
+        print(f"{name:<14}{value}")
+    self_test()
+    print(f"{'self-test':<14}passed: the same bits on every path, within the bound of float64's answer")
+
+
+def machine() -> dict[str, str]:
+    """What is known without running anything."""
+    import llvmlite
+    import numba
+
+    import tinytensor as tt
+    from tinytensor.kernels.cpu import features, vectors
+    from tinytensor.kernels.listed import PANEL, TALLEST
+    from tinytensor.threads import VARIABLE, available_cpus
+
+    found = vectors()
+    shown = [name for name in ("avx512f", "avx2", "fma", "neon", "sve") if name in features()]
+    width = found.width(4)
+    return {
+        "tinytensor": tt.__version__,
+        "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
+        "libraries": f"NumPy {np.__version__}, Numba {numba.__version__}, llvmlite {llvmlite.__version__}",
+        "CPU": f"{found.name}: {found.registers} registers of {found.bytes} bytes ({', '.join(shown)})",
+        "tiles": f"{TALLEST} outputs × {PANEL * width} samples in float32, half as many in float64",
+        "threads": f"{tt.get_num_threads()} of {available_cpus()} CPUs; tt.set_num_threads or ${VARIABLE}",
+    }
+
+
+def cache() -> dict[str, str]:
+    """Where compiled kernels are kept, and how many are there."""
+    from numba.core.registry import cpu_target
+
+    from tinytensor.kernels._cache import kernel_folder
+    from tinytensor.warm import declared
+
+    codegen = cpu_target.target_context.codegen()
+    jobs = declared()
+    there = sum(kernel._cache.path(signature, codegen).exists() for kernel, signature in jobs)
+    return {"cache": f"{there} of {len(jobs)} kernels in {kernel_folder()}"}
+
+
+def speed() -> dict[str, str]:
+    """The micro-kernel against what the CPU can do."""
+    from tinytensor.kernels.peak import measure
+
+    peak, tile = measure()
+    return {"speed": f"{tile:.0f} of {peak:.0f} GFLOP/s, {tile / peak:.0%} of this CPU's peak on one thread"}
+
+
+def self_test() -> None:
+    """A network in rows and in panels, with zeros and without, on one thread and on two.
+
+    Raises:
+        TinyTensorError: an answer differs.
+    """
+    import tinytensor as tt
+
+    model = tt.Sequential(
+        tt.Linear(300, 50, seed=0), tt.sigmoid, tt.Linear(50, 30, seed=1), tt.relu, tt.Linear(30, 10, seed=2),
+        tt.softmax,
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    for zeros in (0.0, 0.8):
+        x = rng.standard_normal((3000, 300), np.float32) * (rng.random((3000, 300)) >= zeros)
+        expected = model(tt.Tensor(x), fused=False).numpy()
+        for threads in (1, 2):
+            refuse("fused", np.array_equal(model.predict(x, threads=threads), expected))
+        refuse("five of the samples", np.array_equal(model.predict(x[:5]), expected[:5]))
+        refuse("float64", np.abs(expected - model.predict(x.astype(np.float64))).max() < 1e-5)
+
+
+def refuse(path: str, agrees: bool) -> None:
+    """Raise unless two paths agree."""
+    if not agrees:
+        raise TinyTensorError(f"self-test: {path} and layer by layer differ; please report it")
