@@ -7,8 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from tests.io.crafted_archives import npz, pickles
-from tests.io.crafted_onnx import onnx
+from tests.io.crafted_archives import archives, arrays, pickles
 
 HUGE = 1 << 40
 
@@ -17,11 +16,13 @@ def files(folder):
     """For each format its files; `folder` holds things that some of them point to."""
     (folder / "secret").write_bytes(bytes(64))
     found = {
-        "safetensors": itertools.chain(safetensors(), configurations()),
-        "npz": npz(),
+        "safetensors": itertools.chain(tensors(), headers(), numbers(), structures()),
+        "npz": itertools.chain(arrays(), archives()),
         "pickle": pickles(),
     }
     if find_spec("onnx"):
+        from tests.io.crafted_onnx import onnx
+
         found["onnx"] = onnx(folder)
     return found
 
@@ -38,10 +39,12 @@ def tensor(shape, offsets, dtype="F32"):
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
-def safetensors():
-    good = {"0.weight": tensor([2, 2], [0, 16])}
+GOOD = {"0.weight": tensor([2, 2], [0, 16])}
+
+
+def tensors():
     for length in (0, 1, 1 << 20, 1 << 32, 1 << 62, (1 << 64) - 1):
-        yield headed(good, length=length)
+        yield headed(GOOD, length=length)
     shapes = (
         [HUGE, HUGE],
         [1 << 62, 4],
@@ -77,9 +80,12 @@ def safetensors():
     yield headed({"a": tensor([2, 2], [0, 16]), "b": tensor([2, 2], [0, 16])})
     yield headed({"a": tensor([2], [0, 8]), "b": tensor([3], [4, 16])})
     yield headed({"a": tensor([1], [0, 4]), "b": tensor([1], [12, 16])})
+
+
+def headers():
     yield headed(b'{"a": %s, "a": %s}' % ((json.dumps(tensor([4], [0, 16])).encode(),) * 2))
-    yield headed(b" " + json.dumps(good).encode())
-    yield headed(json.dumps(good).encode() + b" " * 64)
+    yield headed(b" " + json.dumps(GOOD).encode())
+    yield headed(json.dumps(GOOD).encode() + b" " * 64)
     for text in (
         b"",
         b"{",
@@ -100,7 +106,7 @@ def safetensors():
         {"tinytensor.format": "1"},
         {"tinytensor.config": "[" * 10_000},
     ):
-        yield headed({"__metadata__": metadata, **good})
+        yield headed({"__metadata__": metadata, **GOOD})
     for name in (
         "",
         ".",
@@ -141,8 +147,10 @@ def chain(*layers):
     return layer("Sequential", layers=named)
 
 
-def configurations():
-    one = {"0.weight": np.ones((2, 2), np.float32)}
+ONE = {"0.weight": np.ones((2, 2), np.float32)}
+
+
+def numbers():
     for cls in (
         "os.system",
         "eval",
@@ -170,8 +178,8 @@ def configurations():
         yield described(config)
     for n in (HUGE, -1, 0, 1.5, "2", None, True, [2], 1 << 70):
         yield described(chain(layer("Linear", in_features=n, out_features=2, bias=False)))
-        yield described(chain(layer("Linear", in_features=n, out_features=2, bias=False)), one)
-        yield described(chain(layer("Linear", in_features=2, out_features=2, bias=n)), one)
+        yield described(chain(layer("Linear", in_features=n, out_features=2, bias=False)), ONE)
+        yield described(chain(layer("Linear", in_features=2, out_features=2, bias=n)), ONE)
         yield described(chain(layer("Reshape", shape=[n])))
         yield described(chain(layer("Dropout", p=n)))
         yield described(chain(layer("Softmax", axis=n)))
@@ -179,17 +187,20 @@ def configurations():
         yield described(chain(layer("Rescale", scale=n)))
         yield described(chain(layer("Operator", operation=n)))
         yield described(chain(layer("Sequential", layers=n)))
+
+
+def structures():
     yield described(
         chain(
             layer("Linear", in_features=2, out_features=2, bias=False, seed=1, initializer="zeros"),
         ),
-        one,
+        ONE,
     )
     yield described(
         chain(
             layer("Linear", in_features=2, out_features=2, bias=False, dtype="O"),
         ),
-        one,
+        ONE,
     )
     yield described(chain(layer("ReLU", x=1)))
     yield described(chain(layer("GELU", approximate="evil")))

@@ -36,9 +36,10 @@ def bomb(names, size):
     return buffer.getvalue()
 
 
-def npz():
-    good = array_file(header())
-    name = "0.weight.npy"
+NAME = "0.weight.npy"
+
+
+def arrays():
     for shape in (
         (HUGE, HUGE),
         (-2, -2),
@@ -52,7 +53,7 @@ def npz():
         None,
         (1 << 62, 4),
     ):
-        yield archive([(name, array_file(header(shape=shape)))])
+        yield archive([(NAME, array_file(header(shape=shape)))])
     for descr in (
         "O",
         "|O",
@@ -70,27 +71,31 @@ def npz():
         "<f4,<f4",
         ("<f4", (2,)),
     ):
-        yield archive([(name, array_file(header(descr)))])
+        yield archive([(NAME, array_file(header(descr)))])
     for text in (
         "", "{", "()" * 4000, "(" * 9000, "__import__('os').abort()\n", "{'descr': '<f4'}\n",
         "[" * 5000 + "\n", "-" * 9000 + "1", "9" * 9900, "\x00" * 100,
         "{'descr': '<f4', 'fortran_order': 3, 'shape': (2, 2)}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), 'x': 1}",
     ):  # fmt: skip
-        yield archive([(name, array_file(text))])
+        yield archive([(NAME, array_file(text))])
     for version in (b"\x00\x00", b"\x02\x00", b"\x03\x00", b"\x09\x09"):
-        yield archive([(name, array_file(header(), version=version))])
-    yield archive([(name, array_file(header(), data=bytes(15)))])
-    yield archive([(name, array_file(header(), data=bytes(17)))])
-    yield archive([(name, good), ("evil.py", b"raise SystemExit")])
-    yield bomb([name], 1 << 27)
+        yield archive([(NAME, array_file(header(), version=version))])
+    yield archive([(NAME, array_file(header(), data=bytes(15)))])
+    yield archive([(NAME, array_file(header(), data=bytes(17)))])
+
+
+def archives():
+    good = array_file(header())
+    yield archive([(NAME, good), ("evil.py", b"raise SystemExit")])
+    yield bomb([NAME], 1 << 27)
     yield bomb([f"{i}.weight.npy" for i in range(8)], 1 << 24)
     yield archive([(f"{i}.npy", b"") for i in range(20_000)])
     yield archive([("../" * 20 + "etc/x.npy", good), ("/etc/x.npy", good)])
     yield archive(
-        [("tinytensor.config.npy", array_file(header("|u1", shape=(16,)), b'{"class": "ReLU"')), (name, good)]
+        [("tinytensor.config.npy", array_file(header("|u1", shape=(16,)), b'{"class": "ReLU"')), (NAME, good)]
     )
-    content = bytearray(archive([(name, good)]))
+    content = bytearray(archive([(NAME, good)]))
     directory = content.index(b"PK\x01\x02")
     for at, value in (
         (20, 1 << 31),

@@ -1,6 +1,112 @@
-"""ONNX models that lie, point to other files, go round in circles or grow."""
+"""ONNX models that lie, point to other files, go round in circles or grow; importing this imports onnx."""
+
+import itertools
+
+from onnx import TensorProto, helper
 
 HUGE = 1 << 40
+FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
+GOOD = bytes(16)
+
+
+def onnx(folder):
+    """All of them, as bytes; `folder` has a file `secret`, and gets a link."""
+    if not (folder / "link").exists():
+        (folder / "link").symlink_to("/etc/hostname")
+    made = itertools.chain(tensors(), elsewhere(folder), wirings(), attributes(), growing())
+    return itertools.chain((each.SerializeToString() for each in made), wires())
+
+
+def model(nodes, weights=(), opset=17, inputs=("x",), outputs=("y",)):
+    graph = helper.make_graph(
+        nodes, "g", [helper.make_tensor_value_info(name, FLOAT, [None, 2]) for name in inputs],
+        [helper.make_tensor_value_info(name, FLOAT, None) for name in outputs], list(weights),
+    )  # fmt: skip
+    return helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", opset)])
+
+
+def weight(**fields):
+    tensor = TensorProto(name="w", data_type=FLOAT, dims=[2, 2])
+    for name, value in fields.items():
+        if isinstance(value, list):
+            del getattr(tensor, name)[:]
+            getattr(tensor, name).extend(value)
+        else:
+            setattr(tensor, name, value)
+    return tensor
+
+
+def node(op, inputs, outputs, **given):
+    return helper.make_node(op, inputs.split(), outputs.split(), **given)
+
+
+USE = [node("MatMul", "x w", "y")]
+
+
+def tensors():
+    for dims in ([HUGE, HUGE], [-1, 4], [1 << 62, 4], [0, HUGE], [5], [], [1] * 100, [2, 2, 1 << 30]):
+        yield model(USE, [weight(dims=dims, raw_data=GOOD)])
+        yield model(USE, [weight(dims=dims)])
+    for kind in (0, 8, 14, 16, 17, 99, 1 << 30):
+        yield model(USE, [weight(data_type=kind, raw_data=GOOD)])
+    yield model(USE, [weight(raw_data=GOOD, float_data=[1.0] * 4)])
+    yield model(USE, [weight(float_data=[1.0] * 3)])
+    yield model(USE, [weight(int32_data=[1] * 4)])
+    yield model(USE, [weight(raw_data=GOOD), weight(raw_data=GOOD)])
+
+
+def elsewhere(folder):
+    absolute = ["/etc/hostname", str(folder / "secret"), "file:///etc/hostname"]
+    for location in ["secret", "../secret", "link", ".", "", "a\0b", "~", *absolute]:
+        tensor = weight(data_location=TensorProto.EXTERNAL)
+        for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+            tensor.external_data.add(key=key, value=value)
+        yield model(USE, [tensor])
+
+
+def wirings():
+    yield model([node("Relu", "y", "y")])
+    yield model([node("Add", "x z", "y"), node("Add", "y x", "z")])
+    yield model([node("Relu", "x", "y"), node("Tanh", "x", "y")])
+    yield model([], outputs=("x",))
+    yield model([], outputs=())
+    yield model([node("Relu", "x", "y")], inputs=())
+    yield model([node("Relu", "x", "y")], inputs=("x", "x"))
+    yield model([node("Relu", "", "y")])
+    yield model([node("Relu", "x x x", "y z")])
+    yield model([node("Gemm", "x", "y")])
+
+
+def attributes():
+    for opset in (0, 1, 6, 999, HUGE):
+        yield model([node("Relu", "x", "y")], opset=opset)
+    for op, given in (
+        ("LeakyRelu", {"alpha": "x"}), ("Softmax", {"axis": HUGE}), ("Softmax", {"axis": 1.5}),
+        ("Flatten", {"axis": -99}), ("Concat", {}), ("Transpose", {"perm": [0, 0]}),
+        ("Transpose", {"perm": [HUGE]}), ("Cast", {"to": 99}), ("Cast", {}), ("Relu", {"evil": 1}),
+        ("Gemm", {"alpha": [1.0]}), ("Constant", {}), ("Constant", {"value_float": 1.0, "value_int": 1}),
+        ("ReduceSum", {"axes": [7]}), ("Gelu", {"approximate": "evil"}), ("Elu", {"alpha": float("nan")}),
+        ("Squeeze", {"axes": [1 << 62]}),
+    ):  # fmt: skip
+        yield model([node(op, "" if op == "Constant" else "x", "y", **given)])
+    yield model([node("Evil", "x", "y", domain="com.example")])
+
+
+def growing():
+    """What takes much to compute is not to be computed on the way in."""
+    shape = TensorProto(name="s", data_type=INT64, dims=[2], int64_data=[HUGE, HUGE])
+    for op in ("Reshape", "Expand", "Tile"):
+        yield model([node(op, "x s", "y")], [shape])
+    yield model([node("ConstantOfShape", "s", "y")], [shape])
+    yield model([node("Gather", "w s", "y")], [shape, weight(raw_data=GOOD)])
+    names = ["w", *(f"c{i}" for i in range(60))]
+    doubling = [node("Concat", f"{a} {a}", b, axis=0) for a, b in itertools.pairwise(names)]
+    yield model([*doubling, node("MatMul", f"x {names[-1]}", "y")], [weight(raw_data=GOOD)])
+    zero = TensorProto(name="zero", data_type=INT64, dims=[1], int64_data=[0])
+    outer = [node("Unsqueeze", "w zero", "u"), node("Mul", "w u", "y")]
+    yield model(outer, [weight(raw_data=GOOD), zero])
+    chain = [node("Identity", f"v{i}" if i else "x", f"v{i + 1}") for i in range(3000)]
+    yield model([*chain, node("Relu", "v3000", "y")])
 
 
 def field(number, content):
@@ -12,111 +118,12 @@ def field(number, content):
     return bytes([number << 3 | 2, *length, size]) + content
 
 
-def onnx(folder):
-    from onnx import TensorProto, helper
-
-    F = TensorProto.FLOAT
-
-    def model(nodes, weights=(), opset=17, inputs=None, outputs=("y",)):
-        names = inputs if inputs is not None else ["x"]
-        graph = helper.make_graph(
-            nodes, "g", [helper.make_tensor_value_info(name, F, [None, 2]) for name in names],
-            [helper.make_tensor_value_info(name, F, None) for name in outputs], list(weights),
-        )  # fmt: skip
-        return helper.make_model(graph, ir_version=9, opset_imports=[helper.make_opsetid("", opset)])
-
-    def weight(**fields):
-        tensor = TensorProto(name="w", data_type=F, dims=[2, 2])
-        for name, value in fields.items():
-            if isinstance(value, list):
-                del getattr(tensor, name)[:]
-                getattr(tensor, name).extend(value)
-            else:
-                setattr(tensor, name, value)
-        return tensor
-
-    use = [helper.make_node("MatMul", ["x", "w"], ["y"])]
-    good = bytes(16)
-    for dims in ([HUGE, HUGE], [-1, 4], [1 << 62, 4], [0, HUGE], [5], [], [1] * 100, [2, 2, 1 << 30]):
-        yield model(use, [weight(dims=dims, raw_data=good)]).SerializeToString()
-        yield model(use, [weight(dims=dims)]).SerializeToString()
-    for kind in (0, 8, 14, 16, 17, 99, 1 << 30):
-        yield model(use, [weight(data_type=kind, raw_data=good)]).SerializeToString()
-    yield model(use, [weight(raw_data=good, float_data=[1.0] * 4)]).SerializeToString()
-    yield model(use, [weight(float_data=[1.0] * 3)]).SerializeToString()
-    yield model(use, [weight(int32_data=[1] * 4)]).SerializeToString()
-    yield model(use, [weight(raw_data=good), weight(raw_data=good)]).SerializeToString()
-    link = folder / "link"
-    if not link.exists():
-        link.symlink_to("/etc/hostname")
-    for location in (
-        "secret",
-        "/etc/hostname",
-        "../secret",
-        str(folder / "secret"),
-        "link",
-        ".",
-        "",
-        "a\0b",
-        "file:///etc/hostname",
-        "~",
-    ):
-        tensor = weight(data_location=TensorProto.EXTERNAL)
-        for key, value in (("location", location), ("offset", "0"), ("length", "16")):
-            tensor.external_data.add(key=key, value=value)
-        yield model(use, [tensor]).SerializeToString()
-    yield model([helper.make_node("Relu", ["y"], ["y"])]).SerializeToString()
-    yield model(
-        [helper.make_node("Add", ["x", "z"], ["y"]), helper.make_node("Add", ["y", "x"], ["z"])]
-    ).SerializeToString()
-    yield model(
-        [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Tanh", ["x"], ["y"])]
-    ).SerializeToString()
-    yield model([], outputs=("x",)).SerializeToString()
-    yield model([], outputs=()).SerializeToString()
-    yield model([helper.make_node("Relu", ["x"], ["y"])], inputs=[]).SerializeToString()
-    yield model([helper.make_node("Relu", ["x"], ["y"])], inputs=["x", "x"]).SerializeToString()
-    yield model([helper.make_node("Relu", [], ["y"])]).SerializeToString()
-    yield model([helper.make_node("Relu", ["x", "x", "x"], ["y", "z"])]).SerializeToString()
-    yield model([helper.make_node("Gemm", ["x"], ["y"])]).SerializeToString()
-    for opset in (0, 1, 6, 999, 1 << 40):
-        yield model([helper.make_node("Relu", ["x"], ["y"])], opset=opset).SerializeToString()
-    for name, attributes in (
-        ("LeakyRelu", {"alpha": "x"}), ("Softmax", {"axis": 1 << 40}), ("Softmax", {"axis": 1.5}),
-        ("Flatten", {"axis": -99}), ("Concat", {}), ("Transpose", {"perm": [0, 0]}),
-        ("Transpose", {"perm": [1 << 40]}), ("Cast", {"to": 99}), ("Cast", {}), ("Relu", {"evil": 1}),
-        ("Gemm", {"alpha": [1.0]}), ("Constant", {}), ("Constant", {"value_float": 1.0, "value_int": 1}),
-        ("ReduceSum", {"axes": [7]}), ("Gelu", {"approximate": "evil"}), ("Elu", {"alpha": float("nan")}),
-        ("Squeeze", {"axes": [1 << 62]}),
-    ):  # fmt: skip
-        yield model(
-            [helper.make_node(name, [] if name == "Constant" else ["x"], ["y"], **attributes)]
-        ).SerializeToString()
-    yield model([helper.make_node("Evil", ["x"], ["y"], domain="com.example")]).SerializeToString()
-    shape = TensorProto(name="s", data_type=TensorProto.INT64, dims=[2], int64_data=[HUGE, HUGE])
-    for op in ("Reshape", "Expand", "Tile"):
-        yield model([helper.make_node(op, ["x", "s"], ["y"])], [shape]).SerializeToString()
-    yield model([helper.make_node("ConstantOfShape", ["s"], ["y"])], [shape]).SerializeToString()
-    yield model(
-        [helper.make_node("Gather", ["w", "s"], ["y"])], [shape, weight(raw_data=good)]
-    ).SerializeToString()
-    doubling, last = [], "w"
-    for i in range(60):  # folding constants must not follow
-        doubling.append(helper.make_node("Concat", [last, last], [f"c{i}"], axis=0))
-        last = f"c{i}"
-    yield model(
-        [*doubling, helper.make_node("MatMul", ["x", last], ["y"])], [weight(raw_data=good)]
-    ).SerializeToString()
-    outer = helper.make_node("Unsqueeze", ["w", "s1"], ["u"]), helper.make_node("Mul", ["w", "u"], ["y"])
-    ones = TensorProto(name="s1", data_type=TensorProto.INT64, dims=[1], int64_data=[0])
-    yield model(list(outer), [weight(raw_data=good), ones]).SerializeToString()
+def wires():
     for depth in (20, 60, 2000):
         graph = b""
         for _ in range(depth):  # a graph in the attribute of a node in a graph
             graph = field(1, field(4, b"If") + field(5, field(1, b"then_branch") + field(6, graph)))
         yield b"\x08\x09" + field(7, graph) + field(8, b"\x10\x11")
-    chain = [helper.make_node("Identity", ["x" if i == 0 else f"v{i}"], [f"v{i + 1}"]) for i in range(3000)]
-    yield model([*chain, helper.make_node("Relu", ["v3000"], ["y"])]).SerializeToString()
     yield b"\x08\x09" + b"\x3a\x80\x80\x80\x80\x08" + bytes(64)
     yield b"\x08\x09" + b"\x3a\x02\x0a\x00" * 200_000
     yield b"\x08\x09\x3a" + b"\xff" * 12

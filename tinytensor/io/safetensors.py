@@ -11,7 +11,7 @@ import math
 import os
 import zlib
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from tinytensor.kernels.boundary import Array
 
 __all__ = ["Header", "checksum", "crc_of_text", "parse_json", "read_data", "read_header", "write"]
 
+CHUNK = 2 << 20  # bytes that are read while the checksum of those before is computed
 HEADER_LIMIT = 2 << 20  # parsed JSON takes up to 24 times its bytes: 50 MB
 
 DTYPES = {
@@ -141,14 +142,19 @@ def read_data(
     """
     size = max((each.end for each in header.entries.values()), default=0)
     buffer = np.empty(size, np.uint8)
-    sums: dict[str, Future[int]] = {}
+    sums = {name: preamble(name, each.dtype, each.shape) for name, each in header.entries.items()}
+
+    def add(name: str, content: memoryview) -> None:
+        sums[name] = zlib.crc32(content, sums[name])
+
     with ThreadPoolExecutor(max_workers=1) as pool:  # a checksum takes as long as the reading
         for name, each in sorted(header.entries.items(), key=lambda item: item[1].begin):
-            content = buffer[each.begin : each.end].data
-            if file.readinto(content) != len(content):
-                raise ModelFormatError(f"{name!r:.80}: the file ends within its data")
-            if checksums:
-                sums[name] = pool.submit(zlib.crc32, content, preamble(name, each.dtype, each.shape))
+            for begin in range(each.begin, each.end, CHUNK):
+                content = buffer[begin : min(begin + CHUNK, each.end)].data
+                if file.readinto(content) != len(content):
+                    raise ModelFormatError(f"{name!r:.80}: the file ends within its data")
+                if checksums:
+                    pool.submit(add, name, content)
             if each.dtype == bool and (buffer[each.begin : each.end] > 1).any():
                 raise ModelFormatError(f"{name!r:.80}: expected bytes 0 and 1 as bools")
     buffer.flags.writeable = False
@@ -156,7 +162,7 @@ def read_data(
         name: widened(buffer[each.begin : each.end].view(each.dtype), each.kind).reshape(each.shape)
         for name, each in header.entries.items()
     }
-    return tensors, {name: each.result() for name, each in sums.items()}
+    return tensors, sums if checksums else {}
 
 
 def widened(array: Array, kind: str) -> Array:
