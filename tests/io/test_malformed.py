@@ -33,6 +33,55 @@ def test_ten_thousand_malformed_files(tmp_path, capsys):
     assert found["grown"] <= 64 << 20
 
 
+LOAD = """
+import sys
+from pathlib import Path
+import tinytensor as tt
+
+def kilobytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+small, large = sys.argv[1:]
+tt.load(small)
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+before = kilobytes("VmRSS")
+tt.load(large)
+print((kilobytes("VmHWM") - before) << 10)
+"""
+
+
+def of_torch(model, path):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    values = {"weight": torch.from_numpy(np.array(model[0].weight))}
+    torch.save(values, path)
+
+
+WRITERS = {
+    "safetensors": lambda model, path: model.save(path),
+    "npz": lambda model, path: model.save(path),
+    "onnx": lambda model, path: model.save(path),
+    "pt": of_torch,
+}
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks are those of Linux")
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_a_large_file_takes_at_most_twice_its_size(tmp_path, suffix):
+    if suffix == "onnx":
+        pytest.importorskip("onnx")
+    paths = []
+    for size in (2, 5120):  # 100 MB, of which the allowance of 64 MB is no excuse for a third copy
+        paths.append(tmp_path / f"{size}.{suffix}")
+        weight = np.ones((size, size), np.float32)
+        WRITERS[suffix](tt.Sequential(tt.Linear.of(weight)), paths[-1])
+    environment = os.environ | {"MALLOC_ARENA_MAX": "1"}
+    command = [sys.executable, "-c", LOAD, *paths]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) <= 2 * paths[-1].stat().st_size + (16 << 20)
+
+
 class Canary:
     """A pickle that makes a folder, if anybody runs it."""
 

@@ -73,11 +73,13 @@ def imported(module: Any, nn: Any, where: str) -> Layer:
 
 
 def array(tensor: Any) -> Array | None:
-    """A copy of a tensor's values, of halves as float32."""
+    """A read-only copy of a tensor's values, of halves as float32."""
     if tensor is None:
         return None
     detached = tensor.detach().cpu()
-    return np.array((detached if detached.element_size() > 2 else detached.float()).numpy())
+    values = np.array((detached if detached.element_size() > 2 else detached.float()).numpy())
+    values.flags.writeable = False  # else a layer would copy it once more
+    return values
 
 
 def ones(tensor: Any, like: Any) -> Array:
