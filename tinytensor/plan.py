@@ -43,7 +43,7 @@ class Plan:
         tensor = type(x) is Tensor
         array: Any = x._array if tensor else x  # type: ignore[union-attr]
         if out is None:
-            y = self.at_once(array)
+            y = self.at_once(array, threads)
             if y is not None:
                 return y
         threads = threads or get_num_threads()
@@ -51,18 +51,20 @@ class Plan:
             here = out if part is self.parts[-1] else None
             found = None if part.stretch is None else part.stretch.run(array, tensor, threads, here)
             if part.stretch is not None and found is not None and len(self.parts) == 1:
-                self.remember(part.stretch)
+                self.remember(part.stretch, array.dtype)
             array = layer_by_layer(part.layers, array, tensor) if found is None else found
             tensor = True
         return array  # type: ignore[no-any-return]
 
-    def at_once(self, array: Array) -> Array | None:
-        """The outputs of few samples by the shortest way, if this plan and they allow it."""
+    def at_once(self, array: Array, threads: int | None) -> Array | None:
+        """The outputs on this thread by the shortest way, if this plan and the samples allow it."""
         program = self.ready.get(array.dtype)
         if program is None:
             return None
         shape, flags = array.shape, array.flags
-        if len(shape) != 2 or shape[1] != program.features or shape[0] > program.alone:
+        if len(shape) != 2 or shape[1] != program.features:
+            return None
+        if shape[0] > program.alone and (threads or get_num_threads()) != 1:
             return None
         if not (flags.c_contiguous and flags.aligned):
             return None
@@ -70,11 +72,12 @@ class Plan:
         program.run(program.table_at, array, y, 0, shape[0])
         return y
 
-    def remember(self, stretch: Stretch) -> None:
-        """Note the programs that do it all, by the dtype of the samples that they read where they are."""
+    def remember(self, stretch: Stretch, dtype: np.dtype[Any]) -> None:
+        """Note the program that does it all for samples of this dtype, if one does and reads them itself."""
         for programs in stretch.programs.values():
-            if len(programs) == 1:
-                self.ready |= {each.source: each for each in programs[0].variants}
+            program = programs[0].reader(dtype)
+            if len(programs) == 1 and program.source == dtype:
+                self.ready[dtype] = program
 
 
 def layer_by_layer(layers: Iterable[Located], array: Array, tensor: bool) -> Array:

@@ -10,7 +10,7 @@ from tinytensor.kernels import table
 from tinytensor.kernels.boundary import FLOATS, Array, as_array, number
 from tinytensor.kernels.call import address_of
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.dense import enter_linear, linear_panels, linear_rows
+from tinytensor.kernels.dense import linear_panels, linear_rows
 from tinytensor.kernels.driver import run_program, softmax_panels, softmax_rows
 from tinytensor.kernels.elementwise import loop_address
 from tinytensor.kernels.listed import MOST_VECTORS, PANEL, TALLEST
@@ -78,6 +78,7 @@ class Program:
         head = self.table[0]
         if self.rescales:
             head[[table.STAGE_SCALE, table.STAGE_OFFSET]] = self.table[1, [table.SCALE, table.OFFSET]]
+            head[table.STAGE_UNIFORM] = all(isinstance(each, float) for each in steps[0])
             self.table = np.delete(self.table, 1, axis=0)
             head, steps = self.table[0], steps[1:]
         weights = [step.weight for step in steps if isinstance(step, Linear)]
@@ -87,8 +88,7 @@ class Program:
         head[table.FEW] = self.few(weights)
         for column, each in (
             (table.LINEAR_ROWS, linear_rows), (table.LINEAR_PANELS, linear_panels),
-            (table.ENTER_LINEAR, enter_linear), (table.SOFTMAX_ROWS, softmax_rows),
-            (table.SOFTMAX_PANELS, softmax_panels),
+            (table.SOFTMAX_ROWS, softmax_rows), (table.SOFTMAX_PANELS, softmax_panels),
         ):  # fmt: skip
             head[column] = address_of(each, each.declared[which])
         self.run, self.table_at = run_program.entry_point(run_program.declared[which]), self.table.ctypes.data
@@ -109,7 +109,7 @@ class Program:
 
     def apply(self, x: Array, y: Array, threads: int) -> None:
         """Write the outputs for samples of any shape and dtype into y, (samples, results)."""
-        program = self.of_bytes if x.dtype == UINT8 and self.dtype == FLOATS[0] else self
+        program = self.reader(x.dtype)
         if x.ndim != 2 and x.flags.c_contiguous:
             x = x.reshape(len(y), self.features)
         if x.ndim == 2 and program.reads(x):
@@ -130,10 +130,9 @@ class Program:
         else:
             spread(lambda start, stop: run(table_at, x, y, start, stop), rows, self.share, threads)
 
-    @property
-    def variants(self) -> list["Program"]:
-        """For each dtype of samples that the driver reads, the program that does."""
-        return [self, self.of_bytes] if self.dtype == FLOATS[0] else [self]
+    def reader(self, dtype: np.dtype[Any]) -> "Program":
+        """The program for samples of that dtype: this, or its twin for bytes."""
+        return self.of_bytes if dtype == UINT8 and self.dtype == FLOATS[0] else self
 
     @cached_property
     def of_bytes(self) -> "Program":
@@ -142,6 +141,7 @@ class Program:
         if not other.table[0, table.STAGE_SCALE]:
             other.table[0, table.STAGE_SCALE] = other.store(np.ones(self.features))
             other.table[0, table.STAGE_OFFSET] = other.store(np.zeros(self.features))
+            other.table[0, table.STAGE_UNIFORM] = True
         other.run, other.source = run_program.entry_point(run_program.declared[2]), UINT8
         return other
 

@@ -138,9 +138,10 @@ class Sequential(Layer, MutableSequence[Any]):
                [0., 2.]], dtype=float32)
         """
         # at batch 1 what follows this test would take as long as all layers
-        if type(x) is np.ndarray and batch_size is None and out is None and not progress and threads is None:
+        plain = type(x) is np.ndarray and batch_size is None and out is None and not progress
+        if plain and (threads is None or (threads == 1 and type(threads) is int)):
             plan = self._plan
-            y = plan.at_once(x) if plan is not None and plan.count == changes.count else None
+            y = plan.at_once(x, threads) if plan is not None and plan.count == changes.count else None
             if y is not None:
                 return y
         return predict(self._run, x, batch_size, progress, threads, out)

@@ -24,15 +24,30 @@ from tinytensor.kernels.listed import (
     PANEL,
     TALLEST,
     WIDEST,
+    half_width,
     list_nonzero,
     output_tile,
     sample_tile,
 )
 from tinytensor.kernels.microkernel import full_width, pointer_to
 from tinytensor.kernels.packing import pack_lanes
-from tinytensor.kernels.table import BIAS, INPUTS, LINEAR_PANELS, LINEAR_ROWS, OUTPUTS, PAGES, SKIPS, TILES
+from tinytensor.kernels.table import BIAS, INPUTS, OUTPUTS, PAGES, SKIPS, TILES
 
-__all__ = ["enter_linear", "linear_panels", "linear_rows", "list_room", "padded", "to_panels"]
+__all__ = [
+    "ROWS",
+    "call_linear_panels",
+    "call_linear_rows",
+    "elements_of_line",
+    "linear_panels",
+    "linear_rows",
+    "list_all",
+    "list_inputs",
+    "list_room",
+    "list_shared",
+    "padded",
+    "pays_in_rows",
+    "to_panels",
+]
 
 VECTOR_BYTES = vectors().bytes
 ROWS = 4  # samples that share a list
@@ -117,7 +132,7 @@ def linear_rows(
     step: Any, x: Any, x_stride: int, order: Any, y: Any, rows: int, ahead: Any, lines: int
 ) -> None:
     """Rows → rows; `order` has room for a list for each tile's rows."""
-    width, inputs, outputs = full_width(y), step[INPUTS], step[OUTPUTS]
+    width, half, inputs, outputs = full_width(y), half_width(y), step[INPUTS], step[OUTPUTS]
     room, y_stride, per_line = list_room(inputs), padded(outputs, width), elements_of_line(y)
     row = place = asked = 0
     while row < rows:
@@ -128,22 +143,21 @@ def linear_rows(
             list_all(inputs, pointer_to(order, place))
         row, place = row + together, place + room
     for left in range(0, y_stride, MOST_VECTORS * width):
-        vectors = min(MOST_VECTORS, (y_stride - left) // width)
-        page = pointer_to(at(step[PAGES], y), left * inputs)
-        bias = pointer_to(at(step[BIAS], y), left)
+        most = MOST_VECTORS * width
+        page_lanes, lanes = min(most, y_stride - left), min(most, outputs - left)
+        page, bias = pointer_to(at(step[PAGES], y), left * inputs), pointer_to(at(step[BIAS], y), left)
         row = place = 0
         while row < rows:
             together = rows_together(rows - row)
-            widest = WIDEST_4 if together == ROWS else WIDEST_2 if together == 2 else WIDEST_1
-            tiles = -(-vectors // widest)
-            first = 0
+            widest = width * (WIDEST_4 if together == ROWS else WIDEST_2 if together == 2 else WIDEST_1)
+            tiles, first = (lanes + widest - 1) // widest, 0
             for tile in range(tiles):
-                across = (vectors - first) // (tiles - tile)
-                offset = first * width
+                across = padded((lanes - first + tiles - tile - 1) // (tiles - tile), width)
+                halves = (min(across, lanes - first) + half - 1) // half
                 output_tile(
-                    pointer_to(x, row * x_stride), x_stride, pointer_to(page, offset), vectors * width,
-                    pointer_to(bias, offset), 0, pointer_to(order, place + 1), order[place],
-                    pointer_to(y, row * y_stride + left + offset), y_stride, together, across,
+                    pointer_to(x, row * x_stride), x_stride, pointer_to(page, first), page_lanes,
+                    pointer_to(bias, first), pointer_to(order, place + 1), order[place],
+                    pointer_to(y, row * y_stride + left + first), y_stride, together, halves,
                     pointer_to(ahead, asked * per_line),
                 )  # fmt: skip
                 asked = asked + order[place] if asked < lines else 0
@@ -215,33 +229,12 @@ def list_shared(x: Any, x_stride: int, rows: int, inputs: int, seen: Any, order:
     list_inputs(seen, 0, 1, inputs, order)
 
 
-@kernel(
-    "enter_linear", *[void(TABLE, TABLE, p, intp, LIST, p, p, intp, p, intp) for p in map(CPointer, FLOATS)]
-)
-def enter_linear(
-    program: Any, step: Any, x: Any, x_stride: int, order: Any, work: Any, y: Any, rows: int, ahead: Any,
-    lines: int,
-) -> None:  # fmt: skip
-    """Rows → panels; `work` has room for the rows of the output and for the panels of the input."""
-    width, inputs, outputs = full_width(y), step[INPUTS], step[OUTPUTS]
-    lanes, room, y_stride = PANEL * width, list_room(inputs), padded(outputs, width)
-    panels = -(-rows // lanes)
-    few = inputs
-    if step[SKIPS] and rows >= ROWS:
-        list_inputs(x, x_stride, ROWS, inputs, order)
-        few = order[0]
-        # a tile of outputs wastes the lanes that pad it, and takes 5% longer for each multiplication
-        if 21 * few * y_stride < 20 * inputs * outputs:
-            call_linear_rows(program[LINEAR_ROWS], step, x, x_stride, order, work, rows, ahead, lines)
-            to_panels(work, y_stride, outputs, rows, y)
-            return
-    to_panels(x, x_stride, inputs, rows, work)
-    if few == inputs:
-        list_all(inputs, order)
-        room = 0
-    else:
-        for panel in range(panels):
-            first = panel * lanes
-            list_shared(pointer_to(x, first * x_stride), x_stride, min(lanes, rows - first), inputs, y,
-                        pointer_to(order, panel * room))  # fmt: skip
-    call_linear_panels(program[LINEAR_PANELS], step, work, order, room, y, panels, ahead, lines)
+@subroutine
+def pays_in_rows(step: Any, listed: int, like: Any) -> bool:
+    """Whether rows with so many inputs listed take less time than panels with all of them.
+
+    Tiles of outputs waste the lanes that pad them to half a vector, and take 5% longer for each term.
+    """
+    half = half_width(like)
+    computed = -(-step[OUTPUTS] // half) * half
+    return 21 * listed * computed < 20 * step[INPUTS] * step[OUTPUTS]  # type: ignore[no-any-return]

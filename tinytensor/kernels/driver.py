@@ -19,19 +19,22 @@ from tinytensor.kernels.dense import (
     ROWS,
     call_linear_panels,
     call_linear_rows,
+    elements_of_line,
     list_all,
+    list_inputs,
     list_room,
+    list_shared,
     padded,
+    pays_in_rows,
     to_panels,
 )
 from tinytensor.kernels.elementwise import call_loop
-from tinytensor.kernels.listed import LINE, PANEL
+from tinytensor.kernels.listed import LINE, MOST_VECTORS, PANEL
 from tinytensor.kernels.microkernel import full_width, keep, pointer_to, stride_of
 from tinytensor.kernels.packing import aligned, pack_lanes
 from tinytensor.kernels.softmax import softmax_lanes, softmax_row
 from tinytensor.kernels.table import (
     COLUMNS,
-    ENTER_LINEAR,
     FEATURES,
     FEW,
     INPUTS,
@@ -49,10 +52,12 @@ from tinytensor.kernels.table import (
     RESCALE,
     RESULTS,
     SCALE,
+    SKIPS,
     SOFTMAX_PANELS,
     SOFTMAX_ROWS,
     STAGE_OFFSET,
     STAGE_SCALE,
+    STAGE_UNIFORM,
     STEPS,
     TICKS,
     WIDEST_STAGE,
@@ -90,27 +95,6 @@ def call_softmax(
     return call_address(x, intp, intp, boolean, x)
 
 
-@intrinsic
-def call_enter_linear(
-    typing_context: Any, address: Any, program: Any, step: Any, x: Any, x_stride: Any, order: Any, work: Any,
-    y: Any, rows: Any, ahead: Any, lines: Any,
-) -> Any:  # fmt: skip
-    """`enter_linear` at its address."""
-    return call_address(TABLE, TABLE, y, intp, LIST, y, y, intp, y, intp)
-
-
-@subroutine
-def stage(program: Any, x: Any, first: int, rows: int, y: Any) -> None:
-    """Rows of the source in the program's dtype, rescaled: product, then sum, as the layer does it."""
-    features = program[FEATURES]
-    scale, offset = at(program[STAGE_SCALE], y), at(program[STAGE_OFFSET], y)
-    for row in range(rows):
-        source = pointer_to(x, (first + row) * stride_of(x, 0))
-        target = pointer_to(y, row * features)
-        for k in range(features):
-            target[k] = convert(source[k], target) * scale[k] + offset[k]
-
-
 @subroutine
 def note(program: Any, place: int, before: int) -> int:
     """Add the time since `before` to a place of the program's ticks, if it has any; the time now."""
@@ -120,6 +104,74 @@ def note(program: Any, place: int, before: int) -> int:
     ticks = integers_at(program[TICKS])
     ticks[place] += now - before
     return now  # type: ignore[no-any-return]
+
+
+@subroutine
+def stage(program: Any, x: Any, first: int, rows: int, y: Any) -> None:
+    """Rows of the source in the program's dtype, rescaled: product, then sum, as the layer does it."""
+    features = program[FEATURES]
+    scales, offsets = at(program[STAGE_SCALE], y), at(program[STAGE_OFFSET], y)
+    scale, offset = scales[0], offsets[0]
+    for row in range(rows):
+        source = pointer_to(x, (first + row) * stride_of(x, 0))
+        target = pointer_to(y, row * features)
+        if program[STAGE_UNIFORM]:
+            for k in range(features):
+                target[k] = convert(source[k], target) * scale + offset
+        else:
+            for k in range(features):
+                target[k] = convert(source[k], target) * scales[k] + offsets[k]
+
+
+@subroutine
+def samples_at(program: Any, x: Any, first: int, rows: int, staging: Any) -> Any:
+    """Where rows of the source are in the program's dtype, and their stride."""
+    if program[STAGE_SCALE] != 0:
+        stage(program, x, first, rows, staging)
+        return staging, program[FEATURES]
+    stride = stride_of(x, 0)
+    return at(x.ctypes.data + first * stride * x.itemsize, staging), stride
+
+
+@subroutine
+def enter(program: Any, step: Any, x: Any, first: int, rows: int, order: Any, staging: Any, work: Any, y: Any,
+          ahead: Any, lines: int, now: int) -> int:  # fmt: skip
+    """The first layer, from rows of the source to panels."""
+    width, inputs, outputs = full_width(y), step[INPUTS], step[OUTPUTS]
+    lanes, room, y_stride = PANEL * width, list_room(inputs), padded(outputs, width)
+    few, in_rows = inputs, False
+    if step[SKIPS] and rows >= ROWS:
+        source, stride = samples_at(program, x, first, ROWS, staging)
+        list_inputs(source, stride, ROWS, inputs, order)
+        few = order[0]
+        in_rows = pays_in_rows(step, few, y)
+    if in_rows:
+        # what is staged stays in L1 for a tile, unless it is needed for another page of weights
+        group = ROWS if y_stride <= MOST_VECTORS * width else rows
+        for top in range(0, rows, group):
+            count = min(group, rows - top)
+            now = note(program, 1, now)
+            source, stride = samples_at(program, x, first + top, count, staging)
+            now = note(program, 0, now)
+            place = lines * top // rows * elements_of_line(y)
+            target, following = pointer_to(work, top * y_stride), pointer_to(ahead, place)
+            call_linear_rows(program[LINEAR_ROWS], step, source, stride, order, target, count, following,
+                             max(1, lines * count // rows))  # fmt: skip
+        to_panels(work, y_stride, outputs, rows, y)
+        return note(program, 1, now)
+    for top in range(0, rows, lanes):
+        count = min(lanes, rows - top)
+        now = note(program, 1, now)
+        source, stride = samples_at(program, x, first + top, count, staging)
+        now = note(program, 0, now)
+        if few < inputs:
+            list_shared(source, stride, count, inputs, y, pointer_to(order, top // lanes * room))
+        to_panels(source, stride, inputs, count, pointer_to(work, top * inputs))
+    if few == inputs:
+        list_all(inputs, order)
+        room = 0
+    call_linear_panels(program[LINEAR_PANELS], step, work, order, room, y, -(-rows // lanes), ahead, lines)
+    return note(program, 1, now)
 
 
 @subroutine
@@ -187,23 +239,24 @@ def through_rows(program: Any, steps: Any, x: Any, x_stride: int, rows: int, ord
 
 
 @subroutine
-def through_panels(program: Any, steps: Any, x: Any, x_stride: int, rows: int, order: Any, work: Any,
-                   other: Any, y: Any, y_stride: int, ahead: Any, lines: int, now: int) -> None:  # fmt: skip
+def through_panels(
+    program: Any, steps: Any, x: Any, first: int, rows: int, order: Any, staging: Any, work: Any, other: Any,
+    y: Any, y_stride: int, ahead: Any, lines: int, now: int,
+) -> None:  # fmt: skip
     """Many samples, in panels; the next ones begin at `ahead`."""
-    width = full_width(x)
+    width = full_width(work)
     lanes = PANEL * width
     panels = -(-rows // lanes)
     here, free = other, work
-    first = 0
+    done = 0
     if steps[KIND] == LINEAR:
-        now = note(program, 0, now)
-        call_enter_linear(program[ENTER_LINEAR], program, steps, x, x_stride, order, free, here, rows, ahead,
-                          lines)  # fmt: skip
-        first = 1
+        now = enter(program, steps, x, first, rows, order, staging, free, here, ahead, lines, now)
+        done = 1
     else:
-        to_panels(x, x_stride, program[FEATURES], rows, here)
-    now = note(program, first, now)
-    for i in range(first, program[STEPS]):
+        source, stride = samples_at(program, x, first, rows, staging)
+        to_panels(source, stride, program[FEATURES], rows, here)
+        now = note(program, 0, now)
+    for i in range(done, program[STEPS]):
         step = pointer_to(steps, i * COLUMNS)
         if step[KIND] == LINEAR:
             list_all(step[INPUTS], order)
@@ -248,19 +301,15 @@ def run_program(table_at: int, x: Any, y: Any, start: int, stop: int) -> None:
         left = stop - first
         in_rows = left <= few
         taken = left if in_rows or left < lanes else min(left // lanes * lanes, most)
-        if staged:
-            source, stride = pointer_to(room, 2 * size), features
-            stage(program, x, first, taken, source)
-        else:
-            source, stride = at(x.ctypes.data + first * x_stride * x.itemsize, y), x_stride
-        target = pointer_to(y, first * y_stride)
+        target, staging = pointer_to(y, first * y_stride), pointer_to(room, 2 * size)
         if in_rows:
+            source, stride = samples_at(program, x, first, taken, staging)
             through_rows(program, steps, source, stride, taken, order, work, other, target, y_stride, now)
         else:
             here = x.ctypes.data + first * x_stride * x.itemsize
             lines = min(most, left - taken) * x_stride * x.itemsize // LINE
             ahead = at(here + taken * x_stride * x.itemsize if lines > 0 else here, y)
-            through_panels(program, steps, source, stride, taken, order, work, other, target, y_stride,
+            through_panels(program, steps, x, first, taken, order, staging, work, other, target, y_stride,
                            ahead, max(lines, 1), now)  # fmt: skip
         first += taken
     keep(lists)

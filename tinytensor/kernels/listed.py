@@ -12,7 +12,7 @@ prefetching ends at every page, and a tile leaves most of the bandwidth unused.
 """
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -29,12 +29,24 @@ from tinytensor.kernels.microkernel import (
     Memory,
     accumulate,
     advance,
+    lane_count,
     splat,
     vector_type,
     without_sign,
 )
 
-__all__ = ["MOST_VECTORS", "PANEL", "TALLEST", "list_nonzero", "output_tile", "sample_tile"]
+__all__ = [
+    "GROUP",
+    "LINE",
+    "MOST_VECTORS",
+    "PANEL",
+    "TALLEST",
+    "WIDEST",
+    "half_width",
+    "list_nonzero",
+    "output_tile",
+    "sample_tile",
+]
 
 PANEL = 2  # vectors of samples: with these a tile has the most multiplications for each number it loads
 TALLEST = vectors().tile_rows  # outputs of a tile of samples
@@ -122,57 +134,68 @@ def sample_tile(
     return void(p, p, p, CPointer(int32), intp, p, intp, p), generate
 
 
-BASE = 16  # above every number of vectors: a shape is one number in this base
+BASE = 64  # above every number of halves: a shape is one number in this base
+
+
+def half(width: int) -> int:
+    """Lanes of half a vector, which a CPU with wide vectors multiplies in half the time."""
+    return max(2, width // 2)
+
+
+@intrinsic
+def half_width(typing_context: Any, items: Any) -> Any:
+    """How many elements make half a vector: a constant."""
+    lanes = half(lane_count(items.dtype))
+    return intp(items), lambda context, builder, signature, values: ir.Constant(I64, lanes)
 
 
 @intrinsic
 def output_tile(
-    typing_context: Any, x: Any, x_stride: Any, weight: Any, weight_stride: Any, init: Any, init_stride: Any,
-    order: Any, count: Any, out: Any, out_stride: Any, rows: Any, across: Any, ahead: Any,
+    typing_context: Any, x: Any, x_stride: Any, weight: Any, weight_stride: Any, init: Any, order: Any,
+    count: Any, out: Any, out_stride: Any, rows: Any, halves: Any, ahead: Any,
 ) -> Any:  # fmt: skip
-    """out[row, lane] = init[row, lane] + Σ x[row, k] · weight[k, lane]; lanes are outputs, rows samples."""
+    """out[row, lane] = init[lane] + Σ x[row, k] · weight[k, lane]; lanes are outputs, rows samples.
+
+    There are as many lanes as `halves` of vectors hold.
+    """
     element = x.dtype
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        x, x_stride, weight, weight_stride, init, init_stride, order, count = values[:8]
-        out, out_stride, rows, across, ahead = values[8:]
-        memory = Memory(builder, vector_type(element))
-        width = memory.vector.count
+        x, x_stride, weight, weight_stride, init, order, count = values[:7]
+        out, out_stride, rows, halves, ahead = values[7:]
+        width = lane_count(element)
 
-        def emit(rows: int, across: int) -> None:
-            offsets = [column * width for column in range(across)]
-            samples = [advance(builder, x, x_stride, row) for row in range(rows)]
-            start = [
-                memory.load(advance(builder, init, init_stride, row), each)
-                for row in range(rows)
-                for each in offsets
+        def emit(rows: int, halves: int) -> None:
+            lanes = halves * half(width)
+            columns = [
+                (offset, Memory(builder, vector_type(element, min(width, lanes - offset))))
+                for offset in range(0, lanes, width)
             ]
+            samples = [advance(builder, x, x_stride, row) for row in range(rows)]
+            start = [memory.load(init, offset) for offset, memory in columns] * rows
 
             def terms(i: ir.Value) -> tuple[list[ir.Value], Callable[[int], ir.Value]]:
                 prefetch(builder, ahead, i)
                 k = listed_input(builder, order, i)
                 lanes = advance(builder, weight, weight_stride, k)
-                return [memory.load(lanes, each) for each in offsets], lambda row: builder.gep(
-                    samples[row], [k]
-                )
+                loaded = [memory.load(lanes, offset) for offset, memory in columns]
+                return loaded, lambda row: builder.gep(samples[row], [k])
 
-            sums = accumulate(builder, start, rows, count, terms)
+            sums = iter(accumulate(builder, start, rows, count, terms))
             for row in range(rows):
                 target = advance(builder, out, out_stride, row)
-                for column, each in enumerate(offsets):
-                    memory.store(without_sign(builder, sums[row * across + column]), target, each)
+                for offset, memory in columns:
+                    memory.store(without_sign(builder, next(sums)), target, offset)
 
-        shapes = [(r, v) for r, widest in WIDEST.items() for v in range(1, widest + 1)]
-        cases = {r * BASE + v: partial(emit, r, v) for r, v in shapes}
-        wanted = builder.add(builder.mul(rows, ir.Constant(I64, BASE)), across)
+        step = width // half(width)
+        shapes = [(r, h) for r, widest in WIDEST.items() for h in range(1, step * widest + 1)]
+        cases = {r * BASE + h: partial(emit, r, h) for r, h in shapes}
+        wanted = builder.add(builder.mul(rows, ir.Constant(I64, BASE)), halves)
         switch_case(builder, wanted, cases)
         return context.get_dummy_value()
 
     p = CPointer(element)
-    return (
-        void(p, intp, p, intp, p, intp, CPointer(int32), intp, p, intp, intp, intp, p),
-        generate,
-    )
+    return void(p, intp, p, intp, p, CPointer(int32), intp, p, intp, intp, intp, p), generate
 
 
 def places() -> np.ndarray:
@@ -197,12 +220,13 @@ def list_nonzero(typing_context: Any, x: Any, x_stride: Any, rows: Any, first: A
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         x, x_stride, _, first, order = values
-        memory = Memory(builder, vector_type(element, GROUP))
-        zero = ir.Constant(memory.vector, None)
-        found = ir.Constant(ir.VectorType(ir.IntType(1), GROUP), None)
-        for row in range(row_count):
-            group = memory.load(advance(builder, x, x_stride, row), first)
-            found = builder.or_(found, builder.fcmp_unordered("!=", group, zero))
+        integer = ir.IntType(bit_width(vector_type(element).element))
+        memory = Memory(builder, ir.VectorType(integer, GROUP))
+        integers = builder.bitcast(x, integer.as_pointer())
+        seen = [memory.load(advance(builder, integers, x_stride, row), first) for row in range(row_count)]
+        # zero or -0 is what has no bits but for the sign: one comparison for all rows
+        together = builder.bitcast(reduce(builder.or_, seen), vector_type(element, GROUP))
+        found = builder.fcmp_unordered("!=", together, ir.Constant(together.type, None))
         pattern = builder.zext(builder.bitcast(found, ir.IntType(GROUP)), I64)
         byte_vector, index_vector = ir.VectorType(ir.IntType(8), GROUP), ir.VectorType(I32, GROUP)
         content = ir.Constant(

@@ -63,6 +63,14 @@ def splat(builder: ir.IRBuilder, scalar: ir.Value, vector: ir.VectorType) -> ir.
     return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, vector.count), None))
 
 
+def first_lanes(builder: ir.IRBuilder, vector: ir.Value, wanted: ir.VectorType) -> ir.Value:
+    """A vector, or the half of a register that is its first lanes, which costs nothing."""
+    if vector.type.count == wanted.count:
+        return vector
+    lanes = ir.Constant(ir.VectorType(I32, wanted.count), list(range(wanted.count)))
+    return builder.shuffle_vector(vector, ir.Constant(vector.type, ir.Undefined), lanes)
+
+
 def fma_function(builder: ir.IRBuilder, vector: ir.VectorType) -> ir.Function:
     """LLVM's fused multiply-add of vectors."""
     element = "f32" if vector.element == ir.FloatType() else "f64"
@@ -80,7 +88,7 @@ class Memory:
 
     def __init__(self, builder: ir.IRBuilder, vector: ir.VectorType):
         self.builder, self.vector = builder, vector
-        self.alignment = 4 if vector.element == ir.FloatType() else 8
+        self.alignment = 8 if vector.element in (ir.DoubleType(), I64) else 4
 
     def address(self, base: ir.Value, offset: ir.Value | int) -> ir.Value:
         """Base + offset, as a pointer to a vector."""
@@ -107,7 +115,6 @@ def accumulate(
 
     `terms(i)` gives the vectors of lanes, and the address of the scalar of each row.
     """
-    fma = fma_function(builder, start[0].type)
     before, loop = builder.block, builder.append_basic_block("k")
     done = builder.append_basic_block("tile_done")
     builder.branch(loop)
@@ -119,9 +126,11 @@ def accumulate(
     updated = []
     for row in range(rows):
         # each broadcast right before its use: LLVM keeps this order, and 14 at once would spill
-        scalar = splat(builder, builder.load(scalar_at(row)), start[0].type)
+        scalar = splat(builder, builder.load(scalar_at(row)), lanes[0].type)
         for column, each in enumerate(lanes):
-            updated.append(builder.call(fma, [each, scalar, accumulators[row * len(lanes) + column]]))
+            factors = [each, first_lanes(builder, scalar, each.type)]
+            fma = fma_function(builder, each.type)
+            updated.append(builder.call(fma, [*factors, accumulators[row * len(lanes) + column]]))
     following = builder.add(i, ir.Constant(I64, 1))
     i.add_incoming(following, loop)
     for accumulator, first, new in zip(accumulators, start, updated, strict=True):

@@ -4,17 +4,18 @@ Addresses are numbers, so one compiled driver reads the table of any network.
 """
 
 __all__ = [
-    "BIAS", "COLUMNS", "ENTER_LINEAR", "FEATURES", "FEW", "INPUTS", "KIND", "LINEAR", "LINEAR_PANELS",
+    "BIAS", "COLUMNS", "FEATURES", "FEW", "INPUTS", "KIND", "LINEAR", "LINEAR_PANELS",
     "LINEAR_ROWS", "LOG_SOFTMAX", "LOOP", "MAP", "OFFSET", "OUTPUTS", "PAGES", "PANELS", "PARAMETERS",
     "RESCALE", "RESULTS", "SCALE", "SKIPS", "SOFTMAX", "SOFTMAX_PANELS", "SOFTMAX_ROWS", "STAGE_OFFSET",
-    "STAGE_SCALE", "STEPS", "TICKS", "TILES", "WIDEST_STAGE",
+    "STAGE_SCALE", "STAGE_UNIFORM", "STEPS", "TICKS", "TILES", "WIDEST_STAGE",
 ]  # fmt: skip
 
 # columns of the program's row: sizes, then addresses
 STEPS, FEATURES, RESULTS, WIDEST_STAGE, PANELS, FEW = range(6)
 STAGE_SCALE, STAGE_OFFSET = 6, 7
-LINEAR_ROWS, LINEAR_PANELS, ENTER_LINEAR, SOFTMAX_ROWS, SOFTMAX_PANELS = range(8, 13)
-TICKS = 13  # 0, or where to add up the time of reading, of each step, and of writing
+LINEAR_ROWS, LINEAR_PANELS, SOFTMAX_ROWS, SOFTMAX_PANELS = range(8, 12)
+STAGE_UNIFORM = 13  # whether each of the two is one number
+TICKS = 12  # 0, or where to add up the time of reading, of each step, and of writing
 
 # columns of a step's row: sizes, then addresses
 KIND, INPUTS, OUTPUTS, SKIPS = range(4)
