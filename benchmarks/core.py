@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     run = new_run(["python", "-m", "benchmarks.core"], peers, {}, [1], options.quick)
     cases = plan(options.quick)
     with progress(2 * sum(len(found) for _, found in cases)) as step:
-        run.results = measured(cases, peers, effort, step)
+        run.results = list(measured(cases, peers, effort, step))
     for suite in run.suites():
         for table in tables.details(run, suite):
             report.put(table)

@@ -1,6 +1,6 @@
 """Rounds A B C A B C …: whatever slows the machine down for a while slows every peer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,13 +16,12 @@ Plan = list[tuple[Suite, list[Case]]]
 Step = Callable[[Case, str], None]
 
 
-def measured(plan: Plan, peers: Iterable[Any], effort: Effort, step: Step) -> list[Result]:
-    """Every peer in every case; `step` is told of each peer that is prepared for one.
+def measured(plan: Plan, peers: Iterable[Any], effort: Effort, step: Step) -> Iterator[Result]:
+    """Every peer in every case, as each is done; `step` is told of each peer that is prepared for one.
 
     Cases with as many threads and cores run together, whatever their suite, so that a peer's process serves
     all of them: starting some peers takes seconds.
     """
-    results: list[Result] = []
     pinned = {(case.threads, case.cores) for _, cases in plan for case in cases}
     for threads, number in sorted(pinned):
         subjects: dict[Any, Any] = {}
@@ -35,12 +34,10 @@ def measured(plan: Plan, peers: Iterable[Any], effort: Effort, step: Step) -> li
                         taking = {
                             p.name: subject(subjects, suite, p, case) for p in peers if suite.takes(p, case)
                         }
-                        results += one_case(case, taking, rounds, lost, step)
+                        yield from one_case(case, taking, rounds, lost, step)
         finally:
             for each in subjects.values():
                 each.close()
-    order = list(dict.fromkeys(case.suite for _, cases in plan for case in cases))
-    return sorted(results, key=lambda result: order.index(result.suite))
 
 
 def subject(present: dict[Any, Any], suite: Suite, peer: Any, case: Case) -> Any:

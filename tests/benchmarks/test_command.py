@@ -102,3 +102,20 @@ def test_absent_peers_are_named_and_left_out(monkeypatch):
     assert "name it in --peers" in left_out["PyTorch compiled"]
     assert "JAX" not in [peer.name for peer in taking]
     assert command.chosen_peers("PyTorch Compiled", quick=True)[1] == {}
+
+
+def test_what_was_measured_before_ctrl_c_is_reported(tmp_path, monkeypatch):
+    from benchmarks import interleave
+
+    one_case = interleave.one_case
+    cases = []
+
+    def interrupted(case, *arguments):
+        if cases:
+            raise KeyboardInterrupt
+        cases.append(case)
+        return one_case(case, *arguments)
+
+    monkeypatch.setattr(interleave, "one_case", interrupted)
+    assert command.main(["mnist", "--quick", "--peers", "numpy", "--out", str(tmp_path)]) == 0
+    assert {result.label for result in load(tmp_path).results} == {cases[0].label}

@@ -21,7 +21,7 @@ def digits(rows=10):
 
 
 def run(peers, cases=None, effort=SHORT):
-    return measured([(mnist.SUITE, cases or [digits()])], peers, effort, lambda case, peer: None)
+    return list(measured([(mnist.SUITE, cases or [digits()])], peers, effort, lambda case, peer: None))
 
 
 LOG = []

@@ -40,7 +40,7 @@ def test_every_peer_agrees_with_float64(name):
     peer = PEERS[name]
     if absent(peer) or peer.slow:
         pytest.skip(absent(peer) or "compiles for half a minute")
-    found = measured(PLAN, [peer], SHORT, lambda case, name: None)
+    found = list(measured(PLAN, [peer], SHORT, lambda case, name: None))
     expected = sum(suite.takes(peer, case) for suite, cases in PLAN for case in cases)
     assert [r.failed for r in found] == [None] * expected
     assert all(len(r.values) == SHORT.rounds and r.facts["error"] >= 0 for r in found)
