@@ -178,12 +178,17 @@ def progress(total: int) -> Iterator[Any]:
     columns = (rich.TextColumn("{task.description:70}"), rich.BarColumn(20), rich.TaskProgressColumn(),
                rich.TimeElapsedColumn(), rich.TextColumn("left:"), rich.TimeRemainingColumn())  # fmt: skip
     console = require("rich.console", "bench").Console(stderr=True)
+    done = 0
     with rich.Progress(*columns, console=console, speed_estimate_period=300) as bar:
         task = bar.add_task("", total=total)
 
         def step(case: Any, peer: str) -> None:
+            nonlocal done
+            done += 1
             text = f"{case.suite}: {case.group}, {case.label}: {peer}"
             bar.update(task, advance=1, description=text[:70])
+            if not console.is_terminal and 20 * done // total > 20 * (done - 1) // total:
+                print(f"{done / total:4.0%}  {text}", file=sys.stderr, flush=True)
 
         yield step
 
