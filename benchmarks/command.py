@@ -121,7 +121,7 @@ def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str,
     made = new_run(command_line(args, threads), peers, left_out, threads, args.quick)
     plan = [(SUITES[name], SUITES[name].cases(args.quick, threads)) for name in args.suites]
     total = sum(suite.takes(peer, case) for suite, cases in plan for case in cases for peer in peers)
-    effort = Effort(3, 0.004) if args.quick else Effort(9, 0.02)
+    effort = Effort(3, 0.004) if args.quick else Effort(7, 0.016)
     with progress(total) as step, contextlib.suppress(KeyboardInterrupt):  # what there is, is reported
         for result in measured(plan, peers, effort, step):
             made.results.append(result)
