@@ -20,7 +20,10 @@ __all__ = ["Worker", "cores", "environment"]
 ROOT = Path(__file__).parent.parent
 THREADS = ("OPENBLAS", "OMP", "MKL", "VECLIB", "NUMBA", "TINYTENSOR")
 # Set by some images to force an older kernel on NumPy's BLAS, which would make it lose unfairly.
-HANDICAPS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NPY_DISABLE_CPU_FEATURES")
+# the last makes every import compile again what was kept on disk: an installed package has that
+HANDICAPS = (
+    "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NPY_DISABLE_CPU_FEATURES", "PYTHONDONTWRITEBYTECODE",
+)  # fmt: skip
 
 
 def cores(count: int) -> list[int]:

@@ -40,10 +40,14 @@ WIDE = tt.Sequential(
     tt.Linear(130, 300, seed=0), tt.relu, tt.Linear(300, 300, seed=1), tt.relu, tt.Linear(300, 3, seed=2),
     tt.LogSoftmax(),
 )  # fmt: skip
+HUNGRY = tt.Sequential(  # most hidden numbers are zero
+    tt.Linear(90, 200, bias=np.full(200, -2.0), seed=0), tt.relu, tt.Linear(200, 150, seed=1), tt.relu,
+    tt.Linear(150, 140, seed=2),
+)  # fmt: skip
 SIZES = [0, 1, 2, 3, 5, 7, 8, 15, 16, 17, 24, 25, 26, 31, 32, 33, 47, 63, 64, 65, 127, 128, 129, 200, 1000]
 
 
-@pytest.mark.parametrize("model", [CHAPTER, WIDE], ids=["chapter", "wide"])
+@pytest.mark.parametrize("model", [CHAPTER, WIDE, HUNGRY], ids=["chapter", "wide", "hungry"])
 @pytest.mark.parametrize("zeros", [0.0, 0.3, 0.8, 1.0])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_batch_size_is_layer_by_layer(model, zeros, dtype):

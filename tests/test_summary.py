@@ -18,12 +18,12 @@ def test_the_chapters_network():
 def test_the_table():
     model = tt.Sequential(tt.Flatten(), ("out", tt.Linear(6, 1000)))
     assert str(model.summary((2, 3))).splitlines() == [
-        "name   layer                                     output         parameters   bytes",
-        "─" * 82,
-        "0      Flatten()                                 (batch, 6)              0       0",
-        "out    Linear(in_features=6, out_features=1000)  (batch, 1000)       7,000  28,000",
-        "─" * 82,
-        "total                                                                7,000  28,000",
+        "name   layer                                     output         fused  parameters   bytes",
+        "─" * 89,
+        "0      Flatten()                                 (batch, 6)     yes             0       0",
+        "out    Linear(in_features=6, out_features=1000)  (batch, 1000)  yes         7,000  28,000",
+        "─" * 89,
+        "total                                                                       7,000  28,000",
     ]
     assert repr(model.summary()) == str(model.summary())
 
@@ -34,6 +34,7 @@ def test_layers_of_a_block_are_listed_one_by_one():
     assert [row.name for row in rows] == ["block.0", "block.1", "1"]
     assert [row.parameters for row in rows] == [15, 0, 12]
     assert [row.shape for row in rows] == [(3,), (3,), (3,)]
+    assert [row.fused for row in rows] == [True, True, False]
 
 
 def test_a_long_layer_is_shortened_to_a_line():

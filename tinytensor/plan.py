@@ -17,7 +17,7 @@ from tinytensor.stretch import AnyStep, Stretch, known_steps
 from tinytensor.tensor import Tensor
 from tinytensor.threads import get_num_threads
 
-__all__ = ["Plan", "plan_of"]
+__all__ = ["Part", "Plan", "divide", "plan_of"]
 
 Located = tuple[int, Layer]
 PLAIN = (bool, int, float, str, tuple, type(None))

@@ -163,7 +163,7 @@ class Program:
         """How many panels of samples make a block."""
         size = sum(weight.size for weight in weights) * self.dtype.itemsize
         most = BLOCK_BYTES // (widest * self.lanes * self.dtype.itemsize)
-        return max(1, min(4, most)) if size > CACHE_BYTES else 1
+        return max(1, min(2, most)) if size > CACHE_BYTES else 1
 
     def few(self, weights: list[Array]) -> int:
         """Up to how many samples rows take less time than a panel, by the multiplications of vectors."""

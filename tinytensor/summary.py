@@ -10,6 +10,7 @@ from tinytensor.creation import zeros
 from tinytensor.errors import TinyTensorError
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.linear import Linear
+from tinytensor.plan import divide
 from tinytensor.text import text_table
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Row:
     shape: tuple[int, ...] | None
     parameters: int
     bytes: int
+    fused: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,13 @@ class Summary:
         return sum(row.bytes for row in self.rows)
 
     def __str__(self) -> str:
-        cells = [("name", "layer", "output", "parameters", "bytes")]
+        cells = [("name", "layer", "output", "fused", "parameters", "bytes")]
         for row in self.rows:
             shape = "?" if row.shape is None else ", ".join(["batch", *map(str, row.shape)])
-            cells.append((row.name, row.layer, f"({shape})", f"{row.parameters:,}", f"{row.bytes:,}"))
-        cells.append(("total", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
-        return text_table(cells, texts=3)
+            fused = "yes" if row.fused else "·"
+            cells.append((row.name, row.layer, f"({shape})", fused, f"{row.parameters:,}", f"{row.bytes:,}"))
+        cells.append(("total", "", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
+        return text_table(cells, texts=4)
 
     __repr__ = __str__
 
@@ -68,7 +71,20 @@ def summarize(model: "Sequential", shape: int | tuple[int, ...] | None = None) -
         first = next((layer for layer in leaves.values() if isinstance(layer, Linear)), None)
         with contextlib.suppress(TinyTensorError):  # as when a Reshape stands in front
             shapes = output_shapes(model, (first.in_features,)) if first else {}
-    return Summary(tuple(row(name, layer, shapes.get(name)) for name, layer in leaves.items()))
+    fused = set(fused_layers(model))
+    return Summary(tuple(row(name, layer, shapes.get(name), name in fused) for name, layer in leaves.items()))
+
+
+def fused_layers(model: "Sequential", prefix: str = "") -> Iterator[str]:
+    """The names of the layers that run in a compiled program, see `tinytensor.plan`."""
+    for part in divide(enumerate(model)):
+        for position, layer in part.layers:
+            name = prefix + list(model.children())[position]
+            if type(layer) is type(model):
+                inner = dict(leaf_layers(layer, f"{name}.")) if part.stretch else None
+                yield from fused_layers(layer, f"{name}.") if inner is None else inner
+            elif part.stretch:
+                yield name
 
 
 def leaf_layers(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
@@ -85,8 +101,8 @@ def output_shapes(model: "Sequential", shape: tuple[int, ...]) -> dict[str, tupl
     return {str(name): y.shape[1:] for name, y in model.outputs(zeros((1, *shape))).items()}
 
 
-def row(name: str, layer: Layer, shape: tuple[int, ...] | None) -> Row:
+def row(name: str, layer: Layer, shape: tuple[int, ...] | None, fused: bool = False) -> Row:
     """What the table says of one layer."""
     tensors = layer.parameters().values()
     numbers, size = sum(t.size for t in tensors), sum(t.numpy().nbytes for t in tensors)
-    return Row(name, textwrap.shorten(repr(layer), SHOWN, placeholder=" …"), shape, numbers, size)
+    return Row(name, textwrap.shorten(repr(layer), SHOWN, placeholder=" …"), shape, numbers, size, fused)

@@ -47,11 +47,14 @@ __all__ = [
     "padded",
     "pays_in_rows",
     "to_panels",
+    "to_rows",
+    "zeros_pay",
 ]
 
 VECTOR_BYTES = vectors().bytes
 ROWS = 4  # samples that share a list
 WIDEST_1, WIDEST_2, WIDEST_4 = WIDEST[1], WIDEST[2], WIDEST[4]
+MOVE = 5
 LOOK = 64  # one group of inputs in so many is looked at, to tell whether a look at all pays
 FLOATS = (float32, float64)
 TABLE, LIST = CPointer(int64), CPointer(int32)
@@ -230,11 +233,36 @@ def list_shared(x: Any, x_stride: int, rows: int, inputs: int, seen: Any, order:
 
 
 @subroutine
-def pays_in_rows(step: Any, listed: int, like: Any) -> bool:
+def to_rows(x: Any, features: int, rows: int, y: Any, y_stride: int) -> None:
+    """Panels → rows."""
+    width = full_width(x)
+    lanes = PANEL * width
+    for first in range(0, rows, lanes):
+        pack_lanes(pointer_to(x, first * features), 1, lanes, min(lanes, rows - first), features, width,
+                   pointer_to(y, first * y_stride), y_stride)  # fmt: skip
+
+
+@subroutine
+def pays_in_rows(step: Any, listed: int, moved: int, like: Any) -> bool:
     """Whether rows with so many inputs listed take less time than panels with all of them.
 
-    Tiles of outputs waste the lanes that pad them to half a vector, and take 5% longer for each term.
+    Tiles of outputs waste the lanes that pad them to half a vector, and take 5% longer for each term; to
+    transpose a number takes as long as MOVE terms.
     """
     half = half_width(like)
-    computed = -(-step[OUTPUTS] // half) * half
-    return 21 * listed * computed < 20 * step[INPUTS] * step[OUTPUTS]  # type: ignore[no-any-return]
+    computed = (step[OUTPUTS] + half - 1) // half * half
+    return 21 * listed * computed + 20 * MOVE * moved < 20 * step[INPUTS] * step[OUTPUTS]  # type: ignore[no-any-return]
+
+
+@subroutine
+def zeros_pay(step: Any, panel: Any, rows: int) -> bool:
+    """Whether the first four samples of a panel have so many zeros in common that rows take less time."""
+    moved = step[INPUTS] + step[OUTPUTS]
+    if step[SKIPS] == 0 or rows < ROWS or 8 * MOVE * moved > step[INPUTS] * step[OUTPUTS]:
+        return False
+    lanes, listed = PANEL * full_width(panel), 0
+    for k in range(step[INPUTS]):
+        sample = pointer_to(panel, k * lanes)
+        zero = (sample[0] == 0) & (sample[1] == 0) & (sample[2] == 0) & (sample[3] == 0)
+        listed += 0 if zero else 1
+    return pays_in_rows(step, listed, moved, panel)

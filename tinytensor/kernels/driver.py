@@ -27,11 +27,13 @@ from tinytensor.kernels.dense import (
     padded,
     pays_in_rows,
     to_panels,
+    to_rows,
+    zeros_pay,
 )
 from tinytensor.kernels.elementwise import call_loop
 from tinytensor.kernels.listed import LINE, MOST_VECTORS, PANEL
 from tinytensor.kernels.microkernel import full_width, keep, pointer_to, stride_of
-from tinytensor.kernels.packing import aligned, pack_lanes
+from tinytensor.kernels.packing import aligned
 from tinytensor.kernels.softmax import softmax_lanes, softmax_row
 from tinytensor.kernels.table import (
     COLUMNS,
@@ -144,7 +146,7 @@ def enter(program: Any, step: Any, x: Any, first: int, rows: int, order: Any, st
         source, stride = samples_at(program, x, first, ROWS, staging)
         list_inputs(source, stride, ROWS, inputs, order)
         few = order[0]
-        in_rows = pays_in_rows(step, few, y)
+        in_rows = pays_in_rows(step, few, 0, y)
     if in_rows:
         # what is staged stays in L1 for a tile, unless it is needed for another page of weights
         group = ROWS if y_stride <= MOST_VECTORS * width else rows
@@ -258,17 +260,20 @@ def through_panels(
         now = note(program, 0, now)
     for i in range(done, program[STEPS]):
         step = pointer_to(steps, i * COLUMNS)
-        if step[KIND] == LINEAR:
+        if step[KIND] == LINEAR and zeros_pay(step, here, rows):
+            stride, other_stride = padded(step[INPUTS], width), padded(step[OUTPUTS], width)
+            to_rows(here, step[INPUTS], rows, free, stride)
+            call_linear_rows(program[LINEAR_ROWS], step, free, stride, order, here, rows, free, 1)
+            to_panels(here, other_stride, step[OUTPUTS], rows, free)
+            here, free = free, here
+        elif step[KIND] == LINEAR:
             list_all(step[INPUTS], order)
             call_linear_panels(program[LINEAR_PANELS], step, here, order, 0, free, panels, here, 1)
             here, free = free, here
         else:
             step_in_place(program, step, here, panels, False, free)
         now = note(program, 1 + i, now)
-    results = program[RESULTS]
-    for top in range(0, rows, lanes):
-        pack_lanes(pointer_to(here, top * results), 1, lanes, min(lanes, rows - top), results, width,
-                   pointer_to(y, top * y_stride), y_stride)  # fmt: skip
+    to_rows(here, program[RESULTS], rows, y, y_stride)
     note(program, 1 + program[STEPS], now)
 
 
