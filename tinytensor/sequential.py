@@ -9,6 +9,7 @@ from typing import Any, final, overload
 
 import numpy as np
 
+from tinytensor.entries import Entry, entries, entry
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError
 from tinytensor.kernels.boundary import FLOATS, Array, index
 from tinytensor.layers import changes
@@ -19,14 +20,13 @@ from tinytensor.predict import predict, predict_batches
 from tinytensor.profile import Profile, profile
 from tinytensor.program import UINT8
 from tinytensor.state_dict import Skipped, load_state_dict, state_dict
-from tinytensor.stretch import KNOWN, AnyStep, known_steps
+from tinytensor.stretch import KNOWN, nested_steps
 from tinytensor.summary import Summary, summarize
 from tinytensor.tensor import Tensor
 
 __all__ = ["Sequential"]
 
 READ_AS_THEY_ARE = (*FLOATS, UINT8)
-Entry = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
 
 
 @final
@@ -363,51 +363,7 @@ class Sequential(Layer, MutableSequence[Any]):
         return f"Sequential(\n{body})" if body else "Sequential()"
 
 
-def nested_steps(model: Sequential) -> list[AnyStep] | None:
-    """The steps of all layers of a Sequential inside another."""
-    found: list[AnyStep] = []
-    for layer in model:
-        steps = known_steps(layer)
-        if steps is None:
-            return None
-        found += steps
-    return found
-
-
 KNOWN[Sequential] = nested_steps
-
-
-def entry(value: Any) -> Entry:
-    """What the caller gives as a layer, or as a pair of name and layer."""
-    name, layer = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
-    if not isinstance(layer, Layer):
-        hint = ""
-        if isinstance(layer, type) and issubclass(layer, Layer):
-            hint = f"; did you mean {layer.__name__}(…)?"
-        elif callable(layer):
-            hint = f"; did you mean Lambda({getattr(layer, '__name__', '…')})?"
-        raise DtypeError(f"Sequential: expected a layer, got {layer!r}{hint}")
-    if name is not None and (not isinstance(name, str) or not name or "." in name or name.isdigit()):
-        raise ArgumentError(f"Sequential: expected a name without dots that is no number, got {name!r}")
-    return name, layer
-
-
-def entries(values: Iterable[Any]) -> list[Entry]:
-    """All entries of a list, and of the lists and dicts in it."""
-    found: list[Entry] = []
-    for value in values:
-        if isinstance(value, Mapping):
-            found += [entry(pair) for pair in value.items()]
-        elif isinstance(value, list | Iterator) or (isinstance(value, tuple) and not named(value)):
-            found += entries(value)
-        else:
-            found.append(entry(value))
-    return found
-
-
-def named(pair: tuple[Any, ...]) -> bool:
-    """Whether a tuple is a name and a layer, not two layers."""
-    return len(pair) == 2 and not isinstance(pair[0], Layer | tuple)
 
 
 def members(values: Any) -> list[Entry]:

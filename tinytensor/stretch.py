@@ -1,7 +1,7 @@
 """`Stretch`: consecutive layers that the compiled driver knows, run as one program or several."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from tinytensor.layers.reshape import Reshape
 from tinytensor.program import UINT8, Linear, Map, Program, Rescale, Softmax, Step
 from tinytensor.tensor import Tensor
 
-__all__ = ["Stretch", "known_steps"]
+__all__ = ["Stretch", "known_steps", "nested_steps"]
 
 FLOAT32 = FLOATS[0]
 SMALL = (np.dtype(np.bool), np.dtype(np.int8), UINT8, np.dtype(np.int16), np.dtype(np.uint16))
@@ -90,6 +90,17 @@ def known_steps(layer: Layer) -> list[AnyStep] | None:
     if isinstance(layer, Activation) and cls.forward is Activation.forward and hasattr(layer, "scalar"):
         return [Map(layer.scalar, layer.scalar_arguments)]
     return None
+
+
+def nested_steps(model: Iterable[Layer]) -> list[AnyStep] | None:
+    """The steps of all layers of a Sequential inside another."""
+    found: list[AnyStep] = []
+    for layer in model:
+        steps = known_steps(layer)
+        if steps is None:
+            return None
+        found += steps
+    return found
 
 
 def dtypes(step: Step) -> list[np.dtype[Any]]:

@@ -1,0 +1,44 @@
+"""What a caller may give a Sequential as its layers, and what is kept of it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from tinytensor.errors import ArgumentError, DtypeError
+from tinytensor.layers.layer import Layer
+
+__all__ = ["Entry", "entries", "entry"]
+
+Entry = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
+
+
+def entry(value: Any) -> Entry:
+    """What the caller gives as a layer, or as a pair of name and layer."""
+    name, layer = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
+    if not isinstance(layer, Layer):
+        hint = ""
+        if isinstance(layer, type) and issubclass(layer, Layer):
+            hint = f"; did you mean {layer.__name__}(…)?"
+        elif callable(layer):
+            hint = f"; did you mean Lambda({getattr(layer, '__name__', '…')})?"
+        raise DtypeError(f"Sequential: expected a layer, got {layer!r}{hint}")
+    if name is not None and (not isinstance(name, str) or not name or "." in name or name.isdigit()):
+        raise ArgumentError(f"Sequential: expected a name without dots that is no number, got {name!r}")
+    return name, layer
+
+
+def entries(values: Iterable[Any]) -> list[Entry]:
+    """All entries of a list, and of the lists and dicts in it."""
+    found: list[Entry] = []
+    for value in values:
+        if isinstance(value, Mapping):
+            found += [entry(pair) for pair in value.items()]
+        elif isinstance(value, list | Iterator) or (isinstance(value, tuple) and not named(value)):
+            found += entries(value)
+        else:
+            found.append(entry(value))
+    return found
+
+
+def named(pair: tuple[Any, ...]) -> bool:
+    """Whether a tuple is a name and a layer, not two layers."""
+    return len(pair) == 2 and not isinstance(pair[0], Layer | tuple)
