@@ -227,7 +227,9 @@ def main(arguments: list[str] | None = None) -> None:
     cases = list({case.key: case for promise in PROMISES for case in promise.cases}.values())
     run = new_run(["python", "-m", "benchmarks.plan"], peers, missing, [1, 2], options.quick)
     with progress(len(peers) * (len(cases) + 1)) as step:
-        run.results = measured([(mnist.SUITE, cases), (SUITES["coldstart"], [START])], peers, effort, step)
+        run.results = list(
+            measured([(mnist.SUITE, cases), (SUITES["coldstart"], [START])], peers, effort, step)
+        )
     found = by_case(run.results)
     for table in tables.overviews(run, "mnist"):
         report.put(table)
