@@ -6,7 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +14,7 @@ import pytest
 
 import tinytensor as tt
 from tests.test_plan import CHAPTER, same_bits, samples
+from tinytensor import program as program_module
 from tinytensor import threads as threads_module
 
 X = samples(np.random.default_rng(0), 3000, 784, 0.5)
@@ -156,16 +157,42 @@ def test_quotas_of_control_groups(tmp_path, monkeypatch):
     assert threads_module.quotas() == [2]
 
 
-def test_spread_calls_each_range_once_and_passes_errors_on():
-    seen = []
-    threads_module.spread(lambda start, stop: seen.append((start, stop)), 1000, 64, 4)
-    assert sorted(seen) == [(start, min(start + 64, 1000)) for start in range(0, 1000, 64)]
+def test_an_error_on_any_thread_is_raised():
+    @tt.activation
+    def picky(x):
+        if x > 3:
+            raise ValueError("too large")
+        return x
 
-    def fail(start, stop):
-        raise ZeroDivisionError
+    model = tt.Sequential(tt.Linear.of(np.eye(100, dtype=np.float32)), picky)
+    x = np.ones((5000, 100), np.float32)
+    same_bits(model.predict(x, threads=2), x)
+    x[4321, 50] = 4
+    for threads in (1, 2, 5):
+        with pytest.raises(ValueError, match="too large"):
+            model.predict(x, threads=threads)
+    same_bits(model.predict(x[:4321], threads=2), x[:4321])
 
-    with pytest.raises(ZeroDivisionError):
-        threads_module.spread(fail, 1000, 64, 4)
+
+def test_long_work_is_done_in_pieces(monkeypatch):
+    monkeypatch.setattr(program_module, "PIECE", 784 * 50 * 1000)
+    same_bits(copy.deepcopy(CHAPTER).predict(X, threads=2), EXPECTED)
+
+
+def test_threads_that_slept_wake_up():
+    for pause in (0.0, 0.05, 0.2):
+        time.sleep(pause)
+        same_bits(CHAPTER.predict(X[:300], threads=3), EXPECTED[:300])
+
+
+def test_a_process_ends_while_threads_spin():
+    code = """
+import numpy as np, tinytensor as tt
+model = tt.Sequential(tt.Linear(100, 100, seed=0))
+model.predict(np.ones((5000, 100), np.float32), threads=4)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_many_threads_call_the_same_and_other_models():
@@ -203,18 +230,3 @@ def test_a_pickled_or_copied_model_makes_its_own_plan():
     for other in (pickle.loads(pickle.dumps(CHAPTER)), copy.copy(CHAPTER), copy.deepcopy(CHAPTER)):
         assert other._plan is None
         same_bits(other.predict(X), EXPECTED)
-
-
-def test_an_interrupt_ends_the_work():
-    started, seen = threading.Event(), []
-
-    def call(start, stop):
-        seen.append(start)
-        started.wait(10)
-        if threading.current_thread() is threading.main_thread():
-            raise KeyboardInterrupt
-
-    threading.Timer(0.1, started.set).start()
-    with pytest.raises(KeyboardInterrupt):
-        threads_module.spread(call, 10**6, 1, 2)
-    assert len(seen) < 10**6

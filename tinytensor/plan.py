@@ -57,19 +57,18 @@ class Plan:
         return array  # type: ignore[no-any-return]
 
     def at_once(self, array: Array, threads: int | None) -> Array | None:
-        """The outputs on this thread by the shortest way, if this plan and the samples allow it."""
+        """The outputs by the shortest way, if this plan and the samples allow it."""
         program = self.ready.get(array.dtype)
         if program is None:
             return None
         shape, flags = array.shape, array.flags
-        if len(shape) != 2 or shape[1] != program.features:
-            return None
-        if shape[0] > program.alone and (threads or get_num_threads()) != 1:
-            return None
-        if not (flags.c_contiguous and flags.aligned):
+        if len(shape) != 2 or shape[1] != program.features or not (flags.c_contiguous and flags.aligned):
             return None
         y = np.empty((shape[0], program.results), program.dtype)
-        program.run(program.table_at, array, y, 0, shape[0])
+        if shape[0] <= program.alone:
+            program.run_alone(program.at, program.table_at, array, y, 0, shape[0])
+        else:
+            program.spread(array, y, threads or get_num_threads())
         return y
 
     def remember(self, stretch: Stretch, dtype: np.dtype[Any]) -> None:

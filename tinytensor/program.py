@@ -14,16 +14,18 @@ from tinytensor.kernels.dense import linear_panels, linear_rows
 from tinytensor.kernels.driver import run_program, softmax_panels, softmax_rows
 from tinytensor.kernels.elementwise import loop_address
 from tinytensor.kernels.listed import MOST_VECTORS, PANEL, TALLEST
-from tinytensor.threads import spread
+from tinytensor.kernels.team import run_alone, run_team
+from tinytensor.threads import the_team
 
 __all__ = ["Linear", "Map", "Program", "Rescale", "Softmax", "Step"]
 
 CACHE_BYTES = 1 << 18  # of weights that stay in L2 beside what flows through; beyond, blocks share each read
 BLOCK_BYTES = 1 << 19  # of a stage of a block of several panels
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
-ALONE = 4_000_000  # multiplications; with fewer, to hand work to a thread takes longer than to do it
-SHARE = 8_000_000  # of which a thread takes so many at a time
+ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
+PIECE = 1 << 35  # multiplications, of a second or less
 UINT8 = np.dtype(np.uint8)
+BYTES = 2  # which of the declared functions reads uint8
 
 
 class Linear(NamedTuple):
@@ -91,11 +93,11 @@ class Program:
             (table.SOFTMAX_ROWS, softmax_rows), (table.SOFTMAX_PANELS, softmax_panels),
         ):  # fmt: skip
             head[column] = address_of(each, each.declared[which])
-        self.run, self.table_at = run_program.entry_point(run_program.declared[which]), self.table.ctypes.data
+        self.enter(which)
+        self.table_at: int = self.table.ctypes.data
         work = sum(weight.size for weight in weights) + 8 * sum(stages)
-        block = self.lanes * int(head[table.PANELS])
-        self.alone = ALONE // work  # samples
-        self.share = max(1, SHARE // (work * block)) * block
+        self.block = self.lanes * int(head[table.PANELS])  # samples
+        self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
 
     def reads(self, x: Array) -> bool:
         """Whether the driver takes samples from where they are in x, (samples, features)."""
@@ -123,12 +125,36 @@ class Program:
             self.spread(rows, y[start : start + step], threads)
 
     def spread(self, x: Array, y: Array, threads: int) -> None:
-        """Run on several threads, if that pays."""
-        rows, run, table_at = len(y), self.run, self.table_at
-        if threads == 1 or rows <= self.alone:
-            run(table_at, x, y, 0, rows)
-        else:
-            spread(lambda start, stop: run(table_at, x, y, start, stop), rows, self.share, threads)
+        """Run on several threads, if that pays and no other call has them."""
+        # compiled code is not to be interrupted: Ctrl-C waits for the end of a piece
+        for start in range(0, len(y), self.piece):
+            some, target = x[start : start + self.piece], y[start : start + self.piece]
+            # where a function raises on some thread, it raises on this one again
+            if threads == 1 or len(target) <= self.alone or not self.run_with_team(some, target, threads):
+                self.run(some, target)
+
+    def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
+        """Run on several threads; whether that was possible, and all went well."""
+        team = the_team()
+        if not team.taken.acquire(blocking=False):
+            return False
+        try:
+            team.gather(threads - 1)
+            size = self.share(len(y), threads)
+            done = self.run_team(team.box_at, self.at, self.table_at, x, y, size, threads - 1)
+        finally:
+            team.taken.release()
+        return bool(done)
+
+    def run(self, x: Array, y: Array) -> None:
+        """Run on this thread."""
+        self.run_alone(self.at, self.table_at, x, y, 0, len(y))
+
+    def share(self, samples: int, threads: int) -> int:
+        """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
+        if samples <= 4 * self.block * threads:
+            return -(-samples // (4 * threads)) * 4
+        return max(1, samples // (8 * threads * self.block)) * self.block
 
     def reader(self, dtype: np.dtype[Any]) -> "Program":
         """The program for samples of that dtype: this, or its twin for bytes."""
@@ -142,8 +168,15 @@ class Program:
             other.table[0, table.STAGE_SCALE] = other.store(np.ones(self.features))
             other.table[0, table.STAGE_OFFSET] = other.store(np.zeros(self.features))
             other.table[0, table.STAGE_UNIFORM] = True
-        other.run, other.source = run_program.entry_point(run_program.declared[2]), UINT8
+        other.enter(BYTES)
+        other.source = UINT8
         return other
+
+    def enter(self, which: int) -> None:
+        """Take the compiled functions for one pair of dtypes, of samples and of outputs."""
+        self.at = address_of(run_program, run_program.declared[which])
+        self.run_alone = run_alone.entry_point(run_alone.declared[which])
+        self.run_team = run_team.entry_point(run_team.declared[which])
 
     def timed(self) -> tuple["Program", Array]:
         """The same steps, and where they add up the ticks that reading, each step and writing take."""

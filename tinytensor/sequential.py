@@ -23,6 +23,7 @@ from tinytensor.state_dict import Skipped, load_state_dict, state_dict
 from tinytensor.stretch import KNOWN, nested_steps
 from tinytensor.summary import Summary, summarize
 from tinytensor.tensor import Tensor
+from tinytensor.threads import MOST
 
 __all__ = ["Sequential"]
 
@@ -139,7 +140,7 @@ class Sequential(Layer, MutableSequence[Any]):
         """
         # at batch 1 what follows this test would take as long as all layers
         plain = type(x) is np.ndarray and batch_size is None and out is None and not progress
-        if plain and (threads is None or (threads == 1 and type(threads) is int)):
+        if plain and (threads is None or (type(threads) is int and 1 <= threads <= MOST)):
             plan = self._plan
             y = plan.at_once(x, threads) if plan is not None and plan.count == changes.count else None
             if y is not None:

@@ -3,21 +3,25 @@
 Kernels release the GIL, so the threads are Python's own. A result never depends on their number.
 """
 
+import atexit
 import math
 import os
 import threading
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
+import numpy as np
+
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import length
+from tinytensor.kernels.team import GENERATION, MAILBOX, STOPPED, serve
 
-__all__ = ["get_num_threads", "set_num_threads", "spread"]
+__all__ = ["MOST", "checked", "get_num_threads", "set_num_threads", "the_team"]
 
 VARIABLE = "TINYTENSOR_NUM_THREADS"
 MOST = 512
+SPINS = 20_000  # turns of a loop, some 0.3 ms: as long as batches of a hundred samples follow each other
 
 chosen: int | None = None
 
@@ -88,98 +92,68 @@ def checked(who: str, threads: int) -> int:
     return number
 
 
-class Workers:
-    """Threads that wait for work in one queue; as many as were ever wanted at a time.
+class Team:
+    """Threads that help one call at a time; see `kernels.team`.
 
-    A `ThreadPoolExecutor` takes 60 µs from a call to its start on another core and back, this 15: a batch
-    of a thousand digits takes 300 on two threads.
+    A `ThreadPoolExecutor` takes 60 µs from a call to its start on another core and back, as long as a hundred
+    digits take; a thread that spins while it waits, less than one.
     """
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
-        self.count = 0
-        self.lock = threading.Lock()
-
-    def start(self, work: Callable[[], None], times: int) -> None:
-        """Let `work` be called so many times, each on a thread that is free, or on the next to be free."""
-        with self.lock:
-            while self.count < times:
-                threading.Thread(target=self.serve, name="tinytensor", daemon=True).start()
-                self.count += 1
-        for _ in range(times):
-            self.queue.put(work)
+        self.box = np.zeros(MAILBOX + 8, np.int64)
+        self.box = self.box[-self.box.ctypes.data % 64 // 8 :]
+        self.box_at: int = self.box.ctypes.data
+        self.taken, self.counts = threading.Lock(), threading.Lock()
+        self.threads: list[threading.Thread] = []
+        self.sleeping = 0
+        self.wake: SimpleQueue[None] = SimpleQueue()
 
     def serve(self) -> None:
-        """What each thread does for ever."""
-        while True:
-            self.queue.get()()
+        """What each thread does until the interpreter ends."""
+        run = serve.entry_point(serve.declared[0])
+        seen = int(self.box[GENERATION])
+        while seen != STOPPED:
+            seen = run(self.box_at, seen, SPINS)
+            with self.counts:
+                self.sleeping += 1
+            self.wake.get()
+
+    def gather(self, helpers: int) -> None:
+        """See to it that so many threads are awake, or waking up."""
+        while len(self.threads) < helpers:
+            self.threads.append(threading.Thread(target=self.serve, name="tinytensor", daemon=True))
+            self.threads[-1].start()
+        if self.sleeping:
+            with self.counts:
+                woken = min(helpers, self.sleeping)
+                self.sleeping -= woken
+            for _ in range(woken):
+                self.wake.put(None)
+
+    def stop(self) -> None:
+        """End the threads: they must not spin on memory that an interpreter at its end gives back."""
+        self.taken.acquire(timeout=1)
+        self.box[GENERATION] = STOPPED
+        for _ in self.threads:
+            self.wake.put(None)
+        for each in self.threads:
+            each.join(timeout=1)
 
 
-workers = Workers()
+team = Team()
 
 
-def forget_workers() -> None:
+def renew_team() -> None:
     """Threads do not survive a fork."""
-    global workers
-    workers = Workers()
+    global team
+    team = Team()
 
 
+atexit.register(lambda: team.stop())
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=forget_workers)
+    os.register_at_fork(after_in_child=renew_team)
 
 
-class Job:
-    """A count of samples, handed out in ranges to whoever asks next: large ones first, small ones last."""
-
-    def __init__(self, call: Callable[[int, int], None], count: int, size: int, threads: int):
-        self.call, self.count, self.size, self.threads = call, count, size, threads
-        self.next = self.active = 0
-        self.error: BaseException | None = None
-        self.lock, self.finished = threading.Lock(), SimpleQueue[None]()
-
-    def take(self) -> tuple[int, int]:
-        """The next range, a multiple of `size`; an empty one when there is none."""
-        with self.lock:
-            start = self.next
-            share = (self.count - start) // (2 * self.threads) // self.size * self.size
-            self.next = min(start + max(share, self.size), self.count)
-            return start, self.next
-
-    def work(self) -> None:
-        """Do ranges until there are none."""
-        start, stop = self.take()
-        while start < stop:
-            self.call(start, stop)
-            start, stop = self.take()
-
-    def help(self) -> None:
-        """The same on another thread, if it comes before everything is handed out."""
-        with self.lock:
-            if self.next == self.count:
-                return
-            self.active += 1
-        try:
-            self.work()
-        except BaseException as error:  # raised again where the caller waits
-            self.error = error
-        self.finished.put(None)
-
-    def end(self) -> None:
-        """Hand out nothing more, and wait for the others."""
-        with self.lock:
-            self.next = self.count
-            active = self.active
-        for _ in range(active):
-            self.finished.get()
-
-
-def spread(call: Callable[[int, int], None], count: int, size: int, threads: int) -> None:
-    """call(start, stop) for ranges that make up [0, count), on the calling thread and others."""
-    job = Job(call, count, size, threads)
-    workers.start(job.help, min(threads, -(-count // size)) - 1)
-    try:
-        job.work()
-    finally:
-        job.end()
-    if job.error is not None:
-        raise job.error
+def the_team() -> Team:
+    """This process's."""
+    return team

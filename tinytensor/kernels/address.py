@@ -5,7 +5,7 @@ from typing import Any
 from numba.extending import intrinsic
 from numba.types import CPointer, int64, intp
 
-__all__ = ["at", "convert", "integers_at"]
+__all__ = ["at", "bytes_of", "convert", "integers_at", "pointer_as"]
 
 
 def from_number(pointer: Any, *arguments: Any) -> Any:
@@ -37,3 +37,20 @@ def convert(typing_context: Any, number: Any, like: Any) -> Any:
         return context.cast(builder, values[0], number, like.dtype)
 
     return like.dtype(number, like), generate
+
+
+@intrinsic
+def pointer_as(typing_context: Any, pointer: Any, like: Any) -> Any:
+    """The same address, as a pointer like another."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.bitcast(values[0], context.get_value_type(like))
+
+    return like(pointer, like), generate
+
+
+@intrinsic
+def bytes_of(typing_context: Any, pointer: Any) -> Any:
+    """How long an element behind a pointer is: a constant."""
+    size = pointer.dtype.bitwidth // 8
+    return intp(pointer), lambda context, builder, signature, values: context.get_constant(intp, size)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numba import float32, float64, int32, uint8
 from numba.extending import intrinsic
-from numba.types import Array, CPointer, boolean, int64, intp, void
+from numba.types import CPointer, boolean, int64, intp, void
 
-from tinytensor.kernels._jit import kernel, strided, subroutine
-from tinytensor.kernels.address import at, convert, integers_at
+from tinytensor.kernels._jit import kernel, subroutine
+from tinytensor.kernels.address import at, bytes_of, convert, integers_at, pointer_as
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.clock import read_clock
 from tinytensor.kernels.dense import (
@@ -32,8 +32,7 @@ from tinytensor.kernels.dense import (
 )
 from tinytensor.kernels.elementwise import call_loop
 from tinytensor.kernels.listed import LINE, MOST_VECTORS, PANEL
-from tinytensor.kernels.microkernel import full_width, keep, pointer_to, stride_of
-from tinytensor.kernels.packing import aligned
+from tinytensor.kernels.microkernel import full_width, keep, pointer_to
 from tinytensor.kernels.softmax import softmax_lanes, softmax_row
 from tinytensor.kernels.table import (
     COLUMNS,
@@ -109,13 +108,13 @@ def note(program: Any, place: int, before: int) -> int:
 
 
 @subroutine
-def stage(program: Any, x: Any, first: int, rows: int, y: Any) -> None:
+def stage(program: Any, x: Any, x_stride: int, first: int, rows: int, y: Any) -> None:
     """Rows of the source in the program's dtype, rescaled: product, then sum, as the layer does it."""
     features = program[FEATURES]
     scales, offsets = at(program[STAGE_SCALE], y), at(program[STAGE_OFFSET], y)
     scale, offset = scales[0], offsets[0]
     for row in range(rows):
-        source = pointer_to(x, (first + row) * stride_of(x, 0))
+        source = pointer_to(x, (first + row) * x_stride)
         target = pointer_to(y, row * features)
         if program[STAGE_UNIFORM]:
             for k in range(features):
@@ -126,24 +125,25 @@ def stage(program: Any, x: Any, first: int, rows: int, y: Any) -> None:
 
 
 @subroutine
-def samples_at(program: Any, x: Any, first: int, rows: int, staging: Any) -> Any:
+def samples_at(program: Any, x: Any, x_stride: int, first: int, rows: int, staging: Any) -> Any:
     """Where rows of the source are in the program's dtype, and their stride."""
     if program[STAGE_SCALE] != 0:
-        stage(program, x, first, rows, staging)
+        stage(program, x, x_stride, first, rows, staging)
         return staging, program[FEATURES]
-    stride = stride_of(x, 0)
-    return at(x.ctypes.data + first * stride * x.itemsize, staging), stride
+    return pointer_as(pointer_to(x, first * x_stride), staging), x_stride
 
 
 @subroutine
-def enter(program: Any, step: Any, x: Any, first: int, rows: int, order: Any, staging: Any, work: Any, y: Any,
-          ahead: Any, lines: int, now: int) -> int:  # fmt: skip
+def enter(
+    program: Any, step: Any, x: Any, x_stride: int, first: int, rows: int, order: Any, staging: Any,
+    work: Any, y: Any, ahead: Any, lines: int, now: int,
+) -> int:  # fmt: skip
     """The first layer, from rows of the source to panels."""
     width, inputs, outputs = full_width(y), step[INPUTS], step[OUTPUTS]
     lanes, room, y_stride = PANEL * width, list_room(inputs), padded(outputs, width)
     few, in_rows = inputs, False
     if step[SKIPS] and rows >= ROWS:
-        source, stride = samples_at(program, x, first, ROWS, staging)
+        source, stride = samples_at(program, x, x_stride, first, ROWS, staging)
         list_inputs(source, stride, ROWS, inputs, order)
         few = order[0]
         in_rows = pays_in_rows(step, few, 0, y)
@@ -153,7 +153,7 @@ def enter(program: Any, step: Any, x: Any, first: int, rows: int, order: Any, st
         for top in range(0, rows, group):
             count = min(group, rows - top)
             now = note(program, 1, now)
-            source, stride = samples_at(program, x, first + top, count, staging)
+            source, stride = samples_at(program, x, x_stride, first + top, count, staging)
             now = note(program, 0, now)
             place = lines * top // rows * elements_of_line(y)
             target, following = pointer_to(work, top * y_stride), pointer_to(ahead, place)
@@ -164,7 +164,7 @@ def enter(program: Any, step: Any, x: Any, first: int, rows: int, order: Any, st
     for top in range(0, rows, lanes):
         count = min(lanes, rows - top)
         now = note(program, 1, now)
-        source, stride = samples_at(program, x, first + top, count, staging)
+        source, stride = samples_at(program, x, x_stride, first + top, count, staging)
         now = note(program, 0, now)
         if few < inputs:
             list_shared(source, stride, count, inputs, y, pointer_to(order, top // lanes * room))
@@ -242,8 +242,8 @@ def through_rows(program: Any, steps: Any, x: Any, x_stride: int, rows: int, ord
 
 @subroutine
 def through_panels(
-    program: Any, steps: Any, x: Any, first: int, rows: int, order: Any, staging: Any, work: Any, other: Any,
-    y: Any, y_stride: int, ahead: Any, lines: int, now: int,
+    program: Any, steps: Any, x: Any, x_stride: int, first: int, rows: int, order: Any, staging: Any,
+    work: Any, other: Any, y: Any, y_stride: int, ahead: Any, lines: int, now: int,
 ) -> None:  # fmt: skip
     """Many samples, in panels; the next ones begin at `ahead`."""
     width = full_width(work)
@@ -252,10 +252,10 @@ def through_panels(
     here, free = other, work
     done = 0
     if steps[KIND] == LINEAR:
-        now = enter(program, steps, x, first, rows, order, staging, free, here, ahead, lines, now)
+        now = enter(program, steps, x, x_stride, first, rows, order, staging, free, here, ahead, lines, now)
         done = 1
     else:
-        source, stride = samples_at(program, x, first, rows, staging)
+        source, stride = samples_at(program, x, x_stride, first, rows, staging)
         to_panels(source, stride, program[FEATURES], rows, here)
         now = note(program, 0, now)
     for i in range(done, program[STEPS]):
@@ -278,14 +278,14 @@ def through_panels(
 
 
 SIGNATURES = [
-    void(intp, strided(source, 2), Array(target, 2, "A"), intp, intp)
+    void(intp, CPointer(source), intp, CPointer(target), intp, intp, intp)
     for source, target in ((float32, float32), (float64, float64), (uint8, float32))
 ]
 
 
 @kernel("run_program", *SIGNATURES)
-def run_program(table_at: int, x: Any, y: Any, start: int, stop: int) -> None:
-    """Samples start … stop - 1 of x, (samples, features), into the same rows of y, (samples, results)."""
+def run_program(table_at: int, x: Any, x_stride: int, y: Any, y_stride: int, start: int, stop: int) -> None:
+    """Samples start … stop - 1 of x, rows `x_stride` apart, into rows of y."""
     program = integers_at(table_at)
     steps = pointer_to(program, COLUMNS)
     width = full_width(y)
@@ -296,26 +296,25 @@ def run_program(table_at: int, x: Any, y: Any, start: int, stop: int) -> None:
     if stop - start <= few:
         most = stop - start
     size = most * widest
-    room = aligned(2 * size + (most * features if staged else 0), y)
+    room = np.empty(64 + bytes_of(y) * (2 * size + (most * features if staged else 0)), np.uint8)
+    begin = at(room.ctypes.data + -room.ctypes.data % 64, y)  # a vector that straddles two lines costs twice
     lists = np.empty((most // ROWS + 2) * list_room(program[WIDEST_STAGE]), np.int32)
-    order, work, other = pointer_to(lists, 0), pointer_to(room, 0), pointer_to(room, size)
-    x_stride, y_stride = stride_of(x, 0), stride_of(y, 0)
+    order, work, other = pointer_to(lists, 0), begin, pointer_to(begin, size)
     first = start
     while first < stop:
         now = read_clock() if program[TICKS] != 0 else 0
         left = stop - first
         in_rows = left <= few
         taken = left if in_rows or left < lanes else min(left // lanes * lanes, most)
-        target, staging = pointer_to(y, first * y_stride), pointer_to(room, 2 * size)
+        target, staging = pointer_to(y, first * y_stride), pointer_to(begin, 2 * size)
         if in_rows:
-            source, stride = samples_at(program, x, first, taken, staging)
+            source, stride = samples_at(program, x, x_stride, first, taken, staging)
             through_rows(program, steps, source, stride, taken, order, work, other, target, y_stride, now)
         else:
-            here = x.ctypes.data + first * x_stride * x.itemsize
-            lines = min(most, left - taken) * x_stride * x.itemsize // LINE
-            ahead = at(here + taken * x_stride * x.itemsize if lines > 0 else here, y)
-            through_panels(program, steps, x, first, taken, order, staging, work, other, target, y_stride,
-                           ahead, max(lines, 1), now)  # fmt: skip
+            lines = min(most, left - taken) * x_stride * bytes_of(x) // LINE
+            ahead = pointer_as(pointer_to(x, (first + taken) * x_stride if lines > 0 else 0), work)
+            through_panels(program, steps, x, x_stride, first, taken, order, staging, work, other, target,
+                           y_stride, ahead, max(lines, 1), now)  # fmt: skip
         first += taken
     keep(lists)
     keep(room)
