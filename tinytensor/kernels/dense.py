@@ -55,7 +55,7 @@ VECTOR_BYTES = vectors().bytes
 ROWS = 4  # samples that share a list
 WIDEST_1, WIDEST_2, WIDEST_4 = WIDEST[1], WIDEST[2], WIDEST[4]
 MOVE = 5
-LOOK = 64  # one group of inputs in so many is looked at, to tell whether a look at all pays
+LOOK = 8 * GROUP  # one group of inputs in so many is looked at, to tell whether a look at all pays
 FLOATS = (float32, float64)
 TABLE, LIST = CPointer(int64), CPointer(int32)
 
@@ -75,7 +75,7 @@ def elements_of_line(like: Any) -> int:
 @subroutine
 def list_room(inputs: int) -> int:
     """Elements of a list of so many inputs: its length, and a whole group more than it can have."""
-    return inputs + 1 + 2 * GROUP
+    return inputs + 1 + GROUP
 
 
 @subroutine

@@ -55,7 +55,8 @@ MOST_VECTORS = 8  # of outputs in a tile, and in a page of weights
 WIDEST = {1: 8, 2: 8, 4: 5} if vectors().registers == 32 else {1: 8, 2: 4, 4: 2}
 LINE = 64  # bytes that memory is read in
 READ, INTO_L2, DATA = 0, 2, 1  # LLVM's numbers
-GROUP = 8  # inputs looked at together when zeros are sought
+BYTE = 8  # comparisons whose results are one number
+GROUP = 2 * BYTE  # inputs looked at together when zeros are sought
 
 
 def switch_case(builder: ir.IRBuilder, value: ir.Value, cases: Mapping[int, Callable[[], None]]) -> None:
@@ -200,19 +201,28 @@ def output_tile(
 
 def places() -> np.ndarray:
     """For each pattern of eight bits the places of those that are set, in ascending order."""
-    table = np.zeros((1 << GROUP, GROUP), np.uint8)
-    for pattern in range(1 << GROUP):
-        found = [place for place in range(GROUP) if pattern >> place & 1]
+    table = np.zeros((1 << BYTE, BYTE), np.uint8)
+    for pattern in range(1 << BYTE):
+        found = [place for place in range(BYTE) if pattern >> place & 1]
         table[pattern, : len(found)] = found
     return table
 
 
+def table_of_places(builder: ir.IRBuilder) -> ir.Value:
+    """The same as a constant of the compiled module."""
+    entry = ir.VectorType(ir.IntType(8), BYTE)
+    content = ir.Constant(
+        ir.ArrayType(entry, 1 << BYTE), [ir.Constant(entry, row.tolist()) for row in places()]
+    )
+    return cgutils.global_constant(builder, "places", content)
+
+
 @intrinsic
 def list_nonzero(typing_context: Any, x: Any, x_stride: Any, rows: Any, first: Any, order: Any) -> Any:
-    """Append to `order` those of the eight inputs from `first` on that are not zero in all of `rows` rows.
+    """Append to `order` those of GROUP inputs from `first` on that are not zero in all of `rows` rows.
 
-    Returns how many they are; writes eight numbers whatever their number. rows is 1, 2 or 4, a literal.
-    A comparison gives a bit for each input, and a table the places of the bits: no branch on the data.
+    Returns how many they are; writes a byte's worth of numbers more than that. rows is 1, 2 or 4, a literal.
+    A comparison gives a bit for each input, and a table the places of a byte's bits: no branch on the data.
     """
     if not isinstance(rows, types.IntegerLiteral):
         return None
@@ -228,16 +238,17 @@ def list_nonzero(typing_context: Any, x: Any, x_stride: Any, rows: Any, first: A
         together = builder.bitcast(reduce(builder.or_, seen), vector_type(element, GROUP))
         found = builder.fcmp_unordered("!=", together, ir.Constant(together.type, None))
         pattern = builder.zext(builder.bitcast(found, ir.IntType(GROUP)), I64)
-        byte_vector, index_vector = ir.VectorType(ir.IntType(8), GROUP), ir.VectorType(I32, GROUP)
-        content = ir.Constant(
-            ir.ArrayType(byte_vector, 1 << GROUP),
-            [ir.Constant(byte_vector, row.tolist()) for row in places()],
-        )
-        table = cgutils.global_constant(builder, "places", content)
-        entry = builder.load(builder.gep(table, [ir.Constant(I64, 0), pattern]))
-        base = splat(builder, builder.trunc(first, I32), index_vector)
-        listed = builder.add(builder.zext(entry, index_vector), base)
-        builder.store(listed, builder.bitcast(order, index_vector.as_pointer()), align=4)
-        return builder.ctpop(pattern)
+        table, index_vector = table_of_places(builder), ir.VectorType(I32, BYTE)
+        start, written = builder.trunc(first, I32), ir.Constant(I64, 0)
+        for _ in range(GROUP // BYTE):
+            byte = builder.and_(pattern, ir.Constant(I64, (1 << BYTE) - 1))
+            entry = builder.load(builder.gep(table, [ir.Constant(I64, 0), byte]))
+            listed = builder.add(builder.zext(entry, index_vector), splat(builder, start, index_vector))
+            target = builder.gep(order, [written])
+            builder.store(listed, builder.bitcast(target, index_vector.as_pointer()), align=4)
+            written = builder.add(written, builder.ctpop(byte))
+            pattern = builder.lshr(pattern, ir.Constant(I64, BYTE))
+            start = builder.add(start, ir.Constant(I32, BYTE))
+        return written
 
     return intp(x, intp, rows, intp, CPointer(int32)), generate
