@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from tinytensor.errors import ArgumentError
+from tinytensor.errors import ArgumentError, MissingExtra
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,12 +26,10 @@ def suites() -> ModuleType | None:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `python -m benchmarks`."""
-    found = suites()
-    if found:
-        found.add_arguments(parser)
-    else:
-        parser.add_argument("arguments", nargs=argparse.REMAINDER, help="only in a checkout")
+    """Whatever `python -m benchmarks` takes; what that is, the suites say when they are run."""
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, help="as of python -m benchmarks; none lists them"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,12 +37,18 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         ArgumentError: this is no checkout.
+        MissingExtra: what the suites need is not installed.
     """
     found = suites()
     if found is None:
         raise ArgumentError(
             "the suites come with a checkout, not with the package; there, run: python -m tinytensor bench"
         )
-    status = found.run(args)
+    parser = argparse.ArgumentParser(prog="tinytensor bench", description=__doc__, allow_abbrev=False)
+    try:
+        found.add_arguments(parser)
+    except ImportError as error:
+        raise MissingExtra(f'{error}; it comes with: pip install -e ".[bench]"') from error
+    status = found.run(parser.parse_args(args.arguments))
     if status:
         sys.exit(status)
