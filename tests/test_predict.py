@@ -230,3 +230,9 @@ def test_a_pickled_or_copied_model_makes_its_own_plan():
     for other in (pickle.loads(pickle.dumps(CHAPTER)), copy.copy(CHAPTER), copy.deepcopy(CHAPTER)):
         assert other._plan is None
         same_bits(other.predict(X), EXPECTED)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, True])
+def test_bad_sizes_of_batches(bad):
+    with pytest.raises(tt.ArgumentError, match="predict_batches: batch_size"):
+        CHAPTER.predict_batches(X, batch_size=bad)

@@ -51,3 +51,7 @@ def test_layers_of_ones_own_and_samples_that_do_not_fit_the_driver():
     assert len(model.profile(integers, seconds=0).rows) == 1 + 1 + 3
     with pytest.raises(tt.ShapeError, match=r"Sequential\[0\]"):
         model.profile(np.zeros((3, 7)))
+
+
+def test_no_samples():
+    assert CHAPTER.profile(np.zeros((0, 784)), seconds=0).samples == 0

@@ -50,7 +50,7 @@ def predict(
 
 def predict_batches(run: Run, batches: Any, batch_size: int | None, threads: int | None) -> Iterator[Array]:
     """See `Sequential.predict_batches`."""
-    size = length("predict_batches: batch_size", batch_size or DEFAULT_BATCH)
+    size = length("predict_batches: batch_size", DEFAULT_BATCH if batch_size is None else batch_size)
     if threads is not None:
         threads = checked("predict_batches: threads", threads)
     if hasattr(batches, "shape"):

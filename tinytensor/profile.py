@@ -105,7 +105,7 @@ def part_once(part: Part, array: Array, tensor: bool) -> tuple[Array, list[Profi
     steps = iter(stretch.steps)
     for program in stretch.programs_for(dtype):
         y = np.empty((*leading, program.results), program.dtype)
-        rows += program_once(program, array, y.reshape(count, -1), steps, names)
+        rows += program_once(program, array, y.reshape(count, program.results), steps, names)
         array = y
     return array, rows
 
