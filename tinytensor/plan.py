@@ -66,7 +66,7 @@ class Plan:
             return None
         y = np.empty((shape[0], program.results), program.dtype)
         if shape[0] <= program.alone:
-            program.run_alone(program.at, program.table_at, array, y, 0, shape[0])
+            program.run(array, y)
         else:
             program.spread(array, y, threads or get_num_threads())
         return y

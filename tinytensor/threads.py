@@ -106,6 +106,7 @@ class Team:
         self.taken, self.counts = threading.Lock(), threading.Lock()
         self.threads: list[threading.Thread] = []
         self.sleeping = 0
+        self.scratch = np.empty(0, np.uint8)
         self.wake: SimpleQueue[None] = SimpleQueue()
 
     def serve(self) -> None:
@@ -129,6 +130,13 @@ class Team:
                 self.sleeping -= woken
             for _ in range(woken):
                 self.wake.put(None)
+
+    def room(self, size: int, threads: int) -> int:
+        """The address of scratch memory, so many bytes for each thread; whoever has the team has it."""
+        if self.scratch.size < size * threads + 4096:
+            self.scratch = np.empty(size * threads + 4096, np.uint8)
+        at: int = self.scratch.ctypes.data
+        return at + -at % 4096
 
     def stop(self) -> None:
         """End the threads: they must not spin on memory that an interpreter at its end gives back."""

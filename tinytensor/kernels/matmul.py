@@ -1,229 +1,206 @@
-"""The matrix product: blocks for the caches around the micro-kernel.
+"""The matrix product: blocks for the caches around the tile (see `tile` and `linear`).
 
-C's columns lie in vector lanes. Two or three vectors of them are a panel, and a panel by a few rows is one
-tile of the micro-kernel; one row alone takes up to eight vectors. What is read often is packed: B by panels,
-A by strips of rows, k by k, so that a tile reads memory in order.
+Lanes are C's columns, rows are A's rows, and B is the weights. Few rows, or a small B: the tile reads B where
+it lies, one row of B after the other. Otherwise blocks of B, K_BLOCK rows deep, are copied into pages a few
+vectors wide, so that a tile streams them, and each page serves ROW_BLOCK rows of A before the next one comes;
+later blocks go on from what earlier ones have summed, so the order of the sum is that of k. Rows of A that are
+not contiguous, or whose distance is a power of two, are copied as well: the caches have few places for them.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import float32, float64
-from numba.extending import intrinsic
-from numba.types import CPointer, boolean, intp, void
+from numba.types import int64, intp, void
 
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels._jit import array, kernel, out, strided, subroutine
+from tinytensor.kernels.address import bytes_of, integers_at
 from tinytensor.kernels.boundary import FLOATS, broadcast_shape, joint_shape
-from tinytensor.kernels.call import address_of, call_address
-from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.microkernel import full_width, make_tiles, pointer_to, stride_of
-from tinytensor.kernels.packing import aligned, pack_lanes
+from tinytensor.kernels.call import address_of
+from tinytensor.kernels.instructions import pointers
+from tinytensor.kernels.layer import aligned, layout, write_layer
+from tinytensor.kernels.linear import multiply
+from tinytensor.kernels.microkernel import full_width, pointer_to
+from tinytensor.kernels.packing import pack_lanes
+from tinytensor.kernels.record import (
+    INIT_STRIDE,
+    LAYER,
+    LEFT,
+    OUT_STRIDE,
+    PAGE_BYTES,
+    PAGE_OUTPUTS,
+    PAGES,
+    TAIL,
+    WEIGHT_STRIDE,
+    X_STRIDE,
+)
+from tinytensor.kernels.team import run_alone
 
 __all__ = ["matmul"]
 
 empty = np.empty  # found 30 ns sooner, of the 1 µs that a small product takes
-BYTES = vectors().bytes
-ROWS = vectors().tile_rows
-TRIPLE_ROWS = vectors().registers // 4  # of a tile three vectors wide
-NARROW_ROWS = 4  # of a tile that is no wider than one vector
-WIDE = 8  # vectors of a tile of one row
-STRIP = vectors().registers  # rows packed together: tiles of 6 + 6 + 4 of them, or 14 + 14 + 4
-K_BLOCK = 512  # a panel of two vectors is 64 KiB then, and streams from L2 at full speed
-ROW_BLOCK = 14 * STRIP  # with K_BLOCK: 448 KiB of A, an L2
-COLUMN_BLOCK = 1024  # with K_BLOCK: 2 MiB of B, a part of L3
-L1_BYTES = 32768
-PACK_ROWS = 16
+DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
+DIRECT_SIZE = 4096  # numbers of B, which L1 holds: it streams without a copy
+K_BLOCK = 512  # a page of four vectors is 128 KiB then, and streams from L2
+ROW_BLOCK = 120
+PACKED_BYTES = 1 << 20  # of B, which L2 or L3 holds
+ROOM = 8 * (K_BLOCK + 16)  # bytes from row to row of A's copy, at most
 
+# Scratch memory of a product: its record, tails, rows of A, pages of B.
+TAILS_AT = 4096
+ROWS_AT = TAILS_AT + K_BLOCK * 64
+PAGES_AT = ROWS_AT + ROW_BLOCK * ROOM
+SCRATCH = PAGES_AT + PACKED_BYTES + 16 * ROOM + 4096
 
-def tile_shapes(width: int) -> Iterator[tuple[int, int, int]]:
-    """Width of a vector, vectors and rows of every tile; heights are the tallest and powers of two."""
-    for vectors_, tallest in ((2, ROWS), (3, TRIPLE_ROWS)):
-        yield from ((width, vectors_, rows) for rows in {1, 2, 4, 8, tallest} if rows <= tallest)
-    yield from ((width, vectors_, 1) for vectors_ in range(4, WIDE + 1))
-    narrow = width // 2
-    while narrow:
-        yield from ((narrow, 2, rows) for rows in (1, 2, NARROW_ROWS))
-        narrow //= 2
-    yield from ((1, 1, rows) for rows in (1, 2, NARROW_ROWS))
+# A plan: a layer's fields, then these.
+END_LANES, TAILS_FROM = LAYER, LAYER + 1  # lanes of a tail, and the first column that lies in one
+PLAN = LAYER + 2
 
-
-tiles = make_tiles(tile_shapes)
+# A call, for threads: addresses and strides in bytes of what is not A's rows or C's; numbers of rows or pages.
+PLAN_AT, A_COLUMN, B, B_ROW, B_COLUMN, BIAS, K_COUNT, ROW_COUNT, BY_PAGES = range(9)
 
 
 @subroutine
-def tile_rows(left: int, tallest: int) -> int:
-    """Rows of the next tile: the tallest or, of fewer, the largest power of two."""
-    if left >= tallest:
-        return tallest
-    rows = 8
-    while rows > left:
-        rows //= 2
-    return rows
+def pack_pages(
+    b: Any, b_row: int, b_column: int, plan: Any, k_count: int, first: int, stop: int, packed: Any, tail: Any
+) -> None:
+    """Pages first … stop - 1 of some rows of B, and the tail if the last page is among them."""
+    width, size = full_width(b), bytes_of(b)
+    across, columns = plan[PAGE_OUTPUTS] // size, plan[TAILS_FROM]
+    for page in range(first, stop):
+        left = page * across
+        pack_lanes(pointer_to(b, left * b_column), b_row, b_column, k_count, min(across, columns - left), width,
+                   pointer_to(packed, (page - first) * across * k_count), across)  # fmt: skip
+    if stop == plan[PAGES] and plan[END_LANES] > 0:
+        lanes, left = plan[END_LANES], plan[LEFT]
+        for k in range(k_count):
+            for lane in range(lanes):
+                tail[k * lanes + lane] = b[k * b_row + (columns + lane) * b_column] if lane < left else 0
 
 
 @subroutine
-def panel_lanes(left: int, most: int, width: int) -> int:
-    """Lanes of the next panel: at most that many vectors, and never one lane or vector alone at the end."""
-    return left if left <= most * width else (most - 1) * width
+def copy_rows(a: Any, a_row: int, a_column: int, rows: int, k_count: int, target: Any, stride: int) -> None:
+    """Rows of A one after the other, `stride` apart."""
+    pack_lanes(a, a_row, a_column, rows, k_count, full_width(a), target, stride)
 
 
-@kernel(
-    "macro_kernel",
-    *[
-        void(p, intp, boolean, p, intp, intp, boolean, intp, intp, intp, intp, p, intp, p, intp)
-        for p in (CPointer(float32), CPointer(float64))
-    ],
-)
-def macro_kernel(
-    lanes: Any, lanes_stride: int, in_panels: bool, scalars: Any, row_stride: int, k_stride: int,
-    in_strips: bool, k_count: int, rows: int, columns: int, most: int, init: Any, init_stride: int, y: Any,
-    y_stride: int,
-) -> None:  # fmt: skip
-    # Y = init + AB for one block, tile by tile
-    full = full_width(lanes)
-    width, shift = 1, 0
-    while 2 * width < columns and width < full:
-        width, shift = 2 * width, shift + 1
-    strip = STRIP if in_strips else rows
-    left = 0
-    while left < columns:
-        count = panel_lanes(columns - left, most, full)
-        across = (count + width - 1) >> shift
-        tallest = 1 if across > 3 else TRIPLE_ROWS if across == 3 else ROWS if width == full else NARROW_ROWS
-        panel = pointer_to(lanes, left * k_count if in_panels else left)
-        for top in range(0, rows, strip):
-            bottom = min(top + strip, rows)
-            row = top
-            while row < bottom:
-                height = tile_rows(bottom - row, tallest)
-                start = top * k_count + row - top if in_strips else row * row_stride
-                begin, target = (
-                    pointer_to(init, row * init_stride + left),
-                    pointer_to(y, row * y_stride + left),
-                )
-                tiles(panel, count if in_panels else lanes_stride, pointer_to(scalars, start), row_stride,
-                      k_stride, k_count, begin, init_stride, target, y_stride, count,
-                      width, across, height)  # fmt: skip
-                row += height
-        left += count
+SIGNATURES = [
+    int64(intp, strided(t, 2), strided(t, 2), array(t, 1), out(t, 2), intp) for t in (float32, float64)
+]
 
 
-@intrinsic
-def call_macro_kernel(
-    typing_context: Any, address: Any, lanes: Any, lanes_stride: Any, in_panels: Any, scalars: Any,
-    row_stride: Any, k_stride: Any, in_strips: Any, k_count: Any, rows: Any, columns: Any, most: Any,
-    init: Any, init_stride: Any, y: Any, y_stride: Any,
-) -> Any:  # fmt: skip
-    """`macro_kernel` at its address, so that its many tiles are compiled once."""
-    return call_address(y, intp, boolean, y, intp, intp, boolean, intp, intp, intp, intp, y, intp, y, intp)
+@kernel("direct_product", *SIGNATURES)
+def direct_product(plan_at: int, a: Any, b: Any, bias: Any, c: Any, scratch: int) -> int:
+    """C = AB + bias with A and B where they lie; 1 if they do not lie like that, and nothing is done."""
+    size = c.itemsize
+    if b.strides[1] != size or a.strides[1] != size:
+        return 1
+    plan, product = integers_at(plan_at), integers_at(scratch)
+    product[WEIGHT_STRIDE], product[PAGE_BYTES], product[LEFT] = b.strides[0], plan[PAGE_OUTPUTS], plan[LEFT]
+    product[TAIL], product[INIT_STRIDE] = b.ctypes.data, 0
+    product[X_STRIDE], product[OUT_STRIDE] = a.strides[0], c.strides[0]
+    multiply(plan, product, a.shape[1], a.ctypes.data, b.ctypes.data, bias.ctypes.data, c.ctypes.data,
+             a.shape[0], 0, plan[PAGES], scratch)  # fmt: skip
+    return 0
 
 
-@subroutine
-def pack_panels(b: Any, b_k: int, b_column: int, k_count: int, columns: int, most: int, width: int,
-                packed: Any) -> None:  # fmt: skip
-    """Panels of B one after the other, few rows at a time: each row lies on pages of its own, for the TLB."""
-    for k in range(0, k_count, PACK_ROWS):
-        left = 0
-        while left < columns:
-            lanes = panel_lanes(columns - left, most, width)
-            pack_lanes(pointer_to(b, k * b_k + left * b_column), b_k, b_column, min(PACK_ROWS, k_count - k),
-                       lanes, width, pointer_to(packed, left * k_count + k * lanes), lanes)  # fmt: skip
-            left += lanes
+def make_product(numbers_at: Any) -> Callable[..., None]:
+    """For one dtype, as `team` calls it: rows or pages first … last - 1 of a product."""
+
+    def product_range(
+        call_at: int, a: int, a_row: int, c: int, c_row: int, first: int, last: int, scratch: int
+    ) -> None:
+        call, product = integers_at(call_at), integers_at(scratch)
+        plan = integers_at(call[PLAN_AT])
+        b, tails, rows_at, packed = (
+            numbers_at(call[B]), numbers_at(scratch + TAILS_AT), numbers_at(scratch + ROWS_AT),
+            numbers_at(scratch + PAGES_AT),
+        )  # fmt: skip
+        size, k_total, pages = bytes_of(b), call[K_COUNT], plan[PAGES]
+        across = plan[PAGE_OUTPUTS] // size
+        b_row, b_column = call[B_ROW] // size, call[B_COLUMN] // size
+        row, row_stop, page, page_stop = first, last, 0, pages
+        if call[BY_PAGES]:
+            row, row_stop, page, page_stop = 0, call[ROW_COUNT], first, last
+        copies = call[A_COLUMN] != size or (a_row % 2048 == 0 and row_stop - row > 1 and pages > 1)
+        block = -(-k_total // -(-k_total // K_BLOCK))
+        together = max(1, PACKED_BYTES // (block * across * size))  # pages
+        product[WEIGHT_STRIDE], product[LEFT] = across * size, plan[LEFT]
+        product[TAIL], product[OUT_STRIDE] = scratch + TAILS_AT, c_row
+        while page < page_stop:
+            stop = min(page + together, page_stop)
+            for k in range(0, k_total, block):
+                count = min(block, k_total - k)
+                product[PAGE_BYTES] = count * across * size
+                pack_pages(pointer_to(b, k * b_row), b_row, b_column, plan, count, page, stop, packed, tails)
+                for top in range(row, row_stop, ROW_BLOCK):
+                    rows = min(ROW_BLOCK, row_stop - top)
+                    x, product[X_STRIDE] = a + top * a_row + k * call[A_COLUMN], a_row
+                    if copies:
+                        stride = count + 16
+                        copy_rows(numbers_at(x), a_row // size, call[A_COLUMN] // size, rows, count, rows_at, stride)
+                        x, product[X_STRIDE] = scratch + ROWS_AT, stride * size
+                    target, start, product[INIT_STRIDE] = c + top * c_row, call[BIAS], 0
+                    if k > 0:
+                        start, product[INIT_STRIDE] = target, c_row
+                    multiply(plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch)
+            page = stop
+
+    return product_range
 
 
-@subroutine
-def pack_strips(a: Any, a_row: int, a_k: int, k_count: int, rows: int, width: int, packed: Any) -> None:
-    """Strips of A one after the other."""
-    for top in range(0, rows, STRIP):
-        pack_lanes(pointer_to(a, top * a_row), a_k, a_row, k_count, min(STRIP, rows - top), width,
-                   pointer_to(packed, top * k_count), STRIP)  # fmt: skip
+RANGE = void(intp, intp, intp, intp, intp, intp, intp, intp)
+product_ranges = {
+    np.dtype(element.name): kernel(f"product_{element.name}", RANGE)(make_product(pointers(element)))
+    for element in (float32, float64)
+}
 
 
-SIGNATURES = [void(intp, strided(t, 2), strided(t, 2), array(t, 1), out(t, 2)) for t in (float32, float64)]
+class Direct(NamedTuple):
+    """What a product that reads B where it lies needs, for one dtype and number of columns."""
 
-
-@kernel("gemm", *SIGNATURES)
-def gemm(macro_kernel_at: int, a: Any, b: Any, bias: Any, c: Any) -> None:
-    m, k_total, n = a.shape[0], a.shape[1], b.shape[1]
-    a_row, a_k, b_k, b_column = stride_of(a, 0), stride_of(a, 1), stride_of(b, 0), stride_of(b, 1)
-    width = full_width(c)
-    in_l1 = L1_BYTES * width // BYTES  # elements
-    few = m <= 2 * STRIP
-    pack_b = b_column != 1 or not (few or k_total * n <= in_l1)
-    pack_a = n >= 8 * width and not (few or m * k_total <= 2 * in_l1)
-    most = WIDE if m == 1 else 3
-    column_block = WIDE * width if few else COLUMN_BLOCK
-    most_columns = min(n, column_block + column_block // 2) if pack_b else n
-    row_block = min(m, ROW_BLOCK) if pack_a else m
-    k_block = -(-k_total // -(-k_total // K_BLOCK))
-    packed_b = aligned(most_columns * k_block, c) if pack_b else c[0]
-    packed_a = aligned((row_block + STRIP) * k_block, c) if pack_a else c[0]
-
-    left = 0
-    while left < n:
-        columns = n - left if n - left <= most_columns else column_block
-        for k in range(0, k_total, k_block):
-            k_count = min(k_block, k_total - k)
-            lanes = pointer_to(b, k * b_k + left * b_column)
-            if pack_b:
-                pack_panels(lanes, b_k, b_column, k_count, columns, most, width, pointer_to(packed_b, 0))
-                lanes = pointer_to(packed_b, 0)
-            for top in range(0, m, row_block):
-                rows = min(row_block, m - top)
-                scalars = pointer_to(a, top * a_row + k * a_k)
-                if pack_a:
-                    pack_strips(scalars, a_row, a_k, k_count, rows, width, pointer_to(packed_a, 0))
-                    scalars = pointer_to(packed_a, 0)
-                y = pointer_to(c, top * n + left)
-                init, init_stride = (y, n) if k else (pointer_to(bias, left), 0)
-                call_macro_kernel(macro_kernel_at, lanes, b_k, pack_b, scalars, 1 if pack_a else a_row,
-                                  STRIP if pack_a else a_k, pack_a, k_count, rows, columns, most,
-                                  init, init_stride, y, n)  # fmt: skip
-        left += columns
-
-
-STACKS = [void(intp, intp, strided(t, 3), strided(t, 3), array(t, 1), out(t, 3)) for t in (float32, float64)]
-
-
-@intrinsic
-def call_gemm(typing_context: Any, address: Any, macro: Any, a: Any, b: Any, bias: Any, c: Any) -> Any:
-    """`gemm` at its address."""
-    return call_address(intp, strided(c.dtype, 2), strided(c.dtype, 2), array(c.dtype, 1), out(c.dtype, 2))
-
-
-@kernel("gemm_stack", *STACKS)
-def gemm_stack(gemm_at: int, macro_kernel_at: int, a: Any, b: Any, bias: Any, c: Any) -> None:
-    for i in range(c.shape[0]):
-        call_gemm(gemm_at, macro_kernel_at, a[i], b[i], bias, c[i])
-
-
-class Compiled(NamedTuple):
-    """What a product needs, in one dtype: kernels as C functions, addresses, and a bias of zeros."""
-
-    gemm: Callable[..., None]
-    macro_kernel_at: int
+    call: Callable[..., int]
+    plan_at: int
     zeros: np.ndarray
 
 
-MOST_ZEROS = 4096
-READY: dict[np.dtype[Any], Compiled] = {}
+READY: dict[tuple[Any, int], Direct] = {}
+MOST_READY = 4096
+IDLE: list[tuple[int, Any]] = []  # scratch memory that no thread uses now: its address, and what keeps it
 
 
-def compiled(dtype: np.dtype[Any]) -> Compiled:
-    """The kernels for one dtype; compiles them, or loads them from the cache, on first need."""
-    if dtype not in READY:
-        which = FLOATS.index(dtype)
-        gemm_c, macro = (
-            gemm.entry_point(gemm.declared[which]),
-            address_of(macro_kernel, macro_kernel.declared[which]),
-        )
-        READY[dtype] = Compiled(gemm_c, macro, np.zeros(MOST_ZEROS, dtype))
-    return READY[dtype]
+@cache
+def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> np.ndarray:
+    """The tiles of a product with so many columns."""
+    form = layout(dtype, columns, tails)
+    plan = aligned((PLAN,), np.int64)
+    write_layer(plan, form, 1, dtype.name, False, False)
+    plan[END_LANES], plan[TAILS_FROM] = max(form.end, 0), form.tails_from
+    return plan
+
+
+def prepare(dtype: np.dtype[Any], columns: int) -> Direct:
+    """Compile, or load from the cache, what a product needs that reads B where it lies."""
+    if len(READY) >= MOST_READY:
+        READY.clear()
+    plan = plan_of(dtype, columns, False)
+    entry = direct_product.entry_point(direct_product.declared[FLOATS.index(dtype)])
+    READY[dtype, columns] = Direct(entry, plan.ctypes.data, np.zeros(columns, dtype))
+    return READY[dtype, columns]
+
+
+def scratch() -> tuple[int, Any]:
+    """Scratch memory of one product, to be given back to IDLE."""
+    if IDLE:
+        return IDLE.pop()
+    room = aligned((SCRATCH,), np.uint8)
+    return room.ctypes.data, room
 
 
 def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
@@ -247,14 +224,16 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     try:
         m, k = a.shape
         inner, n = b.shape
-        gemm_c, macro_kernel_at, zeros = READY[dtype]
+        call, plan_at, zeros = READY[dtype, n]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
-    if k != inner or b.dtype is not dtype or not (m and k and 1 < n <= MOST_ZEROS):
+    if k != inner or b.dtype is not dtype or not (m and k) or (m > DIRECT_ROWS and k * n > DIRECT_SIZE):
         return general_matmul(a, b, bias)
     c = empty((m, n), dtype)
-    gemm_c(macro_kernel_at, a, b, zeros if bias is None else start_from(bias, n, dtype), c)
-    return c
+    room = IDLE.pop() if IDLE else scratch()
+    failed = call(plan_at, a, b, zeros if bias is None else start_from(bias, n, dtype), c, room[0])
+    IDLE.append(room)
+    return general_matmul(a, b, bias) if failed else c
 
 
 def start_from(bias: np.ndarray, n: int, dtype: np.dtype[Any]) -> np.ndarray:
@@ -308,12 +287,31 @@ def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
     if not (k and c.size):
         c[:] = bias + 0  # the 0 makes a bias of -0 a 0, as in the micro-kernel
         return c
-    ready, count = compiled(dtype), math.prod(batch)
-    if count == 1:
-        ready.gemm(ready.macro_kernel_at, a.reshape(m, k), b.reshape(k, n), bias, c.reshape(m, n))
-    else:
-        left = np.broadcast_to(a, (*batch, m, k)).reshape(count, m, k)
-        right = np.broadcast_to(b, (*batch, k, n)).reshape(count, k, n)
-        gemm_at = address_of(gemm, gemm.declared[FLOATS.index(dtype)])
-        gemm_stack(gemm_at, ready.macro_kernel_at, left, right, bias, c.reshape(count, m, n))
+    count = math.prod(batch)
+    left = np.broadcast_to(a, (*batch, m, k)).reshape(count, m, k)
+    right = np.broadcast_to(b, (*batch, k, n)).reshape(count, k, n)
+    flat = c.reshape(count, m, n)
+    for i in range(count):
+        product(left[i], right[i], bias, flat[i])
     return c
+
+
+def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
+    """C = AB + bias for two matrices with at least one element each."""
+    dtype, (m, k), n = a.dtype, a.shape, b.shape[1]
+    room = scratch()
+    try:
+        if m <= DIRECT_ROWS or k * n <= DIRECT_SIZE:
+            ready = READY.get((dtype, n)) or prepare(dtype, n)
+            if not ready.call(ready.plan_at, a, b, bias, c, room[0]):
+                return
+        plan = plan_of(dtype, n, True)
+        call = np.array(
+            [plan.ctypes.data, a.strides[1], b.ctypes.data, *b.strides, bias.ctypes.data, k, m, False], np.int64
+        )
+        compiled = product_ranges[dtype]
+        at = address_of(compiled, compiled.declared[0])
+        alone = run_alone.entry_point(run_alone.declared[FLOATS.index(dtype)])
+        alone(at, call.ctypes.data, a, c, 0, m, room[1])
+    finally:
+        IDLE.append(room)

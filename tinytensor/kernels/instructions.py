@@ -1,0 +1,184 @@
+"""Instructions of the driver that work row by row: maps, pairs, softmax, sums of a row, copies.
+
+Each is a compiled function of three numbers: its record, the thread's scratch memory (see `record`), and how
+many rows there are. A map or a pair calls the loop of a scalar function by its address, as `apply` does for
+whole arrays, so a user's function is called exactly as a built-in one is. Rows without a gap between them
+are one long row. What bounds them is the function: rows lie in L1 or L2.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import float32, float64
+from numba.extending import intrinsic
+from numba.types import CPointer, intp, uint8, void
+
+from tinytensor.kernels._jit import Kernel, kernel
+from tinytensor.kernels.address import bytes_of, integers_at
+from tinytensor.kernels.call import call_address
+from tinytensor.kernels.microkernel import full_width, pointer_to, transpose
+from tinytensor.kernels.record import (
+    CONSTANT,
+    FEATURES,
+    FROM,
+    LOOP,
+    OTHER,
+    PARAMETERS,
+    PRODUCT_AT,
+    SIZE,
+    SOURCE,
+    TABLE,
+    TARGET,
+    TO,
+    WORK_OFFSET,
+)
+from tinytensor.kernels.softmax import softmax_lanes, softmax_row
+
+__all__ = ["copy_rows", "map_rows", "pair_rows", "softmax_rows", "widen_rows"]
+
+INSTRUCTION = void(intp, intp, intp)
+
+
+@intrinsic
+def call_map(typing_context: Any, address: Any, x: Any, y: Any, count: Any, parameters: Any) -> Any:
+    """The loop of a function of one value, at its address; all numbers."""
+    return call_address(intp, intp, intp, intp)
+
+
+@intrinsic
+def call_pair(typing_context: Any, address: Any, a: Any, b: Any, y: Any, count: Any) -> Any:
+    """The loop of a function of two values, at its address; all numbers."""
+    return call_address(intp, intp, intp, intp)
+
+
+@kernel("map_rows", INSTRUCTION)
+def map_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Target = function(source), element by element; the target may be the source."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    source, target, features = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
+    x, x_stride, y, y_stride = buffers[2 * source], buffers[2 * source + 1], buffers[2 * target], buffers[2 * target + 1]
+    whole = features * instruction[SIZE]
+    if x_stride == whole and y_stride == whole:
+        features, rows = features * rows, 1
+    for _ in range(rows):
+        call_map(instruction[LOOP], x, y, features, instruction[PARAMETERS])
+        x += x_stride
+        y += y_stride
+
+
+@kernel("pair_rows", INSTRUCTION)
+def pair_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Target = function(source, other), where the other is a buffer, or one row for all rows."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    source, target, other = instruction[SOURCE], instruction[TARGET], instruction[OTHER]
+    x, y, z, z_stride = buffers[2 * source], buffers[2 * target], instruction[CONSTANT], 0
+    if z == 0:
+        z, z_stride = buffers[2 * other], buffers[2 * other + 1]
+    for _ in range(rows):
+        call_pair(instruction[LOOP], x, z, y, instruction[FEATURES])
+        x += buffers[2 * source + 1]
+        y += buffers[2 * target + 1]
+        z += z_stride
+
+
+@kernel("copy_rows", INSTRUCTION)
+def copy_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Some features of the source to some place in the target: slices and concatenations."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    source, target, size = instruction[SOURCE], instruction[TARGET], instruction[SIZE]
+    for row in range(rows):
+        x = bytes_at(buffers[2 * source] + row * buffers[2 * source + 1] + size * instruction[FROM])
+        y = bytes_at(buffers[2 * target] + row * buffers[2 * target + 1] + size * instruction[TO])
+        for i in range(size * instruction[FEATURES]):
+            y[i] = x[i]
+
+
+@intrinsic
+def bytes_at(typing_context: Any, address: Any) -> Any:
+    """A pointer to bytes."""
+    pointer = CPointer(uint8)
+    return pointer(intp), lambda context, builder, signature, values: builder.inttoptr(
+        values[0], context.get_value_type(pointer)
+    )
+
+
+def by_dtype(name: str, make: Callable[[Any], Callable[..., None]]) -> dict[np.dtype[Any], Kernel]:
+    """An instruction for float32, and one for float64: `make` gets a function from addresses to pointers."""
+    return {
+        np.dtype(element.name): kernel(f"{name}_{element.name}", INSTRUCTION)(make(pointers(element)))
+        for element in (float32, float64)
+    }
+
+
+def pointers(element: Any) -> Any:
+    """An intrinsic that makes a pointer to elements of an address."""
+    pointer = CPointer(element)
+
+    @intrinsic
+    def numbers_at(typing_context: Any, address: Any) -> Any:
+        return pointer(intp), lambda context, builder, signature, values: builder.inttoptr(
+            values[0], context.get_value_type(pointer)
+        )
+
+    return numbers_at
+
+
+def make_widen(numbers_at: Any) -> Callable[..., None]:
+    def widen(instruction_at: int, scratch: int, rows: int) -> None:
+        """Target = table[source], where the source is bytes."""
+        instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+        source, target = instruction[SOURCE], instruction[TARGET]
+        table = numbers_at(instruction[PRODUCT_AT + TABLE])
+        for row in range(rows):
+            x = bytes_at(buffers[2 * source] + row * buffers[2 * source + 1])
+            y = numbers_at(buffers[2 * target] + row * buffers[2 * target + 1])
+            for i in range(instruction[FEATURES]):
+                y[i] = table[x[i]]
+
+    return widen
+
+
+def make_softmax(log: bool) -> Callable[[Any], Callable[..., None]]:
+    """As `kernels.softmax` does it: lanes are rows where there are enough, along the classes elsewhere."""
+
+    def make(numbers_at: Any) -> Callable[..., None]:
+        def softmax(instruction_at: int, scratch: int, rows: int) -> None:
+            """Target = softmax(source), which has room for a vector behind its last row."""
+            instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+            source, target, classes = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
+            work = numbers_at(scratch + WORK_OFFSET)
+            width, size = full_width(work), bytes_of(work)
+            x_stride, y_stride = buffers[2 * source + 1] // size, buffers[2 * target + 1] // size
+            x, y = numbers_at(buffers[2 * source]), numbers_at(buffers[2 * target])
+            top = 0
+            if classes <= SHORT:
+                largest, total, block = work, pointer_to(work, width), pointer_to(work, 2 * width)
+                padded = -(-classes // width) * width
+                back = pointer_to(block, padded * width)
+                while rows - top >= width // 2:
+                    count = min(width, rows - top)
+                    for first in range(0, classes, width):
+                        transpose(pointer_to(x, top * x_stride + first), x_stride, pointer_to(block, first * width), width)
+                    softmax_lanes(block, width, classes, width, log, largest, total)
+                    for first in range(0, classes, width):
+                        transpose(pointer_to(block, first * width), width, pointer_to(back, first), padded)
+                    for row in range(count):
+                        result, place = pointer_to(y, (top + row) * y_stride), pointer_to(back, row * padded)
+                        for c in range(classes):
+                            result[c] = place[c]
+                    top += count
+            for row in range(top, rows):
+                softmax_row(pointer_to(x, row * x_stride), classes, log, pointer_to(y, row * y_stride), work)
+
+        return softmax
+
+    return make
+
+
+SHORT = 128  # classes: two squares of them stay in L1
+widen_rows = by_dtype("widen_rows", make_widen)
+softmax_rows = {
+    False: by_dtype("softmax_rows", make_softmax(False)),
+    True: by_dtype("log_softmax_rows", make_softmax(True)),
+}

@@ -1,0 +1,62 @@
+"""Machine code from LLVM, without Numba: modules of one function each, compiled for this CPU and linked."""
+
+import os
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+__all__ = ["address", "compile_module", "target_machine"]
+
+lock = threading.RLock()
+
+
+def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
+    """LLVM's compiler for a CPU, by default for this one (or what `NUMBA_CPU_NAME` and `_FEATURES` say)."""
+    if triple:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+        return llvm.Target.from_triple(triple).create_target_machine(cpu, features, 3, jit=True)
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
+    found = os.environ.get("NUMBA_CPU_FEATURES")
+    if found is None:
+        found = llvm.get_host_cpu_features().flatten()
+    return llvm.Target.from_default_triple().create_target_machine(name, found, 3, jit=True)
+
+
+def compile_module(module: ir.Module, machine: Any) -> Any:
+    """Optimized LLVM code of a module."""
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_unrolling = False  # a step of a tile fills the CPU's window as it is
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(parsed, builder)
+    return parsed
+
+
+@cache
+def engine() -> Any:
+    """What keeps and links machine code in this process."""
+    machine = target_machine()
+    made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    return made, machine
+
+
+@cache
+def address(spec: Any, build: Callable[[Any], ir.Module]) -> int:
+    """Where the machine code of build(spec) starts."""
+    with lock:
+        made, machine = engine()
+        parsed = compile_module(build(spec), machine)
+        made.add_object_file(llvm.ObjectFileRef.from_data(machine.emit_object(parsed)))
+        made.finalize_object()
+        return int(made.get_function_address(spec.name))
