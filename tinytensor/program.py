@@ -221,7 +221,7 @@ class Program:
             here = copy
         there = self.target(here.features, last)
         self.emit(softmax_rows[step.log][self.dtype], here, there)
-        self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (here.features + 64) * 64)
+        self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (here.features + 64) * 128)
         return there
 
     # Assembling: instructions to one table.

@@ -151,23 +151,32 @@ def make_softmax(log: bool) -> Callable[[Any], Callable[..., None]]:
             width, size = full_width(work), bytes_of(work)
             x_stride, y_stride = buffers[2 * source + 1] // size, buffers[2 * target + 1] // size
             x, y = numbers_at(buffers[2 * source]), numbers_at(buffers[2 * target])
-            top = 0
-            if classes <= SHORT:
-                largest, total, block = work, pointer_to(work, width), pointer_to(work, 2 * width)
-                padded = -(-classes // width) * width
-                back = pointer_to(block, padded * width)
-                while rows - top >= width // 2:
-                    count = min(width, rows - top)
+            lanes, top = SQUARES * width, 0
+            largest, total, block = work, pointer_to(work, lanes), pointer_to(work, 2 * lanes)
+            padded = -(-classes // width) * width
+            back = pointer_to(block, padded * lanes)
+            while classes <= SHORT and rows - top >= width // 2:
+                count = min(lanes, rows - top)
+                squares = -(-count // width)
+                for square in range(squares):
                     for first in range(0, classes, width):
-                        transpose(pointer_to(x, top * x_stride + first), x_stride, pointer_to(block, first * width), width)
-                    softmax_lanes(block, width, classes, width, log, largest, total)
+                        transpose(pointer_to(x, (top + square * width) * x_stride + first), x_stride,
+                                  pointer_to(block, first * lanes + square * width), lanes)  # fmt: skip
+                softmax_lanes(block, lanes, classes, squares * width, log, largest, total)
+                for square in range(squares):
+                    row = top + square * width
+                    # a square's rows are longer than the classes; each is stored over the end of the one before
+                    if classes <= width and row + width + width // y_stride < rows:
+                        transpose(pointer_to(block, square * width), lanes, pointer_to(y, row * y_stride), y_stride)
+                        continue
                     for first in range(0, classes, width):
-                        transpose(pointer_to(block, first * width), width, pointer_to(back, first), padded)
-                    for row in range(count):
-                        result, place = pointer_to(y, (top + row) * y_stride), pointer_to(back, row * padded)
+                        transpose(pointer_to(block, first * lanes + square * width), lanes,
+                                  pointer_to(back, first), padded)  # fmt: skip
+                    for i in range(min(width, rows - row)):
+                        result, place = pointer_to(y, (row + i) * y_stride), pointer_to(back, i * padded)
                         for c in range(classes):
                             result[c] = place[c]
-                    top += count
+                top += count
             for row in range(top, rows):
                 softmax_row(pointer_to(x, row * x_stride), classes, log, pointer_to(y, row * y_stride), work)
 
@@ -176,7 +185,8 @@ def make_softmax(log: bool) -> Callable[[Any], Callable[..., None]]:
     return make
 
 
-SHORT = 128  # classes: two squares of them stay in L1
+SHORT = 64  # classes: blocks of them stay in L1
+SQUARES = 4  # of rows side by side
 widen_rows = by_dtype("widen_rows", make_widen)
 softmax_rows = {
     False: by_dtype("softmax_rows", make_softmax(False)),

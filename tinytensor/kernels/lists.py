@@ -43,7 +43,7 @@ def build_lister(lister: Lister) -> ir.Module:
     x, stride, inputs, target, ahead = b.made.args
     element = {"float32": ir.FloatType(), "float64": ir.DoubleType(), "uint8": I8}[lister.source]
     size = {"float32": 4, "float64": 8, "uint8": 1}[lister.source]
-    vector, places = ir.VectorType(element, GROUP), ir.VectorType(I16, GROUP)
+    whole, places = ir.VectorType(ir.IntType(8 * size), GROUP), ir.VectorType(I16, GROUP)
     rows = [b.add(x, b.multiply(stride, row)) for row in range(lister.rows)]
     iota = ir.Constant(places, list(range(GROUP)))
     append = compressed if lister.compress else by_table(module)
@@ -51,12 +51,15 @@ def build_lister(lister: Lister) -> ir.Module:
 
     def different(first: Value) -> Value:
         """The mask of the inputs from `first` on that are not zero in all rows."""
-        found = None
+        joined = None  # the bits of all rows: zero, or minus zero, if and only if all are
         for row in rows:
-            values = b.load(b.add(row, b.multiply(first, size)), vector)
-            zero = ir.Constant(vector, None)
-            other = b.ir.icmp_unsigned("!=", values, zero) if size == 1 else b.ir.fcmp_unordered("!=", values, zero)
-            found = other if found is None else b.ir.or_(found, other)
+            values = b.load(b.add(row, b.multiply(first, size)), whole)
+            joined = values if joined is None else b.ir.or_(joined, values)
+        if size == 1:
+            found = b.ir.icmp_unsigned("!=", joined, ir.Constant(whole, None))
+        else:
+            vector = ir.VectorType(element, GROUP)
+            found = b.ir.fcmp_unordered("!=", b.ir.bitcast(joined, vector), ir.Constant(vector, None))
         return b.ir.bitcast(found, bits)
 
     def group(i: Value, state: list[Value]) -> list[Value]:
