@@ -383,5 +383,6 @@ def test_why_a_folder_is_not_used(folder):
     folder.chmod(0o770)
     assert cache.unusable() == f"{folder}: others may write there, or it is not yours"
     folder.rmdir()
+    folder.parent.rmdir()
     use_file_as_folder(folder)
     assert cache.unusable() == f"{folder}: Not a directory"
