@@ -33,6 +33,7 @@ def squares():
     [
         ("void()", ("void", ())),
         ("i64(i64)", ("i64", ("i64",))),
+        ("void(data, i64)", ("void", ("data", "i64"))),
         ("void(f32*, u8*, f64, i32*)", ("void", ("f32*", "u8*", "f64", "i32*"))),
     ],
 )
@@ -41,7 +42,18 @@ def test_a_signature_is_read(text, expected):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "i64", "f32(i64)", "void(i32)", "void(bool)", "void(i64 f32*)", "void(f16*)"]
+    "text",
+    [
+        "",
+        "i64",
+        "f32(i64)",
+        "void(i32)",
+        "void(bool)",
+        "void(i64 f32*)",
+        "void(f16*)",
+        "void(i64, )",
+        "data()",
+    ],
 )
 def test_another_signature_is_refused(text):
     with pytest.raises(ValueError, match="expected a signature such as"):
@@ -56,6 +68,13 @@ def test_pointers_are_arrays_or_addresses(squares):
     assert np.array_equal(y, 1 + 2 * x**2)
     squares(0, x[::-1], y[3:], 1)  # a reversed array begins with its last element
     assert y[3] == 1 + 2 * 9 + 25
+
+
+def test_data_are_arrays_or_addresses_as_numbers():
+    compiled = kernel_of(lambda a, b: b - a, "i64(data, data)")
+    x = np.zeros(8)
+    assert compiled(x, x[3:]) == 24
+    assert compiled(x.ctypes.data, x[1:]) == 8
 
 
 def test_subclasses_of_arrays_are_no_arrays(squares):

@@ -13,6 +13,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -154,6 +155,16 @@ def write(key: str, content: bytes) -> None:
         except OSError:
             os.unlink(temporary)
             raise
+
+
+def kept(key: str, make: Callable[[], bytes]) -> bytes:
+    """The kernel's machine code from the cache, or else made and kept there."""
+    found = read(key)
+    if found is None:
+        announce_compilation()
+        found = make()
+        write(key, found)
+    return found
 
 
 def unusable() -> str | None:

@@ -37,6 +37,8 @@ def numba_type(kind: str) -> Any:
     if kind.endswith("*"):
         return types.CPointer(numba_type(kind[:-1]))
     long = {"i": "int", "u": "uint", "f": "float"}
+    if kind == "data":
+        return types.int64
     return types.void if kind == "void" else SCALARS[long[kind[0]] + kind[1:]]
 
 

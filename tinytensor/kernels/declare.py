@@ -16,12 +16,17 @@ from tinytensor.kernels import cache, load
 __all__ = ["Kernel", "Signature", "by_dtype", "kernel", "kernels", "parse"]
 
 NUMBER = r"[iu](?:8|16|32|64)|f(?:32|64)"
-SIGNATURE = re.compile(rf"(void|i64)\(((?:(?:{NUMBER})\*?(?:, )?)*)\)")
+SIGNATURE = re.compile(rf"(void|i64)\(((?:(?:data|(?:{NUMBER})\*?)(?:, |(?=\))))*)\)")
+PLAIN = ("data", "i64", "f32", "f64")
 lock = threading.RLock()  # held while a kernel is loaded or compiled
 
 
 class Signature(NamedTuple):
-    """The kinds of a kernel's result and arguments: void, i64, f32, f64, or a pointer such as f32*."""
+    """The kinds of a kernel's result, void or i64, and of its arguments.
+
+    They are i64, f32, f64, a pointer such as f32*, or data: an address as an i64. From Python a pointer and
+    data are an integer or an array, whose first element is meant.
+    """
 
     result: str
     arguments: tuple[str, ...]
@@ -35,16 +40,13 @@ def parse(text: str) -> Signature:
     """
     found = SIGNATURE.fullmatch(text)
     arguments = tuple(found[2].split(", ")) if found and found[2] else ()
-    if not found or not all(each.endswith("*") or each in ("i64", "f32", "f64") for each in arguments):
+    if not found or not all(each.endswith("*") or each in PLAIN for each in arguments):
         raise ValueError(f"expected a signature such as 'i64(i64, f32*, f64)', got {text!r}")
     return Signature(found[1], arguments)
 
 
 class Kernel:
-    """A compiled function, loaded or compiled when first used.
-
-    Called from Python, a pointer is an integer, the address, or an array, whose first element it points to.
-    """
+    """A compiled function, loaded or compiled when first used."""
 
     def __init__(
         self, name: str, signature: str, body: Callable[[], Callable[..., Any]], cached: bool = True
@@ -74,17 +76,13 @@ class Kernel:
 
     def object_file(self) -> bytes:
         """The machine code, from the cache if it is there."""
-        entry = f"{self.name} {self.signature}"
-        found = cache.read(entry) if self.cached else None
-        if found is None:
+
+        def compiled() -> bytes:
             from tinytensor.kernels.compile import compile_kernel
 
-            if self.cached:
-                cache.announce_compilation()
-            found = compile_kernel(self.name, parse(self.signature), self.body(), runtime=not self.cached)
-            if self.cached:
-                cache.write(entry, found)
-        return found
+            return compile_kernel(self.name, parse(self.signature), self.body(), runtime=not self.cached)
+
+        return cache.kept(f"{self.name} {self.signature}", compiled) if self.cached else compiled()
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {self.signature}>"

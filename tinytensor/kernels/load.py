@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-__all__ = ["NATIVE", "PYTHON", "Code", "load", "target_machine"]
+__all__ = ["NATIVE", "PYTHON", "Code", "load", "load_symbols", "target_machine"]
 
 NATIVE, PYTHON = "tinytensor_native", "tinytensor_python"
 METH_FASTCALL = 0x80
@@ -77,13 +77,19 @@ def new_function() -> Any:
     return new
 
 
-def load(name: str, object_file: bytes) -> Code:
-    """Load the machine code of one kernel."""
+def load_symbols(object_file: bytes, *symbols: str) -> list[int]:
+    """Load machine code; the addresses of its functions."""
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
     engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
     engine.finalize_object()
-    address, entry = map(engine.get_function_address, (NATIVE, PYTHON))
+    found = [engine.get_function_address(each) for each in symbols]
     engine.detach()  # addresses are everywhere: the code stays as long as the process
+    return found
+
+
+def load(name: str, object_file: bytes) -> Code:
+    """Load the machine code of one kernel."""
+    address, entry = load_symbols(object_file, NATIVE, PYTHON)
     method = Method(name.encode(), entry, METH_FASTCALL, None)
     function = new_function()(method, None, None)
     if not arrays_begin_with_data():

@@ -79,7 +79,7 @@ class Wrapper:
         self.checked(value, self.builder.fcmp_ordered("==", value, ir.Constant(F64, -1.0)))
         return value if kind == F64 else self.builder.fptrunc(value, F32)
 
-    def pointer(self, given: ir.Value, kind: ir.Type) -> ir.Value:
+    def address(self, given: ir.Value) -> ir.Value:
         """Where an array's data are, or an address."""
         builder = self.builder
         header = builder.bitcast(given, OBJECT.as_pointer())
@@ -88,15 +88,15 @@ class Wrapper:
         is_array = builder.icmp_unsigned("==", found, self.object("ndarray"))
         with builder.if_else(is_array) as (array, other):
             with array:
-                data = builder.load(builder.gep(header, [constant(size)]))
+                data = builder.ptrtoint(builder.load(builder.gep(header, [constant(size)])), I64)
                 after_array = builder.block
             with other:
-                address = builder.inttoptr(self.integer(given), OBJECT)
+                number = self.integer(given)
                 after_other = builder.block
-        either = builder.phi(OBJECT)
+        either = builder.phi(I64)
         either.add_incoming(data, after_array)
-        either.add_incoming(address, after_other)
-        return builder.bitcast(either, kind)
+        either.add_incoming(number, after_other)
+        return either
 
 
 def wrapper(
@@ -111,8 +111,10 @@ def wrapper(
     values: list[Any] = []
     for i, (name, type_) in enumerate(zip(signature.arguments, kind.args[2:], strict=True)):
         each = builder.load(builder.gep(given, [constant(i)]))
-        if name.endswith("*"):
-            values.append(self.pointer(each, type_))
+        if name == "data":
+            values.append(self.address(each))
+        elif name.endswith("*"):
+            values.append(builder.inttoptr(self.address(each), type_))
         else:
             values.append(self.integer(each) if name == "i64" else self.number(each, type_))
     result, raised = builder.alloca(kind.args[0].pointee), builder.alloca(kind.args[1].pointee)
