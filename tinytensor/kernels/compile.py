@@ -92,26 +92,24 @@ def flags(runtime: bool) -> Flags:
     return found
 
 
-@global_compiler_lock
 def compile_kernel(
     name: str, signature: Signature, body: Callable[..., Any], runtime: bool = False,
     pipeline: type[CompilerBase] = Compiler,
 ) -> bytes:  # fmt: skip
     """The object file of a kernel; `runtime`: whether it may need Numba's, as a user's function does."""
-    cpu_target.target_context.refresh()
-    cpu_target.typing_context.refresh()
     arguments, result = tuple(map(numba_type, signature.arguments)), numba_type(signature.result)
-    with linked_only() as codegen:
+    context = cpu_target.target_context
+    with global_compiler_lock, linked_only() as codegen:
+        context.refresh()
+        cpu_target.typing_context.refresh()
         compiled = compile_extra(
-            cpu_target.typing_context, cpu_target.target_context, body, arguments, result, flags(runtime), {},
+            cpu_target.typing_context, context, body, arguments, result, flags(runtime), {},
             pipeline_class=pipeline,
         )  # fmt: skip
-        library = compiled.library
-        kind = cpu_target.target_context.call_conv.get_function_type(result, arguments)
-        library.add_ir_module(
-            wrapper(library.create_ir_module(name), compiled.fndesc.llvm_func_name, kind, signature, name)
-        )
-        return emit(library, codegen, compiled.fndesc.llvm_func_name, runtime)
+        library, native = compiled.library, compiled.fndesc.llvm_func_name
+        kind = context.call_conv.get_function_type(result, arguments)
+        library.add_ir_module(wrapper(library.create_ir_module(name), native, kind, signature, name))
+        return emit(library, codegen, native, runtime)
 
 
 def emit(library: Linked, codegen: Any, native: str, runtime: bool) -> bytes:
