@@ -25,13 +25,25 @@ def test_otherwise_it_is_the_users_cache_folder(monkeypatch, value):
         monkeypatch.delenv("TINYTENSOR_CACHE", raising=False)
     else:
         monkeypatch.setenv("TINYTENSOR_CACHE", value)
-    monkeypatch.setattr(cache.appdirs, "user_cache_dir", lambda name, appauthor: f"/somewhere/{name}")
-    assert cache_folder() == Path("/somewhere/tinytensor").absolute()
+    for platform, variables, expected in (
+        ("linux", {"XDG_CACHE_HOME": "/somewhere"}, "/somewhere/tinytensor"),
+        ("linux", {"XDG_CACHE_HOME": "", "HOME": "/home/me"}, "/home/me/.cache/tinytensor"),
+        ("darwin", {"HOME": "/home/me"}, "/home/me/Library/Caches/tinytensor"),
+        ("win32", {"LOCALAPPDATA": "/data"}, "/data/tinytensor"),
+    ):
+        monkeypatch.setattr(cache.sys, "platform", platform)
+        for name, folder in variables.items():
+            monkeypatch.setenv(name, folder)
+        assert cache_folder() == Path(expected)
 
 
 def test_a_user_without_a_home(monkeypatch):
     monkeypatch.delenv("TINYTENSOR_CACHE", raising=False)
-    monkeypatch.setattr(cache.appdirs, "user_cache_dir", lambda name, appauthor: f"~/.cache/{name}")
+
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache, "users_folder", unknown)
     folder = cache_folder()
     assert folder.is_absolute()
     assert folder.name.startswith("tinytensor-")

@@ -43,13 +43,13 @@ def fresh():
     ],
 )
 def test_vectors_follow_from_what_numba_compiles_for(fresh, monkeypatch, features, expected):
-    monkeypatch.setattr(cpu.config, "CPU_FEATURES", features)
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", features)
     assert cpu.vectors() == expected
 
 
 def test_by_default_this_cpus_features_less_what_numba_is_told_to_leave_out(fresh, monkeypatch):
-    monkeypatch.setattr(cpu.config, "CPU_FEATURES", None)
-    monkeypatch.setattr(cpu.config, "ENABLE_AVX", 0)
+    monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
+    monkeypatch.setenv("NUMBA_ENABLE_AVX", "0")
     assert not any(feature.startswith("avx") for feature in cpu.features())
     assert cpu.vectors().bytes == 16
 

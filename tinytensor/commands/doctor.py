@@ -50,15 +50,14 @@ def machine() -> dict[str, str]:
 
 def cache() -> dict[str, str]:
     """Where compiled kernels are kept, and how many are there."""
-    from numba.core.registry import cpu_target
-
-    from tinytensor.kernels._cache import kernel_folder
+    from tinytensor.kernels.cache import kernel_folder, path_of, unusable
     from tinytensor.warm import declared
 
-    codegen = cpu_target.target_context.codegen()
     jobs = declared()
-    there = sum(kernel._cache.path(signature, codegen).exists() for kernel, signature in jobs)
-    return {"cache": f"{there} of {len(jobs)} kernels in {kernel_folder()}"}
+    there = sum(path_of(kernel._cache.key(signature)).exists() for kernel, signature in jobs)
+    reason = unusable()
+    kept = f"unused: {reason}" if reason else f"in {kernel_folder()}"
+    return {"cache": f"{there} of {len(jobs)} kernels {kept}"}
 
 
 def speed() -> dict[str, str]:

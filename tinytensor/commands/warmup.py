@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compile, and say how long it took."""
-    from tinytensor.kernels._cache import kernel_folder
+    from tinytensor.kernels.cache import kernel_folder
     from tinytensor.warm import warmup
 
     begin = time.perf_counter()

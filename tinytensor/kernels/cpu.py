@@ -1,10 +1,10 @@
 """What the CPU offers: vector width, number of registers, and the tile shapes that follow from them."""
 
+import os
 from functools import cache
 from typing import NamedTuple
 
-from numba.core import config
-from numba.core.codegen import get_host_cpu_features
+import llvmlite.binding as llvm
 
 __all__ = ["Vectors", "features", "vectors"]
 
@@ -32,7 +32,13 @@ def features() -> frozenset[str]:
 
     What `$NUMBA_CPU_NAME` implies is not among them, so a name with an empty list gets 128-bit vectors.
     """
-    listed = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    listed = os.environ.get("NUMBA_CPU_FEATURES")
+    if listed is None and os.environ.get("NUMBA_CPU_NAME", "").lower() == "generic":
+        return frozenset()
+    if listed is None:
+        found = {name for name, there in llvm.get_host_cpu_features().items() if there}
+        avx = os.environ.get("NUMBA_ENABLE_AVX") != "0"
+        return frozenset(name for name in found if avx or not name.startswith("avx"))
     return frozenset(feature[1:] for feature in listed.split(",") if feature.startswith("+"))
 
 
