@@ -8,13 +8,19 @@ import numpy as np
 
 from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import FLOATS, Array, as_array, number
-from tinytensor.kernels.call import address_of
-from tinytensor.kernels.driver import run_program
+from tinytensor.kernels.declared import (
+    copy_rows,
+    linear,
+    log_softmax_rows,
+    map_rows,
+    pair_rows,
+    run_program,
+    softmax_rows,
+    widen_rows,
+)
 from tinytensor.kernels.elementwise import loop_address, pair_address
-from tinytensor.kernels.instructions import copy_rows, map_rows, pair_rows, softmax_rows, widen_rows
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
-from tinytensor.kernels.linear import linear
-from tinytensor.kernels.team import run_alone, run_team
+from tinytensor.kernels.team import run_team
 from tinytensor.threads import the_team
 
 __all__ = ["Linear", "Map", "Pair", "Program", "Rescale", "Softmax", "Step"]
@@ -96,8 +102,7 @@ class Program:
         self.table_at: int = self.table.ctypes.data
         self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
         which = SOURCES[self.source]
-        self.at = address_of(run_program, run_program.declared[0])
-        self.run_alone = run_alone.entry_point(run_alone.declared[which])
+        self.run_compiled = run_program.function
         self.run_team = run_team.entry_point(run_team.declared[which])
         self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
 
@@ -132,7 +137,7 @@ class Program:
     def emit(self, function: Any, here: Buffer, there: Buffer, **fields: int) -> Array:
         """One more instruction."""
         row = np.zeros(record.INSTRUCTION, np.int64)
-        row[record.FUNCTION] = address_of(function, function.declared[0])
+        row[record.FUNCTION] = function.address
         row[record.SOURCE], row[record.TARGET] = here.index, there.index
         row[record.FEATURES], row[record.SIZE] = here.features, self.dtype.itemsize
         for name, value in fields.items():
@@ -155,7 +160,7 @@ class Program:
         """Bytes to floats."""
         self.owner = 0
         there = self.target(here.features, not steps)
-        row = self.emit(widen_rows[self.dtype], here, there)
+        row = self.emit(widen_rows[self.dtype.name], here, there)
         row[record.PRODUCT_AT + record.TABLE] = self.store(table)
         return there
 
@@ -220,7 +225,7 @@ class Program:
             self.emit(copy_rows, here, copy)
             here = copy
         there = self.target(here.features, last)
-        self.emit(softmax_rows[step.log][self.dtype], here, there)
+        self.emit((log_softmax_rows if step.log else softmax_rows)[self.dtype.name], here, there)
         self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (here.features + 64) * 128)
         return there
 
@@ -310,7 +315,7 @@ class Program:
             size = self.share(len(y), threads)
             room = team.room(self.scratch_bytes, threads)
             done = self.run_team(
-                team.box_at, self.at, self.table_at, x, y, size, threads - 1, room, self.scratch_bytes
+                team.box_at, run_program.address, self.table_at, x, y, size, threads - 1, room, self.scratch_bytes
             )
         finally:
             team.taken.release()
@@ -319,7 +324,7 @@ class Program:
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""
         scratch = self.idle.pop() if self.idle else aligned((self.scratch_bytes,), np.uint8)
-        self.run_alone(self.at, self.table_at, x, y, 0, len(y), scratch)
+        self.run_compiled(self.table_at, x, x.strides[0], y, y.strides[0], 0, len(y), scratch)
         self.idle.append(scratch)
 
     def share(self, samples: int, threads: int) -> int:

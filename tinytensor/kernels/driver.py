@@ -13,9 +13,9 @@ others are rows of the scratch memory that each thread brings along. Kernels all
 from typing import Any
 
 from numba.extending import intrinsic
-from numba.types import intp, void
+from numba.types import intp
 
-from tinytensor.kernels._jit import kernel, subroutine
+from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.clock import read_clock
@@ -50,7 +50,6 @@ def note(ticks_at: int, place: int, before: int) -> int:
     return now  # type: ignore[no-any-return]
 
 
-@kernel("run_program", void(intp, intp, intp, intp, intp, intp, intp, intp))
 def run_program(
     program_at: int, x: int, x_stride: int, y: int, y_stride: int, first: int, last: int, scratch: int
 ) -> None:

@@ -6,16 +6,13 @@ whole arrays, so a user's function is called exactly as a built-in one is. Rows 
 are one long row. What bounds them is the function: rows lie in L1 or L2.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numba import float32, float64
 from numba.extending import intrinsic
-from numba.types import CPointer, intp, uint8, void
+from numba.types import CPointer, intp, uint8
 
-from tinytensor.kernels._jit import Kernel, kernel
-from tinytensor.kernels.address import bytes_of, integers_at
+from tinytensor.kernels._jit import subroutine
+from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.microkernel import full_width, pointer_to, transpose
 from tinytensor.kernels.record import (
@@ -35,10 +32,10 @@ from tinytensor.kernels.record import (
 )
 from tinytensor.kernels.softmax import softmax_lanes, softmax_row
 
-__all__ = ["copy_rows", "map_rows", "pair_rows", "softmax_rows", "widen_rows"]
+__all__ = ["copy_rows", "log_softmax_rows", "map_rows", "pair_rows", "softmax_rows", "widen_rows"]
 
-INSTRUCTION = void(intp, intp, intp)
-
+SHORT = 64  # classes: blocks of them stay in L1
+SQUARES = 4  # of rows side by side
 
 @intrinsic
 def call_map(typing_context: Any, address: Any, x: Any, y: Any, count: Any, parameters: Any) -> Any:
@@ -52,7 +49,6 @@ def call_pair(typing_context: Any, address: Any, a: Any, b: Any, y: Any, count: 
     return call_address(intp, intp, intp, intp)
 
 
-@kernel("map_rows", INSTRUCTION)
 def map_rows(instruction_at: int, scratch: int, rows: int) -> None:
     """Target = function(source), element by element; the target may be the source."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
@@ -67,7 +63,6 @@ def map_rows(instruction_at: int, scratch: int, rows: int) -> None:
         y += y_stride
 
 
-@kernel("pair_rows", INSTRUCTION)
 def pair_rows(instruction_at: int, scratch: int, rows: int) -> None:
     """Target = function(source, other), where the other is a buffer, or one row for all rows."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
@@ -82,7 +77,6 @@ def pair_rows(instruction_at: int, scratch: int, rows: int) -> None:
         z += z_stride
 
 
-@kernel("copy_rows", INSTRUCTION)
 def copy_rows(instruction_at: int, scratch: int, rows: int) -> None:
     """Some features of the source to some place in the target: slices and concatenations."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
@@ -103,92 +97,61 @@ def bytes_at(typing_context: Any, address: Any) -> Any:
     )
 
 
-def by_dtype(name: str, make: Callable[[Any], Callable[..., None]]) -> dict[np.dtype[Any], Kernel]:
-    """An instruction for float32, and one for float64: `make` gets a function from addresses to pointers."""
-    return {
-        np.dtype(element.name): kernel(f"{name}_{element.name}", INSTRUCTION)(make(pointers(element)))
-        for element in (float32, float64)
-    }
+def widen_rows(instruction_at: int, scratch: Any, rows: int) -> None:
+    """Target = table[source], where the source is bytes."""
+    instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
+    source, target = instruction[SOURCE], instruction[TARGET]
+    table = at(instruction[PRODUCT_AT + TABLE], scratch)
+    for row in range(rows):
+        x = bytes_at(buffers[2 * source] + row * buffers[2 * source + 1])
+        y = at(buffers[2 * target] + row * buffers[2 * target + 1], scratch)
+        for i in range(instruction[FEATURES]):
+            y[i] = table[x[i]]
 
 
-def pointers(element: Any) -> Any:
-    """An intrinsic that makes a pointer to elements of an address."""
-    pointer = CPointer(element)
-
-    @intrinsic
-    def numbers_at(typing_context: Any, address: Any) -> Any:
-        return pointer(intp), lambda context, builder, signature, values: builder.inttoptr(
-            values[0], context.get_value_type(pointer)
-        )
-
-    return numbers_at
+def softmax_rows(instruction_at: int, scratch: Any, rows: int) -> None:
+    """Target = softmax(source), which has room for a vector behind its last row."""
+    normalize_rows(integers_at(instruction_at), scratch, rows, False)
 
 
-def make_widen(numbers_at: Any) -> Callable[..., None]:
-    def widen(instruction_at: int, scratch: int, rows: int) -> None:
-        """Target = table[source], where the source is bytes."""
-        instruction, buffers = integers_at(instruction_at), integers_at(scratch)
-        source, target = instruction[SOURCE], instruction[TARGET]
-        table = numbers_at(instruction[PRODUCT_AT + TABLE])
-        for row in range(rows):
-            x = bytes_at(buffers[2 * source] + row * buffers[2 * source + 1])
-            y = numbers_at(buffers[2 * target] + row * buffers[2 * target + 1])
-            for i in range(instruction[FEATURES]):
-                y[i] = table[x[i]]
-
-    return widen
+def log_softmax_rows(instruction_at: int, scratch: Any, rows: int) -> None:
+    """Its logarithm."""
+    normalize_rows(integers_at(instruction_at), scratch, rows, True)
 
 
-def make_softmax(log: bool) -> Callable[[Any], Callable[..., None]]:
+@subroutine
+def normalize_rows(instruction: Any, scratch: Any, rows: int, log: bool) -> None:
     """As `kernels.softmax` does it: lanes are rows where there are enough, along the classes elsewhere."""
-
-    def make(numbers_at: Any) -> Callable[..., None]:
-        def softmax(instruction_at: int, scratch: int, rows: int) -> None:
-            """Target = softmax(source), which has room for a vector behind its last row."""
-            instruction, buffers = integers_at(instruction_at), integers_at(scratch)
-            source, target, classes = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
-            work = numbers_at(scratch + WORK_OFFSET)
-            width, size = full_width(work), bytes_of(work)
-            x_stride, y_stride = buffers[2 * source + 1] // size, buffers[2 * target + 1] // size
-            x, y = numbers_at(buffers[2 * source]), numbers_at(buffers[2 * target])
-            lanes, top = SQUARES * width, 0
-            largest, total, block = work, pointer_to(work, lanes), pointer_to(work, 2 * lanes)
-            padded = -(-classes // width) * width
-            back = pointer_to(block, padded * lanes)
-            while classes <= SHORT and rows - top >= width // 2:
-                count = min(lanes, rows - top)
-                squares = -(-count // width)
-                for square in range(squares):
-                    for first in range(0, classes, width):
-                        transpose(pointer_to(x, (top + square * width) * x_stride + first), x_stride,
-                                  pointer_to(block, first * lanes + square * width), lanes)  # fmt: skip
-                softmax_lanes(block, lanes, classes, squares * width, log, largest, total)
-                for square in range(squares):
-                    row = top + square * width
-                    # a square's rows are longer than the classes; each is stored over the end of the one before
-                    if classes <= width and row + width + width // y_stride < rows:
-                        transpose(pointer_to(block, square * width), lanes, pointer_to(y, row * y_stride), y_stride)
-                        continue
-                    for first in range(0, classes, width):
-                        transpose(pointer_to(block, first * lanes + square * width), lanes,
-                                  pointer_to(back, first), padded)  # fmt: skip
-                    for i in range(min(width, rows - row)):
-                        result, place = pointer_to(y, (row + i) * y_stride), pointer_to(back, i * padded)
-                        for c in range(classes):
-                            result[c] = place[c]
-                top += count
-            for row in range(top, rows):
-                softmax_row(pointer_to(x, row * x_stride), classes, log, pointer_to(y, row * y_stride), work)
-
-        return softmax
-
-    return make
-
-
-SHORT = 64  # classes: blocks of them stay in L1
-SQUARES = 4  # of rows side by side
-widen_rows = by_dtype("widen_rows", make_widen)
-softmax_rows = {
-    False: by_dtype("softmax_rows", make_softmax(False)),
-    True: by_dtype("log_softmax_rows", make_softmax(True)),
-}
+    buffers = integers_at(number_of(scratch))
+    source, target, classes = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
+    work = at(number_of(scratch) + WORK_OFFSET, scratch)
+    width, size = full_width(work), bytes_of(work)
+    x_stride, y_stride = buffers[2 * source + 1] // size, buffers[2 * target + 1] // size
+    x, y = at(buffers[2 * source], scratch), at(buffers[2 * target], scratch)
+    lanes, top = SQUARES * width, 0
+    largest, total, block = work, pointer_to(work, lanes), pointer_to(work, 2 * lanes)
+    padded = -(-classes // width) * width
+    back = pointer_to(block, padded * lanes)
+    while classes <= SHORT and rows - top >= width // 2:
+        count = min(lanes, rows - top)
+        squares = -(-count // width)
+        for square in range(squares):
+            for first in range(0, classes, width):
+                transpose(pointer_to(x, (top + square * width) * x_stride + first), x_stride,
+                          pointer_to(block, first * lanes + square * width), lanes)  # fmt: skip
+        softmax_lanes(block, lanes, classes, squares * width, log, largest, total)
+        for square in range(squares):
+            row, columns = top + square * width, pointer_to(block, square * width)
+            # a square's rows are longer than the classes; each is stored over the end of the one before
+            if classes <= width and row + width + width // y_stride < rows:
+                transpose(columns, lanes, pointer_to(y, row * y_stride), y_stride)
+                continue
+            for first in range(0, classes, width):
+                transpose(pointer_to(columns, first * lanes), lanes, pointer_to(back, first), padded)
+            for i in range(min(width, rows - row)):
+                result, place = pointer_to(y, (row + i) * y_stride), pointer_to(back, i * padded)
+                for c in range(classes):
+                    result[c] = place[c]
+        top += count
+    for row in range(top, rows):
+        softmax_row(pointer_to(x, row * x_stride), classes, log, pointer_to(y, row * y_stride), work)

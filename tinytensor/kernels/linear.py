@@ -15,8 +15,8 @@ from llvmlite import ir
 from numba.extending import intrinsic
 from numba.types import int64, intp, void
 
-from tinytensor.kernels._jit import kernel, subroutine
-from tinytensor.kernels.address import integers_at
+from tinytensor.kernels._jit import subroutine
+from tinytensor.kernels.address import integers_at, number_of
 from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.record import (
     AHEAD,
@@ -120,22 +120,13 @@ def multiply(
                 if listed:
                     count = integers_at(list_at)[0]
                 row = strip * height
-                call_tile(tile, product_address(product), begin + row * x_stride, here,
+                call_tile(tile, number_of(product), begin + row * x_stride, here,
                           start + row * init_stride + across, target + row * out_stride + across,
                           list_at + 8, count)  # fmt: skip
             page += taken
         top += strips * height
 
 
-@intrinsic
-def product_address(typing_context: Any, pointer: Any) -> Any:
-    """A pointer as a number."""
-    return intp(pointer), lambda context, builder, signature, values: builder.ptrtoint(
-        values[0], context.get_value_type(intp)
-    )
-
-
-@kernel("linear", void(intp, intp, intp))
 def linear(instruction_at: int, scratch: int, rows: int) -> None:
     """The instruction of a Linear layer."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)

@@ -1,4 +1,4 @@
-"""Machine code from LLVM, without Numba: modules of one function each, compiled for this CPU and linked."""
+"""Machine code from LLVM, without Numba: modules of one function each, compiled for this CPU and kept."""
 
 import os
 import threading
@@ -8,6 +8,9 @@ from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
+
+from tinytensor.kernels.cache import kept
+from tinytensor.kernels.load import load_symbols
 
 __all__ = ["address", "compile_module", "target_machine"]
 
@@ -44,19 +47,18 @@ def compile_module(module: ir.Module, machine: Any) -> Any:
 
 
 @cache
-def engine() -> Any:
-    """What keeps and links machine code in this process."""
-    machine = target_machine()
-    made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    return made, machine
+def this_machine() -> Any:
+    """LLVM's compiler for this CPU."""
+    return target_machine()
 
 
 @cache
 def address(spec: Any, build: Callable[[Any], ir.Module]) -> int:
-    """Where the machine code of build(spec) starts."""
+    """Where the machine code of build(spec), a function called spec.name, starts."""
+
+    def compiled() -> bytes:
+        machine = this_machine()
+        return machine.emit_object(compile_module(build(spec), machine))  # type: ignore[no-any-return]
+
     with lock:
-        made, machine = engine()
-        parsed = compile_module(build(spec), machine)
-        made.add_object_file(llvm.ObjectFileRef.from_data(machine.emit_object(parsed)))
-        made.finalize_object()
-        return int(made.get_function_address(spec.name))
+        return load_symbols(kept(f"{spec.name} native", compiled), spec.name)[0]

@@ -36,3 +36,21 @@ INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 MOST_BUFFERS = 64
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
 WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
+
+# A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
+END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)
+PLAN = LAYER + 3
+
+# A call of it: addresses and strides of what is neither A's rows nor C's; how many rows; what its threads share.
+PLAN_AT, A_COLUMN, B, B_ROW, B_COLUMN, BIAS_AT, K_COUNT, ROW_COUNT, BY_PAGES = range(9)
+CALL = 9
+
+# Its blocks, and where in the scratch memory of a thread its tails, rows of A and pages of B lie.
+K_BLOCK = 512  # a page of four vectors is 128 KiB then, and streams from L2
+ROW_BLOCK = 120  # rows of A that share a page
+PACKED_BYTES = 1 << 20  # of B, which L2 or L3 holds
+ROOM = 8 * (K_BLOCK + 16)  # bytes from row to row of A's copy, at most
+TAILS_AT = 4096
+ROWS_AT = TAILS_AT + 64 * K_BLOCK
+PAGES_AT = ROWS_AT + ROW_BLOCK * ROOM
+SCRATCH = PAGES_AT + PACKED_BYTES + 16 * ROOM + 4096

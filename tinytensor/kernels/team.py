@@ -18,7 +18,7 @@ from tinytensor.kernels.address import integers_at
 from tinytensor.kernels.atomic import fetch_add, load, pause, store
 from tinytensor.kernels.call import call_address
 
-__all__ = ["GENERATION", "MAILBOX", "STOPPED", "run_alone", "run_team", "serve"]
+__all__ = ["GENERATION", "MAILBOX", "STOPPED", "run_team", "serve"]
 
 # each on a line of memory of its own, as several threads write them
 GENERATION, OPEN, NEXT, ACTIVE, FAILED, TICKET = range(0, 48, 8)
@@ -91,16 +91,6 @@ def serve(box_at: int, seen: int, spins: int) -> int:
 
 
 SOURCES = ((float32, float32), (float64, float64), (uint8, float32))
-
-
-@kernel(
-    "run_alone",
-    *[void(intp, intp, strided(source, 2), Array(target, 2, "A"), intp, intp, Array(uint8, 1, "C")) for source, target in SOURCES],
-)
-def run_alone(function_at: int, table_at: int, x: Any, y: Any, start: int, stop: int, scratch: Any) -> None:
-    """Samples start … stop - 1 of x into the same rows of y, on this thread."""
-    call_program(function_at, table_at, x.ctypes.data, x.strides[0], y.ctypes.data, y.strides[0], start, stop,
-                 scratch.ctypes.data)  # fmt: skip
 
 
 @kernel(
