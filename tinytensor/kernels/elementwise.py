@@ -20,7 +20,7 @@ from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
 from tinytensor.kernels.boundary import FLOATS, number
 from tinytensor.kernels.call import address_of, call_address
 from tinytensor.kernels.loop import make_loop, make_pair_loop
-from tinytensor.kernels.microkernel import keep, pointer_to
+from tinytensor.kernels.pointers import keep, pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
 __all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address", "pair_address"]

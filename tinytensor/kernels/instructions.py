@@ -14,7 +14,7 @@ from numba.types import CPointer, intp, uint8
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
 from tinytensor.kernels.call import call_address
-from tinytensor.kernels.microkernel import full_width, pointer_to, transpose
+from tinytensor.kernels.pointers import full_width, pointer_to, transpose
 from tinytensor.kernels.record import (
     CONSTANT,
     FEATURES,

@@ -17,7 +17,7 @@ from numba.types import int64, intp, void
 
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at, number_of
-from tinytensor.kernels.microkernel import pointer_to
+from tinytensor.kernels.pointers import pointer_to
 from tinytensor.kernels.record import (
     AHEAD,
     BIAS,

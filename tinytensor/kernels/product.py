@@ -14,7 +14,7 @@ from typing import Any
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
 from tinytensor.kernels.linear import multiply
-from tinytensor.kernels.microkernel import full_width, pointer_to
+from tinytensor.kernels.pointers import full_width, pointer_to
 from tinytensor.kernels.packing import pack_lanes
 from tinytensor.kernels.record import (
     A_COLUMN,

@@ -14,7 +14,7 @@ from tinytensor.kernels import scalar
 from tinytensor.kernels._jit import array, inline, kernel, out
 from tinytensor.kernels.boundary import Array, single_axis
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.microkernel import pointer_to
+from tinytensor.kernels.pointers import pointer_to
 from tinytensor.kernels.packing import aligned, pack_lanes
 from tinytensor.kernels.reduce import layout
 
