@@ -8,18 +8,17 @@ from typing import NamedTuple
 import numpy as np
 from llvmlite import ir
 
-from tinytensor.kernels import record
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.layer import aligned, layout
+from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.matmul import matmul
 from tinytensor.kernels.native import address
-from tinytensor.kernels.tile import Tile, build_tile
 from tinytensor.kernels.vector import function
 
 __all__ = ["measure"]
 
+ROWS, INPUTS = 1200, 64  # of a product whose B stays in L1
 SUMS = 20  # of multiplications that do not wait for each other: FMA units need 8 to 10
-INPUTS = 256  # of a tile that stays in L1
-CALLS = 400  # of the tile in one measurement, of about a millisecond
+STEPS = 100_000  # of them in one measurement, of about a millisecond
 TRIES = 60  # a neighbour on the host leaves a few of them alone
 
 
@@ -61,21 +60,11 @@ def best(call: Callable[[], object]) -> float:
 def measure() -> tuple[float, float]:
     """GFLOP/s of one thread in float32: the CPU's, and the tile's."""
     lanes = vectors().width(4)
-    integers = [ctypes.c_int64] * 7
-    peak = ctypes.CFUNCTYPE(None, *integers[:2])(address(Peak(lanes), build_peak))
+    peak = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address(Peak(lanes), build_peak))
     room = aligned((SUMS * lanes,), np.float32)
-    room_at, steps = room.ctypes.data, CALLS * INPUTS
-    alone = 2e-9 * SUMS * lanes * steps / best(lambda: peak(room_at, steps))
+    room_at = room.ctypes.data
+    alone = 2e-9 * SUMS * lanes * STEPS / best(lambda: peak(room_at, STEPS))
 
-    plan = layout(np.dtype(np.float32), 4 * lanes)
-    shape = Tile("float32", lanes, plan.rows, plan.vectors)
-    tile = ctypes.CFUNCTYPE(None, *integers)(address(shape, build_tile))
-    product = aligned((record.PRODUCT,), np.int64)
-    x, w = aligned((shape.rows, INPUTS + 16), np.float32), aligned((INPUTS, 4 * lanes), np.float32)
-    out = aligned((shape.rows, 4 * lanes), np.float32)
-    product[[record.WEIGHT_STRIDE, record.X_STRIDE, record.OUT_STRIDE]] = (
-        4 * plan.page_outputs, x.strides[0], out.strides[0],
-    )  # fmt: skip
-    given = (product.ctypes.data, x.ctypes.data, w.ctypes.data, out.ctypes.data, out.ctypes.data, 0, INPUTS)
-    took = best(lambda: [tile(*given) for _ in range(10)])
-    return alone, 2e-9 * shape.sums * lanes * INPUTS * 10 / took
+    a = np.zeros((ROWS, INPUTS), np.float32)
+    b = aligned((INPUTS, 4 * lanes), np.float32)
+    return alone, 2e-9 * ROWS * INPUTS * 4 * lanes / best(lambda: matmul(a, b))
