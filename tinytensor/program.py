@@ -177,7 +177,7 @@ class Program:
         source = "uint8" if table is not None else self.dtype.name
         zero = table is None or table[0] == 0
         skips = bool(np.isfinite(weight).all()) and zero  # 0 · inf is NaN, and must be
-        write_layer(product, plan, inputs, source, skips, external or self.gives_zeros())
+        write_layer(product, plan, inputs, source, skips and (external or self.gives_zeros()))
         product[record.AHEAD] = 2 * plan.rows if external else 0
         product[record.WEIGHTS], product[record.TAIL] = self.keep(pages), self.keep(tails)
         product[record.BIAS] = self.store(np.zeros(outputs) if step.bias is None else step.bias)
@@ -315,7 +315,15 @@ class Program:
             size = self.share(len(y), threads)
             room = team.room(self.scratch_bytes, threads)
             done = self.run_team(
-                team.box_at, run_program.address, self.table_at, x, y, size, threads - 1, room, self.scratch_bytes
+                team.box_at,
+                run_program.address,
+                self.table_at,
+                x,
+                y,
+                size,
+                threads - 1,
+                room,
+                self.scratch_bytes,
             )
         finally:
             team.taken.release()

@@ -65,7 +65,9 @@ def pair_kernel(function: Callable[..., Any]) -> Kernel:
         void(CPointer(dtype), CPointer(dtype), CPointer(dtype), intp) for dtype in (float32, float64)
     )
     name = f"pair_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
-    kernels[name] = Kernel(make_pair_loop(compile_scalar(function)), name, signatures, cached=cached_source(function))
+    kernels[name] = Kernel(
+        make_pair_loop(compile_scalar(function)), name, signatures, cached=cached_source(function)
+    )
     return kernels[name]
 
 

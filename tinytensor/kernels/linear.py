@@ -68,7 +68,15 @@ def native(returns: Any, count: int) -> Any:
 
 @intrinsic
 def call_tile(
-    typing_context: Any, address: Any, record: Any, x: Any, w: Any, init: Any, out: Any, places: Any, count: Any
+    typing_context: Any,
+    address: Any,
+    record: Any,
+    x: Any,
+    w: Any,
+    init: Any,
+    out: Any,
+    places: Any,
+    count: Any,
 ) -> Any:
     """`build_tile`'s function at its address."""
     return native(void, 7)
@@ -103,7 +111,9 @@ def multiply(
             lister, ahead = layer[LISTERS + kind], layer[AHEAD] * x_stride
             for strip in range(strips):
                 list_at = lists + strip * room
-                count = call_lister(lister, begin + strip * height * x_stride, x_stride, inputs, list_at + 8, ahead)
+                count = call_lister(
+                    lister, begin + strip * height * x_stride, x_stride, inputs, list_at + 8, ahead
+                )
                 integers_at(list_at)[0] = count
                 if strip == 0 and LISTED_COST * count > 8 * inputs:
                     break

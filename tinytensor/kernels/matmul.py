@@ -42,7 +42,7 @@ def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> np.ndarray:
     """The tiles of a product with so many columns."""
     form = layout(dtype, columns, tails)
     plan = aligned((PLAN,), np.int64)
-    write_layer(plan, form, 1, dtype.name, False, False)
+    write_layer(plan, form, 1, dtype.name, False)
     plan[[END_LANES, TAILS_FROM, C_ROW]] = max(form.end, 0), form.tails_from, columns * dtype.itemsize
     return plan
 
@@ -175,5 +175,7 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
             plan.ctypes.data, a.strides[1], b.ctypes.data, bias.ctypes.data, k, m,
         )  # fmt: skip
         call[[B_ROW, B_COLUMN]] = b.strides
-        product_range[dtype.name].function(call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room)
+        product_range[dtype.name].function(
+            call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room
+        )
     IDLE.append(room)

@@ -14,8 +14,8 @@ from typing import Any
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
 from tinytensor.kernels.linear import multiply
-from tinytensor.kernels.pointers import full_width, pointer_to
 from tinytensor.kernels.packing import pack_lanes
+from tinytensor.kernels.pointers import full_width, pointer_to
 from tinytensor.kernels.record import (
     A_COLUMN,
     B_COLUMN,
@@ -74,7 +74,16 @@ def copy_rows(a: Any, a_row: int, a_column: int, rows: int, k_count: int, target
 
 
 def direct_product(
-    plan_at: int, a: int, a_row: int, b: int, b_row: int, bias: int, c: int, rows: int, k_count: int, scratch: int
+    plan_at: int,
+    a: int,
+    a_row: int,
+    b: int,
+    b_row: int,
+    bias: int,
+    c: int,
+    rows: int,
+    k_count: int,
+    scratch: int,
 ) -> None:
     """C = AB + bias with A and B where they lie, both row by row."""
     plan, product = integers_at(plan_at), integers_at(scratch)
@@ -121,6 +130,7 @@ def product_range(
                 target, start, product[INIT_STRIDE] = number_of(c) + top * c_row, call[BIAS_AT], 0
                 if k > 0:
                     start, product[INIT_STRIDE] = target, c_row
-                multiply(plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch)
+                multiply(
+                    plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch
+                )
         page = stop
-

@@ -11,7 +11,7 @@ from typing import Any
 from numba import float32, float64, uint8
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-from numba.types import Array, boolean, int64, intp, void
+from numba.types import Array, boolean, int64, intp
 
 from tinytensor.kernels._jit import kernel, strided, subroutine
 from tinytensor.kernels.address import integers_at

@@ -68,7 +68,9 @@ class Builder:
 
     def pick(self, vector: Value, places: Sequence[int]) -> Value:
         """A vector of the lanes named."""
-        return self.ir.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(I32, len(places)), list(places)))
+        return self.ir.shuffle_vector(
+            vector, vector, ir.Constant(ir.VectorType(I32, len(places)), list(places))
+        )
 
     def blend(self, lanes: Sequence[bool], yes: Value, no: Value) -> Value:
         """Lanes of one vector where True, of the other elsewhere."""
@@ -79,9 +81,7 @@ class Builder:
         """One of LLVM's own functions."""
         found = self.module.globals.get(name)
         if found is None:
-            found = ir.Function(
-                self.module, ir.FunctionType(kind, [each.type for each in arguments]), name
-            )
+            found = ir.Function(self.module, ir.FunctionType(kind, [each.type for each in arguments]), name)
         return self.ir.call(found, arguments)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
