@@ -73,7 +73,7 @@ def layout_in_pages(dtype: np.dtype[Any], outputs: int, wide: int, tails: bool =
 
 
 def end_of(outputs: int, lanes: int, tails: bool) -> int:
-    """How the last page ends; fewer outputs than a vector has lanes have no tail, which would save nothing."""
+    """How the last page ends; fewer outputs than a vector has lanes have no tail: it would save nothing."""
     full, left = divmod(outputs, lanes)
     return tail_width(left, lanes) if tails and full else RAGGED if left else 0
 
@@ -92,7 +92,7 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     room = np.zeros(size + LINE, np.uint8)
     begin = -room.ctypes.data % LINE
-    return room[begin : begin + size].view(dtype).reshape(shape)
+    return np.frombuffer(room[begin : begin + size], dtype).reshape(shape)
 
 
 def pack_weights(weight: Array, plan: Layout) -> tuple[Array, Array]:

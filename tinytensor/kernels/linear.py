@@ -92,10 +92,10 @@ def call_lister(
 
 @subroutine
 def multiply(
-    layer: Any, product: Any, inputs: int, x: int, weights: int, init: int, out: int, rows: int, first_page: int,
-    stop: int, lists: int,
+    layer: Any, product: Any, inputs: int, x: int, weights: int, init: int, out: int, rows: int,
+    first_page: int, stop: int, lists: int,
 ) -> None:  # fmt: skip
-    """Rows of x times pages first_page … stop - 1, of which `weights` is the first; `product` has the strides."""
+    """Rows of x times some pages, of which `weights` is the first; `product` has the strides."""
     x_stride, out_stride = product[X_STRIDE], product[OUT_STRIDE]
     init_stride, room = product[INIT_STRIDE], layer[LIST_ROOM]
     pages, page_bytes, page_outputs = layer[PAGES], product[PAGE_BYTES], layer[PAGE_OUTPUTS]
@@ -147,5 +147,5 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
         product[field] = layer[field]
     product[X_STRIDE], product[OUT_STRIDE] = buffers[2 * source + 1], buffers[2 * target + 1]
     product[INIT_STRIDE] = 0
-    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS], buffers[2 * target],
-             rows, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip
+    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
+             buffers[2 * target], rows, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip

@@ -5,13 +5,14 @@ Numba has no part in it, so a tile costs 10 to 20 ms of LLVM's time and is made 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from llvmlite import ir
 
 __all__ = ["Builder", "function"]
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-Value = ir.Value
+Value = Any  # of LLVM; llvmlite has no types for mypy
 
 
 def function(name: str, arguments: int, returns: bool = False) -> tuple[ir.Module, "Builder"]:
