@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinytensor import workers
 from tinytensor.kernels import table
 from tinytensor.kernels.boundary import FLOATS, Array, as_array, number
 from tinytensor.kernels.call import address_of
@@ -14,8 +15,7 @@ from tinytensor.kernels.dense import linear_panels, linear_rows
 from tinytensor.kernels.driver import run_program, softmax_panels, softmax_rows
 from tinytensor.kernels.elementwise import loop_address
 from tinytensor.kernels.listed import MOST_VECTORS, PANEL, TALLEST
-from tinytensor.kernels.team import run_alone, run_team
-from tinytensor.threads import the_team
+from tinytensor.kernels.team import run_alone
 
 __all__ = ["Linear", "Map", "Program", "Rescale", "Softmax", "Step"]
 
@@ -135,16 +135,9 @@ class Program:
 
     def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
         """Run on several threads; whether that was possible, and all went well."""
-        team = the_team()
-        if not team.taken.acquire(blocking=False):
-            return False
-        try:
-            team.gather(threads - 1)
-            size = self.share(len(y), threads)
-            done = self.run_team(team.box_at, self.at, self.table_at, x, y, size, threads - 1)
-        finally:
-            team.taken.release()
-        return bool(done)
+        x_stride, y_stride = x.strides[0] // x.itemsize, y.strides[0] // y.itemsize
+        size = self.share(len(y), threads)
+        return workers.run(self.at, self.table_at, x, x_stride, y, y_stride, len(y), size, threads, 0)
 
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""
@@ -176,7 +169,6 @@ class Program:
         """Take the compiled functions for one pair of dtypes, of samples and of outputs."""
         self.at = address_of(run_program, run_program.declared[which])
         self.run_alone = run_alone.entry_point(run_alone.declared[which])
-        self.run_team = run_team.entry_point(run_team.declared[which])
 
     def timed(self) -> tuple["Program", Array]:
         """The same steps, and where they add up the ticks that reading, each step and writing take."""

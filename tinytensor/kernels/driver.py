@@ -278,13 +278,15 @@ def through_panels(
 
 
 SIGNATURES = [
-    void(intp, CPointer(source), intp, CPointer(target), intp, intp, intp)
+    void(intp, CPointer(source), intp, CPointer(target), intp, intp, intp, intp)
     for source, target in ((float32, float32), (float64, float64), (uint8, float32))
 ]
 
 
 @kernel("run_program", *SIGNATURES)
-def run_program(table_at: int, x: Any, x_stride: int, y: Any, y_stride: int, start: int, stop: int) -> None:
+def run_program(
+    table_at: int, x: Any, x_stride: int, y: Any, y_stride: int, start: int, stop: int, scratch: int
+) -> None:
     """Samples start … stop - 1 of x, rows `x_stride` apart, into rows of y."""
     program = integers_at(table_at)
     steps = pointer_to(program, COLUMNS)
