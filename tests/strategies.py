@@ -10,9 +10,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tinytensor.kernels.cpu import vectors
+from tinytensor.kernels.layer import TALLEST
 
 FLOATS = (np.float32, np.float64)
-ROWS = vectors().tile_rows
 LANES = vectors().width(4)
 EDGES = sorted(
     {
@@ -21,9 +21,9 @@ EDGES = sorted(
         2,
         3,
         7,
-        ROWS - 1,
-        ROWS,
-        ROWS + 1,
+        TALLEST - 1,
+        TALLEST,
+        TALLEST + 1,
         LANES - 1,
         LANES,
         LANES + 1,

@@ -11,18 +11,16 @@ from tests.test_plan import CHAPTER, same_bits, samples
 def test_a_row_for_each_step(n):
     profile = CHAPTER.profile(samples(np.random.default_rng(0), n, 784), seconds=0)
     names = [row.name.split("(")[0] for row in profile.rows]
-    assert names == [
-        "", "0 Linear", "1 Sigmoid", "2 Linear", "3 Sigmoid", "4 Linear", "5 Softmax", "",
-    ]  # fmt: skip
+    assert names == ["0 Linear", "1 Sigmoid", "2 Linear", "3 Sigmoid", "4 Linear", "5 Softmax"]
     assert sum(profile.shares) == pytest.approx(1)
     assert all(row.seconds >= 0 for row in profile.rows)
     assert profile.seconds > 0
     assert profile.samples == n
-    first = profile.rows[1]
+    first = profile.rows[0]
     assert first.operations == 2 * n * 784 * 50
     assert first.bytes == 4 * (784 * 50 + 50 + n * 784 + n * 50)
     assert first.gflops > 0
-    assert profile.rows[2].gflops == 0
+    assert profile.rows[1].gflops == 0
 
 
 def test_it_prints_as_a_table():
@@ -30,7 +28,7 @@ def test_it_prints_as_a_table():
     assert lines[0].split() == ["step", "µs", "share", "GFLOP/s", "bytes"]
     assert lines[-1].startswith("40 samples")
     assert "100.0%" in lines[-1]
-    assert len(lines) == 8 + 4
+    assert len(lines) == 6 + 4
 
 
 def test_reading_and_rescaling_are_one():
@@ -38,17 +36,18 @@ def test_reading_and_rescaling_are_one():
     images = np.zeros((40, 28, 28), np.uint8)
     profile = model.profile(images, seconds=0)
     assert profile.rows[0].name.startswith("1 Rescale")
-    assert len(profile.rows) == 8
+    assert len(profile.rows) == 7
+    assert profile.rows[0].seconds == 0  # a table of 256 numbers, which the tile reads
     same_bits(model.predict(images), model(images, fused=False))
 
 
 def test_layers_of_ones_own_and_samples_that_do_not_fit_the_driver():
     model = tt.Sequential(tt.Linear(6, 5, seed=0), tt.Lambda(lambda x: x * 2), tt.Linear(5, 2, seed=1))
     names = [row.name for row in model.profile(np.zeros((3, 6)), seconds=0).rows]
-    assert len(names) == 7
-    assert names[3].startswith("1 Lambda")
+    assert len(names) == 3
+    assert names[1].startswith("1 Lambda")
     integers = tt.Tensor(np.zeros((3, 6)), dtype="int64")
-    assert len(model.profile(integers, seconds=0).rows) == 1 + 1 + 3
+    assert len(model.profile(integers, seconds=0).rows) == 3
     with pytest.raises(tt.ShapeError, match=r"Sequential\[0\]"):
         model.profile(np.zeros((3, 7)))
 

@@ -112,23 +112,19 @@ def part_once(part: Part, array: Array, tensor: bool) -> tuple[Array, list[Profi
 
 def program_once(program: Program, x: Array, y: Array, steps: Any, names: Any) -> list[ProfileRow]:
     """What the steps of one program took, by ticks, in seconds by the clock around them all."""
-    twin, ticks = program.timed()
     begin = time.perf_counter()
-    twin.apply(x, y, threads=1)
+    ticks = program.reader(x.dtype).timed(x, y)
     seconds = (time.perf_counter() - begin) * ticks / max(1, ticks.sum())
-    size, count = program.dtype.itemsize, len(y)
-    staged, features = program.rescales, program.features
+    size, count, features = program.dtype.itemsize, len(y), program.features
     rows = []
-    if not staged:
-        rows.append(ProfileRow("(read)", float(seconds[0]), 0, x.nbytes))
-    for spent in seconds[0 if staged else 1 : -1]:
+    for spent in seconds:
         step, name = next(steps), next(names)
         outputs = step.weight.shape[0] if isinstance(step, Linear) else features
         operations = 2 * step.weight.size * count if isinstance(step, Linear) else 0
         moved = parameter_bytes(step, size) + count * (features + outputs) * size
         rows.append(ProfileRow(name, float(spent), operations, moved))
         features = outputs
-    return [*rows, ProfileRow("(write)", float(seconds[-1]), 0, y.nbytes)]
+    return rows
 
 
 def parameter_bytes(step: Step, size: int) -> int:

@@ -1,4 +1,4 @@
-"""`Program`: a run of layers as packed weights and a table of steps, which the compiled driver reads."""
+"""`Program`: steps as packed weights and a list of instructions, which the compiled driver runs."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -7,25 +7,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor import workers
-from tinytensor.kernels import table
+from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import FLOATS, Array, as_array, number
-from tinytensor.kernels.call import address_of
-from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.dense import linear_panels, linear_rows
-from tinytensor.kernels.driver import run_program, softmax_panels, softmax_rows
-from tinytensor.kernels.elementwise import loop_address
-from tinytensor.kernels.listed import MOST_VECTORS, PANEL, TALLEST
-from tinytensor.kernels.team import run_alone
+from tinytensor.kernels.declared import (
+    copy_rows,
+    linear,
+    log_softmax_rows,
+    map_rows,
+    pair_rows,
+    run_program,
+    softmax_rows,
+    widen_rows,
+)
+from tinytensor.kernels.elementwise import loop_address, pair_address
+from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
 
-__all__ = ["Linear", "Map", "Program", "Rescale", "Softmax", "Step"]
+__all__ = ["Linear", "Map", "Pair", "Program", "Rescale", "Softmax", "Step"]
 
-CACHE_BYTES = 1 << 18  # of weights that stay in L2 beside what flows through; beyond, blocks share each read
-BLOCK_BYTES = 1 << 19  # of a stage of a block of several panels
+ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
+BLOCK_BYTES = 1 << 18  # of the widest buffer: it and the next stay in L2
+LINE = 64
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
 PIECE = 1 << 35  # multiplications, of a second or less
 UINT8 = np.dtype(np.uint8)
-BYTES = 2  # which of the declared functions reads uint8
 
 
 class Linear(NamedTuple):
@@ -42,6 +47,13 @@ class Map(NamedTuple):
     parameters: tuple[float, ...]
 
 
+class Pair(NamedTuple):
+    """y = function(x, constant): a function of two values; a number, or one for each feature."""
+
+    function: Any
+    constant: Any
+
+
 class Softmax(NamedTuple):
     """Over the features; its logarithm if `log`."""
 
@@ -55,49 +67,205 @@ class Rescale(NamedTuple):
     offset: Any
 
 
-Step = Linear | Map | Softmax | Rescale
+Step = Linear | Map | Pair | Softmax | Rescale
+
+
+class Buffer(NamedTuple):
+    """Rows of so many features; `index` is its number in the program."""
+
+    index: int
+    features: int
 
 
 class Program:
     """The steps for one dtype and, where no step says so, one number of features."""
 
-    def __init__(self, steps: Sequence[Step], features: int, dtype: np.dtype[Any]):
-        self.dtype = self.source = dtype
-        self.features = features
-        self.kept: list[Array] = []  # what the table's addresses point at
+    def __init__(self, steps: Sequence[Step], features: int, dtype: np.dtype[Any], source: Any = None):
+        self.steps, self.features, self.dtype = tuple(steps), features, dtype
+        self.source: np.dtype[Any] = source or dtype
+        self.kept: list[Array] = []  # what the records' addresses point at
+        self.instructions: list[Array] = []
+        self.owners: list[int] = []  # which step each instruction belongs to
+        self.buffers = [Buffer(record.INPUT, features), Buffer(record.OUTPUT, 0)]
+        self.rescales = len(steps) > 1 and isinstance(steps[0], Rescale)  # while samples are read
         stages = [features]
         for step in steps:
             stages.append(step.weight.shape[0] if isinstance(step, Linear) else stages[-1])
         self.results = stages[-1]
-        self.width = vectors().width(dtype.itemsize)
-        self.lanes = PANEL * self.width
-        which = FLOATS.index(dtype)
-        self.table = np.zeros((1 + len(steps), table.COLUMNS), np.int64)
-        self.rescales = len(steps) > 1 and isinstance(steps[0], Rescale)  # while samples are read
-        for row, step, inputs, outputs in zip(self.table[1:], steps, stages[:-1], stages[1:], strict=True):
-            row[table.INPUTS], row[table.OUTPUTS] = inputs, outputs
-            PACK[type(step)](self, row, step)
-        head = self.table[0]
-        if self.rescales:
-            head[[table.STAGE_SCALE, table.STAGE_OFFSET]] = self.table[1, [table.SCALE, table.OFFSET]]
-            head[table.STAGE_UNIFORM] = all(isinstance(each, float) for each in steps[0])
-            self.table = np.delete(self.table, 1, axis=0)
-            head, steps = self.table[0], steps[1:]
-        weights = [step.weight for step in steps if isinstance(step, Linear)]
-        head[table.STEPS], head[table.FEATURES] = len(steps), features
-        head[table.RESULTS], head[table.WIDEST_STAGE] = self.results, max(stages)
-        head[table.PANELS] = self.panels(weights, max(stages))
-        head[table.FEW] = self.few(weights)
-        for column, each in (
-            (table.LINEAR_ROWS, linear_rows), (table.LINEAR_PANELS, linear_panels),
-            (table.SOFTMAX_ROWS, softmax_rows), (table.SOFTMAX_PANELS, softmax_panels),
-        ):  # fmt: skip
-            head[column] = address_of(each, each.declared[which])
-        self.enter(which)
+        self.work_bytes = LINE
+        self.lower()
+        work = sum(step.weight.size for step in steps if isinstance(step, Linear)) + 8 * sum(stages)
+        self.block = self.block_rows()
+        self.table = self.assemble()
         self.table_at: int = self.table.ctypes.data
-        work = sum(weight.size for weight in weights) + 8 * sum(stages)
-        self.block = self.lanes * int(head[table.PANELS])  # samples
         self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
+        self.run_compiled = run_program.function
+        self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
+
+    # Lowering: steps to instructions.
+
+    def lower(self) -> None:
+        """Instructions for all steps; what follows the last step that moves its rows works in the output."""
+        steps = list(enumerate(self.steps))
+        moving = [i for i, step in steps if isinstance(step, Linear | Softmax)]
+        last = moving[-1] if moving else 0
+        here, table = self.buffers[record.INPUT], None
+        if self.source == UINT8:
+            table, steps = self.byte_table(steps)
+            if not (steps and isinstance(steps[0][1], Linear)):
+                here, table = self.widen(here, table, steps), None
+        for i, step in steps:
+            self.owner = i
+            here = LOWER[type(step)](self, step, here, i == last, table)
+            table = None
+
+    def target(self, features: int, last: bool) -> Buffer:
+        """Where a step that moves its rows writes."""
+        if last:
+            return Buffer(record.OUTPUT, features)
+        self.buffers.append(Buffer(len(self.buffers), features))
+        return self.buffers[-1]
+
+    def in_place(self, here: Buffer, last: bool) -> Buffer:
+        """Where a step that works element by element writes: in place, but never over the caller's input."""
+        return here if here.index != record.INPUT else self.target(here.features, last)
+
+    def emit(self, function: Any, here: Buffer, there: Buffer, **fields: int) -> Array:
+        """One more instruction."""
+        row = np.zeros(record.INSTRUCTION, np.int64)
+        row[record.FUNCTION] = function.address
+        row[record.SOURCE], row[record.TARGET] = here.index, there.index
+        row[record.FEATURES], row[record.SIZE] = here.features, self.dtype.itemsize
+        for name, value in fields.items():
+            row[getattr(record, name)] = value
+        self.instructions.append(row)
+        self.owners.append(self.owner)
+        return row
+
+    def byte_table(self, steps: list[tuple[int, Step]]) -> tuple[Array, list[tuple[int, Step]]]:
+        """What each byte stands for; a Rescale by numbers is in the table."""
+        table = np.arange(256).astype(self.dtype)
+        first = steps[0][1]
+        if isinstance(first, Rescale) and all(isinstance(each, float) for each in first):
+            scale, offset = (number(each, self.dtype) for each in first)
+            with np.errstate(all="ignore"):
+                return table * scale + offset, steps[1:]
+        return table, steps
+
+    def widen(self, here: Buffer, table: Array, steps: list[tuple[int, Step]]) -> Buffer:
+        """Bytes to floats."""
+        self.owner = 0
+        there = self.target(here.features, not steps)
+        row = self.emit(widen_rows[self.dtype.name], here, there)
+        row[record.PRODUCT_AT + record.TABLE] = self.store(table)
+        return there
+
+    def lower_linear(self, step: Linear, here: Buffer, last: bool, table: Array | None) -> Buffer:
+        """The tile's product."""
+        weight = np.ascontiguousarray(step.weight, self.dtype)
+        outputs, inputs = weight.shape
+        there = self.target(outputs, last)
+        plan = layout(self.dtype, outputs)
+        pages, tails = pack_weights(weight, plan)
+        row = self.emit(linear, here, there)
+        product = row[record.PRODUCT_AT :]
+        external = here.index == record.INPUT
+        source = "uint8" if table is not None else self.dtype.name
+        zero = table is None or table[0] == 0
+        skips = bool(np.isfinite(weight).all()) and zero  # 0 · inf is NaN, and must be
+        write_layer(product, plan, inputs, source, skips, external or self.gives_zeros())
+        product[record.AHEAD] = 2 * plan.rows if external else 0
+        product[record.WEIGHTS], product[record.TAIL] = self.keep(pages), self.keep(tails)
+        product[record.BIAS] = self.store(np.zeros(outputs) if step.bias is None else step.bias)
+        if table is not None:
+            product[record.TABLE] = self.store(table)
+        self.work_bytes = max(self.work_bytes, int(product[record.LIST_ROOM]) * (ROWS + 2))
+        return there
+
+    def gives_zeros(self) -> bool:
+        """Whether the step before may give many zeros."""
+        before = self.steps[self.owner - 1]
+        if not isinstance(before, Map):
+            return not isinstance(before, Softmax)
+        try:
+            with np.errstate(all="ignore"):
+                return any(before.function(x, *before.parameters) == 0 for x in (-1.0, -8.0))
+        except Exception:
+            return True
+
+    def lower_map(self, step: Map, here: Buffer, last: bool, table: None) -> Buffer:
+        """The loop's address, and its parameters in the dtype."""
+        there = self.in_place(here, last)
+        parameters = self.store([number(each, self.dtype) for each in (*step.parameters, 0.0)])
+        self.emit(map_rows, here, there, LOOP=loop_address(step.function, self.dtype), PARAMETERS=parameters)
+        return there
+
+    def lower_pair(self, step: Pair, here: Buffer, last: bool, table: None) -> Buffer:
+        """The loop's address, and the constant for each feature."""
+        there = self.in_place(here, last)
+        value = step.constant
+        each = number(value, self.dtype) if isinstance(value, float) else value
+        constant = self.store(np.broadcast_to(each, (here.features,)))
+        self.emit(pair_rows, here, there, LOOP=pair_address(step.function, self.dtype), CONSTANT=constant)
+        return there
+
+    def lower_rescale(self, step: Rescale, here: Buffer, last: bool, table: None) -> Buffer:
+        """Product, then sum, as the layer does it."""
+        here = self.lower_pair(Pair(arithmetic.multiply, step.scale), here, last, table)
+        return self.lower_pair(Pair(arithmetic.add, step.offset), here, last, table)
+
+    def lower_softmax(self, step: Softmax, here: Buffer, last: bool, table: None) -> Buffer:
+        """From rows of the scratch memory: vectors are read beyond the last."""
+        if here.index == record.INPUT:
+            copy = self.target(here.features, False)
+            self.emit(copy_rows, here, copy)
+            here = copy
+        there = self.target(here.features, last)
+        self.emit((log_softmax_rows if step.log else softmax_rows)[self.dtype.name], here, there)
+        self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (here.features + 64) * 128)
+        return there
+
+    # Assembling: instructions to one table.
+
+    def stride(self, buffer: Buffer) -> int:
+        """Bytes from row to row: rows follow each other unless that is a power of two, which caches dislike."""
+        size = buffer.features * self.dtype.itemsize
+        return size + LINE if size % 512 == 0 else size
+
+    def block_rows(self) -> int:
+        """How many rows go through all instructions at a time."""
+        widest = max([self.stride(each) for each in self.buffers[2:]], default=1)
+        return next((rows for rows in (ROWS, 60, 24) if rows * widest <= BLOCK_BYTES), 12)
+
+    def assemble(self) -> Array:
+        """The program's record; buffers take turns in two regions of the scratch memory."""
+        widest = max([self.stride(each) for each in self.buffers[2:]], default=0)
+        region = (self.block * widest + 4 * LINE + 4095) & ~4095
+        first = record.BUFFER_TABLE + 2 * len(self.buffers) + 7 & ~7
+        table = aligned((first + record.INSTRUCTION * len(self.instructions),), np.int64)
+        table[record.ROWS], table[record.INSTRUCTIONS] = self.block, len(self.instructions)
+        table[record.FIRST], table[record.BUFFERS] = first, len(self.buffers)
+        begin = (record.WORK_OFFSET + self.work_bytes + 4095) & ~4095
+        for buffer in self.buffers[2:]:
+            place = record.BUFFER_TABLE + 2 * buffer.index
+            table[place : place + 2] = begin + buffer.index % 2 * (region + LINE), self.stride(buffer)
+        for i, row in enumerate(self.instructions):
+            table[first + record.INSTRUCTION * i :][: record.INSTRUCTION] = row
+        self.scratch_bytes = begin + 2 * (region + LINE)
+        return table
+
+    def keep(self, array: Array) -> int:
+        """The address of an array, which is kept as long as the program."""
+        self.kept.append(array)
+        return int(array.ctypes.data)
+
+    def store(self, values: Any) -> int:
+        """The address of a copy of the values in the program's dtype."""
+        copy = aligned(np.shape(values), self.dtype)
+        copy[...] = values
+        return self.keep(copy)
+
+    # Running.
 
     def reads(self, x: Array) -> bool:
         """Whether the driver takes samples from where they are in x, (samples, features)."""
@@ -118,7 +286,7 @@ class Program:
             program.spread(x, y, threads)
             return
         samples = x if x.ndim > 1 and len(x) == len(y) else np.ascontiguousarray(x).reshape(len(y), -1)
-        step = max(self.lanes, CHUNK_BYTES // (self.features * self.dtype.itemsize))
+        step = max(ROWS, CHUNK_BYTES // (self.features * self.dtype.itemsize))
         for start in range(0, len(y), step):
             some = as_array(samples[start : start + step]).astype(self.dtype, copy=False)
             rows = np.ascontiguousarray(some.reshape(len(some), self.features))
@@ -135,18 +303,21 @@ class Program:
 
     def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
         """Run on several threads; whether that was possible, and all went well."""
-        x_stride, y_stride = x.strides[0] // x.itemsize, y.strides[0] // y.itemsize
-        size = self.share(len(y), threads)
-        return workers.run(self.at, self.table_at, x, x_stride, y, y_stride, len(y), size, threads, 0)
+        return workers.run(
+            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y),
+            self.share(len(y), threads), threads, self.scratch_bytes,
+        )  # fmt: skip
 
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""
-        self.run_alone(self.at, self.table_at, x, y, 0, len(y))
+        scratch = self.idle.pop() if self.idle else aligned((self.scratch_bytes,), np.uint8)
+        self.run_compiled(self.table_at, x, x.strides[0], y, y.strides[0], 0, len(y), scratch)
+        self.idle.append(scratch)
 
     def share(self, samples: int, threads: int) -> int:
         """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
         if samples <= 4 * self.block * threads:
-            return -(-samples // (4 * threads)) * 4
+            return -(-samples // (2 * threads))
         return max(1, samples // (8 * threads * self.block)) * self.block
 
     def reader(self, dtype: np.dtype[Any]) -> "Program":
@@ -156,107 +327,25 @@ class Program:
     @cached_property
     def of_bytes(self) -> "Program":
         """The same steps for samples of uint8."""
-        other = self.twin()
-        if not other.table[0, table.STAGE_SCALE]:
-            other.table[0, table.STAGE_SCALE] = other.store(np.ones(self.features))
-            other.table[0, table.STAGE_OFFSET] = other.store(np.zeros(self.features))
-            other.table[0, table.STAGE_UNIFORM] = True
-        other.enter(BYTES)
-        other.source = UINT8
-        return other
+        return self if self.source == UINT8 else Program(self.steps, self.features, self.dtype, UINT8)
 
-    def enter(self, which: int) -> None:
-        """Take the compiled functions for one pair of dtypes, of samples and of outputs."""
-        self.at = address_of(run_program, run_program.declared[which])
-        self.run_alone = run_alone.entry_point(run_alone.declared[which])
-
-    def timed(self) -> tuple["Program", Array]:
-        """The same steps, and where they add up the ticks that reading, each step and writing take."""
-        other, ticks = self.twin(), np.zeros(int(self.table[0, table.STEPS]) + 2, np.int64)
-        other.table[0, table.TICKS] = other.keep(ticks).ctypes.data
-        return other, ticks
-
-    def twin(self) -> "Program":
-        """The same steps in a table of its own."""
-        other = object.__new__(Program)
+    def timed(self, x: Array, y: Array) -> Array:
+        """Run on this thread; the ticks that each step took, reading bytes included in the first."""
+        other, ticks = object.__new__(Program), np.zeros(len(self.instructions), np.int64)
         other.__dict__.update((name, value) for name, value in vars(self).items() if name != "of_bytes")
-        other.table, other.kept = self.table.copy(), list(self.kept)
+        other.table, other.idle = aligned(self.table.shape, np.int64), []
+        other.table[:] = self.table
+        other.table[record.TICKS] = ticks.ctypes.data
         other.table_at = other.table.ctypes.data
-        return other
-
-    def panels(self, weights: list[Array], widest: int) -> int:
-        """How many panels of samples make a block."""
-        size = sum(weight.size for weight in weights) * self.dtype.itemsize
-        most = BLOCK_BYTES // (widest * self.lanes * self.dtype.itemsize)
-        return max(1, min(2, most)) if size > CACHE_BYTES else 1
-
-    def few(self, weights: list[Array]) -> int:
-        """Up to how many samples rows take less time than a panel, by the multiplications of vectors."""
-        in_rows = sum(weight.shape[1] * self.padded(weight.shape[0]) // self.width for weight in weights)
-        in_panel = sum(weight.size * PANEL for weight in weights)
-        return max(1, min(self.lanes - 1, in_panel // in_rows)) if in_rows else self.lanes // 2
-
-    def padded(self, features: int) -> int:
-        """Elements of a row of whole vectors."""
-        return -(-features // self.width) * self.width
-
-    def keep(self, array: Array) -> Array:
-        """The array, kept as long as the program."""
-        self.kept.append(array)
-        return array
-
-    def store(self, values: Any) -> int:
-        """The address of a copy of the values in the program's dtype."""
-        return int(self.keep(np.array(values, self.dtype, order="C", ndmin=1)).ctypes.data)
-
-    def pack_linear(self, row: Array, step: Linear) -> None:
-        """Weights in both forms, see `kernels.dense`."""
-        weight = np.ascontiguousarray(step.weight, self.dtype)
-        outputs, inputs = weight.shape
-        padded = self.padded(outputs)
-        by_input = np.zeros((inputs, padded), self.dtype)
-        by_input[:, :outputs] = weight.T
-        bias = np.zeros(padded, self.dtype)
-        if step.bias is not None:
-            bias[:outputs] = step.bias
-        page = MOST_VECTORS * self.width
-        pages = [by_input[:, left : left + page].ravel() for left in range(0, padded, page)]
-        tiles = np.array_split(weight, np.cumsum(heights(outputs))[:-1])
-        row[table.KIND] = table.LINEAR
-        row[table.SKIPS] = bool(np.isfinite(weight).all())  # 0 · inf is NaN, and must be
-        row[table.PAGES] = self.store(np.concatenate(pages))
-        row[table.TILES] = self.store(np.concatenate([tile.T.ravel() for tile in tiles]))
-        row[table.BIAS] = self.store(bias)
-
-    def pack_map(self, row: Array, step: Map) -> None:
-        """The loop's address, and its parameters in the dtype."""
-        row[table.KIND], row[table.LOOP] = table.MAP, loop_address(step.function, self.dtype)
-        row[table.PARAMETERS] = self.store([number(each, self.dtype) for each in (*step.parameters, 0.0)])
-
-    def pack_softmax(self, row: Array, step: Softmax) -> None:
-        """Which of the two."""
-        row[table.KIND] = table.LOG_SOFTMAX if step.log else table.SOFTMAX
-
-    def pack_rescale(self, row: Array, step: Rescale) -> None:
-        """A number for each feature."""
-        row[table.KIND] = table.RESCALE
-        for column, values in ((table.SCALE, step.scale), (table.OFFSET, step.offset)):
-            each = number(values, self.dtype) if isinstance(values, float) else values
-            row[column] = self.store(np.broadcast_to(each, row[table.INPUTS]))
+        other.of_bytes = other
+        other.apply(x, y, threads=1)
+        return np.bincount(self.owners, ticks, len(self.steps))
 
 
-PACK: dict[type, Any] = {
-    Linear: Program.pack_linear,
-    Map: Program.pack_map,
-    Softmax: Program.pack_softmax,
-    Rescale: Program.pack_rescale,
+LOWER: dict[type, Any] = {
+    Linear: Program.lower_linear,
+    Map: Program.lower_map,
+    Pair: Program.lower_pair,
+    Softmax: Program.lower_softmax,
+    Rescale: Program.lower_rescale,
 }
-
-
-def heights(outputs: int) -> list[int]:
-    """Outputs of each tile, as `linear_panels` divides them."""
-    found: list[int] = []
-    tiles = -(-outputs // TALLEST)
-    for tile in range(tiles):
-        found.append((outputs - sum(found)) // (tiles - tile))
-    return found

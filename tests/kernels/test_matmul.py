@@ -17,7 +17,9 @@ from tests import naive
 from tests.strategies import EDGES, FLOATS, LAYOUTS, generators, in_order, layouts, read_only
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels import matmul as module
+from tinytensor.kernels import record
 from tinytensor.kernels.cpu import vectors
+from tinytensor.kernels.layer import TALLEST
 from tinytensor.kernels.matmul import matmul
 
 LENGTHS = (0, 1, 2, 3, 7, 31, 64, 65, 784)
@@ -99,16 +101,18 @@ def test_all_sizes(dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_blocks_of_every_kind_and_their_remainders(dtype):
     rng = np.random.default_rng(2)
-    strip, rows, columns, k_block = (
-        module.STRIP, module.ROW_BLOCK, module.COLUMN_BLOCK, module.K_BLOCK,
-    )  # fmt: skip
+    direct, rows, k_block = module.DIRECT_ROWS, record.ROW_BLOCK, record.K_BLOCK
+    columns = record.PACKED_BYTES // (k_block * np.dtype(dtype).itemsize)  # that are packed together
     for m, k, n in (
-        (rows + strip + 1, k_block + 1, 8 * LANES + 1),
+        (direct, k_block + 1, 8 * LANES + 1),
+        (direct + 1, k_block + 1, 8 * LANES + 1),
+        (rows + 1, 2 * k_block + 1, 3 * LANES + 2),
         (2 * rows + 1, 3, 10 * LANES),
-        (2 * strip, k_block, 2 * columns + 7),
-        (2 * strip + 1, k_block - 1, columns + columns // 2 + 1),
-        (1, 2 * k_block + 1, module.WIDE * LANES + 2 * LANES - 1),
-        (3, 5, module.MOST_ZEROS + 1),
+        (direct + 1, k_block, columns + 7),
+        (direct + 3, k_block - 1, 2 * columns + LANES // 2 + 1),
+        (direct + 1, 1024, 9 * LANES),  # rows a power of two apart
+        (1, 2 * k_block + 1, 10 * LANES - 1),
+        (3, 5, 4097),
     ):
         a, b, bias = normal(rng, dtype, m, k), normal(rng, dtype, k, n), normal(rng, dtype, n)
         for first, second in ((a, b), (np.asfortranarray(a), np.asfortranarray(b))):
@@ -118,8 +122,8 @@ def test_blocks_of_every_kind_and_their_remainders(dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_every_width_and_few_rows(dtype):
     rng = np.random.default_rng(3)
-    a, b = normal(rng, dtype, module.ROWS + 1, 5), normal(rng, dtype, 5, 10 * LANES)
-    for m, n in itertools.product((1, 2, 3, module.ROWS, module.ROWS + 1), range(1, 10 * LANES + 1)):
+    a, b = normal(rng, dtype, TALLEST + 1, 5), normal(rng, dtype, 5, 10 * LANES)
+    for m, n in itertools.product((1, 2, 3, TALLEST, TALLEST + 1), range(1, 10 * LANES + 1)):
         check(a[:m], b[:, :n])
 
 

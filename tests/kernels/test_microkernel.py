@@ -12,7 +12,7 @@ from tests.strategies import FLOATS
 from tinytensor.kernels._jit import Kernel, array, out, strided
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.matmul import tile_shapes, tiles
-from tinytensor.kernels.microkernel import (
+from tinytensor.kernels.pointers import (
     copy_two_vectors,
     full_width,
     pointer_to,

@@ -11,8 +11,8 @@ from tests.naive import same
 from tests.strategies import FLOATS, LAYOUTS
 from tinytensor.kernels._jit import Kernel, array, out, strided
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.microkernel import full_width, pointer_to, stride_of
 from tinytensor.kernels.packing import aligned, pack_lanes
+from tinytensor.kernels.pointers import full_width, pointer_to, stride_of
 
 
 def run_pack(x, panel):

@@ -32,18 +32,18 @@ def machine() -> dict[str, str]:
 
     import tinytensor as tt
     from tinytensor.kernels.cpu import features, vectors
-    from tinytensor.kernels.listed import PANEL, TALLEST
+    from tinytensor.kernels.layer import layout
     from tinytensor.threads import VARIABLE, available_cpus
 
     found = vectors()
     shown = [name for name in ("avx512f", "avx2", "fma", "neon", "sve") if name in features()]
-    width = found.width(4)
+    tile = layout(np.dtype(np.float32), 4 * found.width(4))
     return {
         "tinytensor": tt.__version__,
         "Python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
         "libraries": f"NumPy {np.__version__}, Numba {numba.__version__}, llvmlite {llvmlite.__version__}",
         "CPU": f"{found.name}: {found.registers} registers of {found.bytes} bytes ({', '.join(shown)})",
-        "tiles": f"{TALLEST} outputs × {PANEL * width} samples in float32, half as many in float64",
+        "tiles": f"{tile.rows} samples × {tile.page_outputs} outputs of a wide layer in float32",
         "threads": f"{tt.get_num_threads()} of {available_cpus()} CPUs; tt.set_num_threads or ${VARIABLE}",
     }
 
@@ -61,7 +61,7 @@ def cache() -> dict[str, str]:
 
 
 def speed() -> dict[str, str]:
-    """The micro-kernel against what the CPU can do."""
+    """The tile against what the CPU can do."""
     from tinytensor.kernels.peak import measure
 
     peak, tile = measure()
@@ -69,7 +69,7 @@ def speed() -> dict[str, str]:
 
 
 def self_test() -> None:
-    """A network in rows and in panels, with zeros and without, on one thread and on two.
+    """A network by the driver and layer by layer, with zeros and without, on one thread and on two.
 
     Raises:
         TinyTensorError: an answer differs.

@@ -5,7 +5,7 @@ from typing import Any
 from numba.extending import intrinsic
 from numba.types import CPointer, int64, intp
 
-__all__ = ["at", "bytes_of", "convert", "integers_at", "pointer_as"]
+__all__ = ["at", "bytes_of", "integers_at", "number_of"]
 
 
 def from_number(pointer: Any, *arguments: Any) -> Any:
@@ -30,23 +30,13 @@ def integers_at(typing_context: Any, address: Any) -> Any:
 
 
 @intrinsic
-def convert(typing_context: Any, number: Any, like: Any) -> Any:
-    """A number in the dtype of what is behind a pointer: Numba multiplies uint8 by float32 as float64."""
+def number_of(typing_context: Any, pointer: Any) -> Any:
+    """The address behind a pointer."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return context.cast(builder, values[0], number, like.dtype)
+        return builder.ptrtoint(values[0], context.get_value_type(intp))
 
-    return like.dtype(number, like), generate
-
-
-@intrinsic
-def pointer_as(typing_context: Any, pointer: Any, like: Any) -> Any:
-    """The same address, as a pointer like another."""
-
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        return builder.bitcast(values[0], context.get_value_type(like))
-
-    return like(pointer, like), generate
+    return intp(pointer), generate
 
 
 @intrinsic

@@ -17,7 +17,7 @@ from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.kernels._jit import array, inline, kernel, out
 from tinytensor.kernels.boundary import FLOAT32, FLOAT64, FLOATS, Array, broadcast_shape, number
 from tinytensor.kernels.matmul import matmul
-from tinytensor.kernels.microkernel import pointer_to
+from tinytensor.kernels.pointers import pointer_to
 from tinytensor.kernels.power import power as scalar_power
 
 __all__ = [

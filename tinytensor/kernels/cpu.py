@@ -21,9 +21,9 @@ class Vectors(NamedTuple):
         return self.bytes // itemsize
 
     @property
-    def tile_rows(self) -> int:
-        """Rows of a tile two vectors wide: two accumulators a row, two loaded vectors, one broadcast."""
-        return (self.registers - 3) // 2
+    def sums(self) -> int:
+        """Registers of a tile's sums: the others hold a step's weights and its input."""
+        return self.registers - 10 if self.registers >= 32 else self.registers - 3
 
 
 @cache

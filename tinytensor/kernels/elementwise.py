@@ -19,11 +19,11 @@ from tinytensor.kernels._cache import cached_source
 from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
 from tinytensor.kernels.boundary import FLOATS, number
 from tinytensor.kernels.call import address_of, call_address
-from tinytensor.kernels.loop import make_loop
-from tinytensor.kernels.microkernel import keep, pointer_to
+from tinytensor.kernels.loop import make_loop, make_pair_loop
+from tinytensor.kernels.pointers import keep, pointer_to
 from tinytensor.kernels.scalar_function import compile_scalar
 
-__all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address"]
+__all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address", "pair_address"]
 
 MAX_PARAMETERS = 4
 NONE = np.empty(0)
@@ -56,6 +56,24 @@ def loop_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
         return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
     except Exception as error:  # Numba's own, AttributeError, … : as many types as there are mistakes
         raise ArgumentError(f"{function.__name__}: {why_not(function)}") from error
+
+
+@cache
+def pair_kernel(function: Callable[..., Any]) -> Kernel:
+    """The loop of a function of two values."""
+    signatures = tuple(
+        void(CPointer(dtype), CPointer(dtype), CPointer(dtype), intp) for dtype in (float32, float64)
+    )
+    name = f"pair_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
+    kernels[name] = Kernel(make_pair_loop(compile_scalar(function)), name, signatures, cached=cached_source(function))
+    return kernels[name]
+
+
+@cache
+def pair_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
+    """Where the compiled loop of a function of two values starts; compiles it if need be."""
+    loop = pair_kernel(function)
+    return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
 
 
 def why_not(function: Callable[..., Any]) -> str:

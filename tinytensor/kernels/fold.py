@@ -14,7 +14,7 @@ from numba import float32, float64
 from numba.types import boolean, int64, void
 
 from tinytensor.kernels._jit import Kernel, array, inline, kernel, out
-from tinytensor.kernels.microkernel import pointer_to
+from tinytensor.kernels.pointers import pointer_to
 
 __all__ = [
     "all_kernel",

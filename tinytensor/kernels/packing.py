@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.kernels._jit import subroutine
-from tinytensor.kernels.microkernel import copy_two_vectors, pointer_to, transpose
+from tinytensor.kernels.pointers import copy_two_vectors, pointer_to, transpose
 
 __all__ = ["aligned", "pack_lanes"]
 

@@ -1,70 +1,53 @@
-"""How fast this CPU multiplies and adds: with nothing else to do, and in our micro-kernel."""
+"""How fast this CPU multiplies and adds: with nothing else to do, and in the tile."""
 
+import ctypes
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import float32, int32
-from numba.extending import intrinsic
-from numba.types import CPointer, intp, void
 
-from tinytensor.kernels._jit import array, kernel, out
-from tinytensor.kernels.listed import PANEL, TALLEST, sample_tile
-from tinytensor.kernels.microkernel import (
-    Memory,
-    accumulate,
-    full_width,
-    pointer_to,
-    vector_type,
-)
+from tinytensor.kernels.cpu import vectors
+from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.matmul import matmul
+from tinytensor.kernels.native import address
+from tinytensor.kernels.vector import function
 
 __all__ = ["measure"]
 
-INPUTS = 96  # of a panel that stays in L1
-CALLS = 400  # of the micro-kernel in one measurement, of about a millisecond
+ROWS, INPUTS = 1200, 64  # of a product whose B stays in L1
+SUMS = 20  # of multiplications that do not wait for each other: FMA units need 8 to 10
+STEPS = 100_000  # of them in one measurement, of about a millisecond
 TRIES = 60  # a neighbour on the host leaves a few of them alone
 
 
-@intrinsic
-def multiply_and_add(typing_context: Any, x: Any, y: Any, count: Any) -> Any:
-    """A tile of accumulators, each count times a ← a + x · y, all in registers."""
+class Peak(NamedTuple):
+    """A loop of fused multiply-adds in registers alone."""
 
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        x, y, count = values
-        memory = Memory(builder, vector_type(signature.args[0].dtype))
-        width = memory.vector.count
-        start = [memory.load(y, row * PANEL * width) for row in range(TALLEST)] * PANEL
-        lanes = [memory.load(x, column * width) for column in range(PANEL)]
-        sums = accumulate(builder, start, TALLEST, count, lambda i: (lanes, lambda row: x))
-        for row, each in enumerate(sums):
-            memory.store(each, y, row * width)
-        return context.get_dummy_value()
+    lanes: int
 
-    pointer = CPointer(x.dtype)
-    return void(pointer, pointer, intp), generate
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        return f"peak_{self.lanes}"
 
 
-@kernel("peak", void(out(float32, 1), out(float32, 1), intp))
-def peak(x: Any, y: Any, count: int) -> None:
-    multiply_and_add(pointer_to(x, 0), pointer_to(y, 0), count)
+def build_peak(peak: Peak) -> ir.Module:
+    """peak(x, count): SUMS sums, count times s ← s + x · x."""
+    module, b = function(peak.name, 2)
+    x, count = b.made.args
+    vector = ir.VectorType(ir.FloatType(), peak.lanes)
+    factor = b.load(x, vector)
+    start = [b.load(x, vector, 4 * peak.lanes * i) for i in range(SUMS)]
+    sums = b.loop(count, start, lambda i, state: [b.fma(factor, factor, each) for each in state])
+    for i, each in enumerate(sums):
+        b.store(each, x, 4 * peak.lanes * i)
+    b.ir.ret_void()
+    return module
 
 
-@kernel("tile_speed", void(array(float32, 1), array(int32, 1), out(float32, 1), intp))
-def tile_speed(x: Any, order: Any, y: Any, calls: int) -> None:
-    # the panel stands for the weights, too: what the numbers are does not matter
-    for _ in range(calls):
-        sample_tile(pointer_to(x, 0), pointer_to(x, 0), pointer_to(x, 0), pointer_to(order, 0), order.size,
-                    pointer_to(y, 0), TALLEST, pointer_to(x, 0))  # fmt: skip
-
-
-@kernel("lanes_of_float32", intp(array(float32, 1)))
-def lanes_of_float32(x: Any) -> int:
-    return full_width(x)  # type: ignore[no-any-return]
-
-
-def best(call: Callable[[], None]) -> float:
+def best(call: Callable[[], object]) -> float:
     """The least seconds of several tries."""
     took = []
     for _ in range(TRIES):
@@ -75,12 +58,13 @@ def best(call: Callable[[], None]) -> float:
 
 
 def measure() -> tuple[float, float]:
-    """GFLOP/s of one thread in float32: the CPU's, and the micro-kernel's."""
-    x = np.zeros(INPUTS * PANEL * 16, np.float32)
-    tile = TALLEST * PANEL * lanes_of_float32(x)
-    y, order, count = np.zeros(tile, np.float32), np.arange(INPUTS, dtype=np.int32), CALLS * INPUTS
-    operations = 2e-9 * tile * count
-    return (
-        operations / best(lambda: peak(x, y, count)),
-        operations / best(lambda: tile_speed(x, order, y, CALLS)),
-    )
+    """GFLOP/s of one thread in float32: the CPU's, and the tile's."""
+    lanes = vectors().width(4)
+    peak = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address(Peak(lanes), build_peak))
+    room = aligned((SUMS * lanes,), np.float32)
+    room_at = room.ctypes.data
+    alone = 2e-9 * SUMS * lanes * STEPS / best(lambda: peak(room_at, STEPS))
+
+    a = np.zeros((ROWS, INPUTS), np.float32)
+    b = aligned((INPUTS, 4 * lanes), np.float32)
+    return alone, 2e-9 * ROWS * INPUTS * 4 * lanes / best(lambda: matmul(a, b))

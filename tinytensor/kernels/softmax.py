@@ -14,8 +14,8 @@ from tinytensor.kernels import scalar
 from tinytensor.kernels._jit import array, inline, kernel, out
 from tinytensor.kernels.boundary import Array, single_axis
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.microkernel import pointer_to
 from tinytensor.kernels.packing import aligned, pack_lanes
+from tinytensor.kernels.pointers import pointer_to
 from tinytensor.kernels.reduce import layout
 
 __all__ = ["log_softmax", "softmax", "softmax_lanes"]

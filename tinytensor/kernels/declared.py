@@ -1,0 +1,30 @@
+"""Declarations of the kernels that run a network: what Python needs to know of them, without Numba."""
+
+from tinytensor.kernels.declare import by_dtype, kernel
+
+__all__ = [
+    "copy_rows",
+    "direct_product",
+    "linear",
+    "log_softmax_rows",
+    "map_rows",
+    "pair_rows",
+    "product_range",
+    "run_program",
+    "softmax_rows",
+    "widen_rows",
+]
+
+run_program = kernel("driver.run_program", "void(i64, data, i64, data, i64, i64, i64, data)")
+
+# Instructions: a record, the thread's scratch memory, and how many rows.
+linear = kernel("linear.linear", "void(i64, i64, i64)")
+map_rows = kernel("instructions.map_rows", "void(i64, i64, i64)")
+pair_rows = kernel("instructions.pair_rows", "void(i64, i64, i64)")
+copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
+widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
+softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
+log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")
+
+direct_product = kernel("product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, data)")
+product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")

@@ -1,0 +1,141 @@
+"""A layer's product over a block of rows: strips of rows through pages of weights, tile by tile.
+
+Weights lie in pages: the outputs of a page are a few vectors wide, and k after k its weights follow each
+other in memory, so a tile streams them. All strips of a block go through one page before the next page is
+read: the page comes from L2 once and then from L1 or L2 for 100 rows and more. A strip has as many rows as
+the tallest tile; what remains is cut into strips of half as many rows and of one.
+
+Where rows have zeros, a strip's list is made once and serves all pages. The first strip of a kind decides: if
+its list is hardly shorter than the row, the strips go through all inputs instead.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba.extending import intrinsic
+from numba.types import int64, intp, void
+
+from tinytensor.kernels._jit import subroutine
+from tinytensor.kernels.address import integers_at, number_of
+from tinytensor.kernels.pointers import pointer_to
+from tinytensor.kernels.record import (
+    AHEAD,
+    BIAS,
+    HEIGHTS,
+    INIT_STRIDE,
+    INPUTS,
+    LEFT,
+    LIST_ROOM,
+    LISTERS,
+    OUT_STRIDE,
+    PAGE_BYTES,
+    PAGE_OUTPUTS,
+    PAGES,
+    PRODUCT_AT,
+    PRODUCT_OFFSET,
+    SIDE_BY_SIDE,
+    SKIPS,
+    SOURCE,
+    TABLE,
+    TAIL,
+    TARGET,
+    TILES,
+    WEIGHT_STRIDE,
+    WEIGHTS,
+    WORK_OFFSET,
+    X_STRIDE,
+)
+
+__all__ = ["linear", "multiply"]
+
+KINDS = 3  # of heights
+LISTED_COST = 9  # a listed term takes 9/8 of a dense one: it reads its place, and lists have to be made
+TOGETHER = 4  # pages of one tile, where a tile has one row
+
+
+def native(returns: Any, count: int) -> Any:
+    """An intrinsic that calls machine code of `count` int64 by its address."""
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+        integer = ir.IntType(64)
+        result = integer if returns == int64 else ir.VoidType()
+        kind = ir.FunctionType(result, [integer] * count)
+        found = builder.call(builder.inttoptr(values[0], kind.as_pointer()), values[1:])
+        return found if returns == int64 else context.get_dummy_value()
+
+    return returns(*[intp] * (count + 1)), generate
+
+
+@intrinsic
+def call_tile(
+    typing_context: Any, address: Any, record: Any, x: Any, w: Any, init: Any, out: Any, places: Any, count: Any
+) -> Any:
+    """`build_tile`'s function at its address."""
+    return native(void, 7)
+
+
+@intrinsic
+def call_lister(
+    typing_context: Any, address: Any, x: Any, stride: Any, inputs: Any, places: Any, ahead: Any
+) -> Any:
+    """`build_lister`'s function at its address."""
+    return native(int64, 5)
+
+
+@subroutine
+def multiply(
+    layer: Any, product: Any, inputs: int, x: int, weights: int, init: int, out: int, rows: int, first_page: int,
+    stop: int, lists: int,
+) -> None:  # fmt: skip
+    """Rows of x times pages first_page … stop - 1, of which `weights` is the first; `product` has the strides."""
+    x_stride, out_stride = product[X_STRIDE], product[OUT_STRIDE]
+    init_stride, room = product[INIT_STRIDE], layer[LIST_ROOM]
+    pages, page_bytes, page_outputs = layer[PAGES], product[PAGE_BYTES], layer[PAGE_OUTPUTS]
+    top = 0
+    for kind in range(KINDS):
+        height = layer[HEIGHTS + kind]
+        strips = (rows - top) // height
+        if strips == 0:
+            continue
+        begin, target, start = x + top * x_stride, out + top * out_stride, init + top * init_stride
+        listed = 0
+        if layer[SKIPS]:
+            lister, ahead = layer[LISTERS + kind], layer[AHEAD] * x_stride
+            for strip in range(strips):
+                list_at = lists + strip * room
+                count = call_lister(lister, begin + strip * height * x_stride, x_stride, inputs, list_at + 8, ahead)
+                integers_at(list_at)[0] = count
+                if strip == 0 and LISTED_COST * count > 8 * inputs:
+                    break
+                listed = 1
+        tiles = TILES + 4 * kind + 2 * listed
+        page = first_page
+        while page < stop:
+            tile, taken = layer[tiles + (1 if page == pages - 1 else 0)], 1
+            if height == 1 and min(stop, pages - 1) - page >= TOGETHER and layer[SIDE_BY_SIDE + listed] != 0:
+                tile, taken = layer[SIDE_BY_SIDE + listed], TOGETHER
+            here, across = weights + (page - first_page) * page_bytes, page * page_outputs
+            for strip in range(strips):
+                count, list_at = inputs, lists + strip * room
+                if listed:
+                    count = integers_at(list_at)[0]
+                row = strip * height
+                call_tile(tile, number_of(product), begin + row * x_stride, here,
+                          start + row * init_stride + across, target + row * out_stride + across,
+                          list_at + 8, count)  # fmt: skip
+            page += taken
+        top += strips * height
+
+
+def linear(instruction_at: int, scratch: int, rows: int) -> None:
+    """The instruction of a Linear layer."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    layer = pointer_to(instruction, PRODUCT_AT)
+    product = integers_at(scratch + PRODUCT_OFFSET)
+    source, target = instruction[SOURCE], instruction[TARGET]
+    for field in (WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, TABLE):
+        product[field] = layer[field]
+    product[X_STRIDE], product[OUT_STRIDE] = buffers[2 * source + 1], buffers[2 * target + 1]
+    product[INIT_STRIDE] = 0
+    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS], buffers[2 * target],
+             rows, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip

@@ -1,0 +1,126 @@
+"""The matrix product, compiled: blocks for the caches around the tile (see `tile` and `linear`).
+
+Lanes are C's columns, rows are A's rows, and B is the weights. Few rows, or a small B: the tile reads B where
+it lies, one row of B after the other. Otherwise blocks of B, K_BLOCK rows deep, are copied into pages a few
+vectors wide, so that a tile streams them, and each page serves ROW_BLOCK rows of A before the next one comes;
+later blocks go on from what earlier ones have summed, so the order of the sum is that of k. Rows of A that are
+not contiguous, or whose distance is a power of two, are copied as well: the caches have few places for them.
+
+Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
+"""
+
+from typing import Any
+
+from tinytensor.kernels._jit import subroutine
+from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
+from tinytensor.kernels.linear import multiply
+from tinytensor.kernels.packing import pack_lanes
+from tinytensor.kernels.pointers import full_width, pointer_to
+from tinytensor.kernels.record import (
+    A_COLUMN,
+    B_COLUMN,
+    B_ROW,
+    BIAS_AT,
+    BY_PAGES,
+    C_ROW,
+    END_LANES,
+    INIT_STRIDE,
+    K_BLOCK,
+    K_COUNT,
+    LEFT,
+    OUT_STRIDE,
+    PACKED_BYTES,
+    PAGE_BYTES,
+    PAGE_OUTPUTS,
+    PAGES,
+    PAGES_AT,
+    PLAN_AT,
+    ROW_BLOCK,
+    ROW_COUNT,
+    ROWS_AT,
+    TAIL,
+    TAILS_AT,
+    TAILS_FROM,
+    WEIGHT_STRIDE,
+    X_STRIDE,
+    B,
+)
+
+__all__ = ["direct_product", "product_range"]
+
+
+@subroutine
+def pack_pages(
+    b: Any, b_row: int, b_column: int, plan: Any, k_count: int, first: int, stop: int, packed: Any, tail: Any
+) -> None:
+    """Pages first … stop - 1 of some rows of B, and the tail if the last page is among them."""
+    width, size = full_width(b), bytes_of(b)
+    across, columns = plan[PAGE_OUTPUTS] // size, plan[TAILS_FROM]
+    for page in range(first, stop):
+        left = page * across
+        pack_lanes(pointer_to(b, left * b_column), b_row, b_column, k_count, min(across, columns - left), width,
+                   pointer_to(packed, (page - first) * across * k_count), across)  # fmt: skip
+    if stop == plan[PAGES] and plan[END_LANES] > 0:
+        lanes, left = plan[END_LANES], plan[LEFT]
+        for k in range(k_count):
+            for lane in range(lanes):
+                tail[k * lanes + lane] = b[k * b_row + (columns + lane) * b_column] if lane < left else 0
+
+
+@subroutine
+def copy_rows(a: Any, a_row: int, a_column: int, rows: int, k_count: int, target: Any, stride: int) -> None:
+    """Rows of A one after the other, `stride` apart."""
+    pack_lanes(a, a_row, a_column, rows, k_count, full_width(a), target, stride)
+
+
+def direct_product(
+    plan_at: int, a: int, a_row: int, b: int, b_row: int, bias: int, c: int, rows: int, k_count: int, scratch: int
+) -> None:
+    """C = AB + bias with A and B where they lie, both row by row."""
+    plan, product = integers_at(plan_at), integers_at(scratch)
+    product[WEIGHT_STRIDE], product[PAGE_BYTES], product[LEFT] = b_row, plan[PAGE_OUTPUTS], plan[LEFT]
+    product[TAIL], product[INIT_STRIDE] = b, 0
+    product[X_STRIDE], product[OUT_STRIDE] = a_row, plan[C_ROW]
+    multiply(plan, product, k_count, a, b, bias, c, rows, 0, plan[PAGES], scratch)
+
+
+def product_range(
+    call_at: int, a: Any, a_row: int, c: Any, c_row: int, first: int, last: int, scratch_at: Any
+) -> None:
+    """Rows or pages first … last - 1 of a product, as a thread's share of it."""
+    scratch = number_of(scratch_at)
+    call, product = integers_at(call_at), integers_at(scratch)
+    plan = integers_at(call[PLAN_AT])
+    b, tails, rows_at, packed = (
+        at(call[B], a), at(scratch + TAILS_AT, a), at(scratch + ROWS_AT, a), at(scratch + PAGES_AT, a),
+    )  # fmt: skip
+    size, k_total, pages = bytes_of(b), call[K_COUNT], plan[PAGES]
+    across = plan[PAGE_OUTPUTS] // size
+    b_row, b_column = call[B_ROW] // size, call[B_COLUMN] // size
+    row, row_stop, page, page_stop = first, last, 0, pages
+    if call[BY_PAGES]:
+        row, row_stop, page, page_stop = 0, call[ROW_COUNT], first, last
+    copies = call[A_COLUMN] != size or (a_row % 2048 == 0 and row_stop - row > 1 and pages > 1)
+    block = -(-k_total // -(-k_total // K_BLOCK))
+    together = max(1, PACKED_BYTES // (block * across * size))  # pages
+    product[WEIGHT_STRIDE], product[LEFT] = across * size, plan[LEFT]
+    product[TAIL], product[OUT_STRIDE] = scratch + TAILS_AT, c_row
+    while page < page_stop:
+        stop = min(page + together, page_stop)
+        for k in range(0, k_total, block):
+            count = min(block, k_total - k)
+            product[PAGE_BYTES] = count * across * size
+            pack_pages(pointer_to(b, k * b_row), b_row, b_column, plan, count, page, stop, packed, tails)
+            for top in range(row, row_stop, ROW_BLOCK):
+                rows = min(ROW_BLOCK, row_stop - top)
+                x, product[X_STRIDE] = number_of(a) + top * a_row + k * call[A_COLUMN], a_row
+                if copies:
+                    stride = count + 16
+                    copy_rows(at(x, a), a_row // size, call[A_COLUMN] // size, rows, count, rows_at, stride)
+                    x, product[X_STRIDE] = scratch + ROWS_AT, stride * size
+                target, start, product[INIT_STRIDE] = number_of(c) + top * c_row, call[BIAS_AT], 0
+                if k > 0:
+                    start, product[INIT_STRIDE] = target, c_row
+                multiply(plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch)
+        page = stop
+

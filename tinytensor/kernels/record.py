@@ -1,0 +1,56 @@
+"""Records of int64: how Python tells compiled code what a program, an instruction or a product is.
+
+An address is a number, so one compiled driver runs every network: a new model compiles nothing. Strides and
+sizes are in bytes, counts in elements.
+"""
+
+__all__: list[str] = []
+
+# A product, as the tile reads it.
+WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
+PRODUCT = 8  # numbers
+
+# A layer's product, as `multiply` reads it: a product's fields, then these.
+INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM, X_SIZE = range(8, 15)
+WEIGHTS, BIAS = 15, 16
+HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
+LISTERS = 20  # one for each height
+TILES = 23  # for each height: dense, then listed; of each the page in the middle, then the last page
+SIDE_BY_SIDE = 35  # dense, then listed: four pages in one tile, for one row
+LAYER = 37  # numbers
+
+# An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
+FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
+CONSTANT = 8  # address of the other operand, where it is the same for every row
+FROM, TO = 9, 10  # first feature of the source and of the target of a copy
+RESULTS = 11
+PRODUCT_AT = 12
+INSTRUCTION = PRODUCT_AT + LAYER + 7 & ~7  # numbers
+
+# A program: this, then for each buffer its offset in the scratch memory and its stride, then instructions.
+ROWS, INSTRUCTIONS, FIRST, BUFFERS, TICKS = range(5)
+BUFFER_TABLE = 8
+INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
+
+# Scratch memory of one thread: address and stride of each buffer, a product, a list for each strip of rows.
+MOST_BUFFERS = 64
+PRODUCT_OFFSET = 16 * MOST_BUFFERS
+WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
+
+# A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
+END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)
+PLAN = LAYER + 3
+
+# A call of it: addresses and strides of what is neither A's rows nor C's; how many rows; what its threads share.
+PLAN_AT, A_COLUMN, B, B_ROW, B_COLUMN, BIAS_AT, K_COUNT, ROW_COUNT, BY_PAGES = range(9)
+CALL = 9
+
+# Its blocks, and where in the scratch memory of a thread its tails, rows of A and pages of B lie.
+K_BLOCK = 512  # a page of four vectors is 128 KiB then, and streams from L2
+ROW_BLOCK = 120  # rows of A that share a page
+PACKED_BYTES = 1 << 20  # of B, which L2 or L3 holds
+ROOM = 8 * (K_BLOCK + 16)  # bytes from row to row of A's copy, at most
+TAILS_AT = 4096
+ROWS_AT = TAILS_AT + 64 * K_BLOCK
+PAGES_AT = ROWS_AT + ROW_BLOCK * ROOM
+SCRATCH = PAGES_AT + PACKED_BYTES + 16 * ROOM + 4096

@@ -1,0 +1,257 @@
+"""The micro-kernel of every product: a tile of rows × outputs, held in registers from bias to result.
+
+    out[row, lane] = bias[lane] + Σ_i x[row, place_i] · w[place_i, lane]
+
+Lanes are outputs, rows are samples. The picture, for 6 rows and 50 outputs with vectors of 16 floats:
+
+              w[k]:  |  vector 0  |  vector 1  |  vector 2  | 2 left over
+    row 0   x[0,k] → |  16 sums   |  16 sums   |  16 sums   | ┐
+    row 1   x[1,k] → |  16 sums   |  16 sums   |  16 sums   | │ one tail vector holds
+      ⋮                                                       │ the 2 × 6 sums left over
+    row 5   x[5,k] → |  16 sums   |  16 sums   |  16 sums   | ┘
+
+A step loads one input of each row, copied to all lanes, and the 3 vectors and 2 numbers of w[k], and does
+6 · 3 + 1 fused multiply-adds: 10 loads for 19 FMAs, so a CPU with two FMA units and two load ports is bound
+by its FMA units (10 cycles a step). Rows are read where they lie; nothing is transposed. The places i are
+all inputs in order (dense) or a list of those that are not zero in all rows of the tile (listed): a term
+0 · w changes no sum as long as w is finite. One fma for each i in ascending order, so the bits of an output
+depend neither on the tile's shape nor on the CPU.
+
+The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
+"""
+
+from typing import NamedTuple
+
+from llvmlite import ir
+
+from tinytensor.kernels.record import (
+    INIT_STRIDE,
+    LEFT,
+    OUT_STRIDE,
+    PAGE_BYTES,
+    TABLE,
+    TAIL,
+    WEIGHT_STRIDE,
+    X_STRIDE,
+)
+from tinytensor.kernels.vector import I8, I16, I64, Builder, Value, function
+
+__all__ = ["RAGGED", "Tile", "build_tile", "tail_width"]
+
+RAGGED = -1  # the end of a tile whose last vector is not full
+
+
+class Tile(NamedTuple):
+    """The shape of a tile, which is all that its machine code depends on beside the CPU."""
+
+    dtype: str  # of weights and sums: "float32" or "float64"
+    lanes: int  # of a vector
+    rows: int
+    vectors: int  # of a page of weights
+    pages: int = 1  # side by side in one tile: for one row, whose sums would wait for each other
+    end: int = 0  # 0, RAGGED, or how many lanes of a shared tail vector belong to each row
+    listed: bool = False
+    bytes_in: bool = False  # x is uint8, and a table of 256 numbers says what each byte means
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        end = "ragged" if self.end == RAGGED else f"tail{self.end}"
+        kind = f"{self.dtype}x{self.lanes}"
+        return (
+            f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
+            f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}"
+        )
+
+    @property
+    def sums(self) -> int:
+        """Registers that hold sums."""
+        tails = -(-self.rows * self.end // self.lanes) if self.end > 0 else 0
+        return self.rows * self.vectors * self.pages + tails
+
+
+def tail_width(left: int, lanes: int) -> int:
+    """The end of a tile for so many left-over outputs: lanes of a shared vector, or RAGGED for many."""
+    if not left:
+        return 0
+    width = 1 << (left - 1).bit_length()
+    return width if 2 * width <= lanes else RAGGED
+
+
+def build_tile(tile: Tile) -> ir.Module:
+    """tile(record, x, w, init, out, list, count): one tile of a product that the record describes."""
+    module, builder = function(tile.name, 7)
+    Emitter(tile, builder).emit()
+    return module
+
+
+class Emitter:
+    """Writes one tile."""
+
+    def __init__(self, tile: Tile, builder: Builder):
+        self.tile, self.b = tile, builder
+        self.element = ir.FloatType() if tile.dtype == "float32" else ir.DoubleType()
+        self.size = 4 if tile.dtype == "float32" else 8
+        self.vector = ir.VectorType(self.element, tile.lanes)
+        self.record, self.x, self.w, self.init, self.out, self.list, self.count = builder.made.args
+        self.step = builder.field(self.record, WEIGHT_STRIDE)
+        page = builder.field(self.record, PAGE_BYTES)
+        self.pages = [builder.add(self.w, builder.multiply(page, each)) for each in range(tile.pages)]
+        self.x_stride = builder.field(self.record, X_STRIDE)
+        self.tail = builder.field(self.record, TAIL)
+        self.left = builder.field(self.record, LEFT)
+        self.table = builder.field(self.record, TABLE)
+        self.columns = tile.vectors * tile.pages
+        # which rows share each tail vector
+        self.per_tail = tile.lanes // tile.end if tile.end > 0 else 0
+        self.tails = [
+            range(first, min(first + self.per_tail, tile.rows))
+            for first in (range(0, tile.rows, self.per_tail) if self.per_tail else ())
+        ]
+
+    def emit(self) -> None:
+        """Sums from init, over the places, to out."""
+        sums = self.listed(self.start()) if self.tile.listed else self.dense(self.start())
+        self.finish([self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums])
+        self.b.ir.ret_void()
+
+    def full(self, column: int) -> bool:
+        """Whether a column of vectors has all its lanes."""
+        return self.tile.end != RAGGED or column < self.columns - 1
+
+    def start(self) -> list[Value]:
+        """What the sums start from."""
+        b, tile = self.b, self.tile
+        stride = b.field(self.record, INIT_STRIDE)
+        rows = [b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)]
+        found = []
+        for row in rows:
+            for column in range(self.columns):
+                found.append(self.lanes_at(row, column))
+        for group in self.tails:
+            parts = [self.tail_at(b.add(rows[row], self.size * tile.lanes * self.columns)) for row in group]
+            found.append(self.side_by_side(parts))
+        return found
+
+    def lanes_at(self, row: Value, column: int) -> Value:
+        """A vector of a row, whose last one may not be full."""
+        place = self.size * self.tile.lanes * column
+        if self.full(column):
+            return self.b.load(row, self.vector, place)
+        mask = self.b.first_lanes(self.left, self.tile.lanes)
+        return self.b.masked_load(self.b.add(row, place), self.vector, mask)
+
+    def tail_at(self, address: Value) -> Value:
+        """The left-over lanes of one row."""
+        kind = ir.VectorType(self.element, self.tile.end)
+        if self.tile.end <= 2:
+            return self.b.load(address, kind)
+        return self.b.masked_load(address, kind, self.b.first_lanes(self.left, self.tile.end))
+
+    def side_by_side(self, parts: list[Value]) -> Value:
+        """The left-over lanes of several rows in one vector."""
+        width, lanes = self.tile.end, self.tile.lanes
+        whole = self.b.pick(parts[0], [lane % width for lane in range(lanes)])
+        for place, part in enumerate(parts[1:], 1):
+            spread = self.b.pick(part, [lane % width for lane in range(lanes)])
+            whole = self.b.blend([lane // width == place for lane in range(lanes)], spread, whole)
+        return whole
+
+    def update(
+        self, inputs: list[Value], pages: list[Value], tail: Value, sums: list[Value]
+    ) -> list[Value]:
+        """One term of every sum."""
+        b, tile = self.b, self.tile
+        weights = [
+            self.weight(page, place * tile.vectors + vector, vector)
+            for place, page in enumerate(pages)
+            for vector in range(tile.vectors)
+        ]
+        new, spread = [], []
+        for row, scalar in enumerate(inputs):
+            spread.append(b.splat(scalar, tile.lanes))
+            new += [
+                b.fma(weight, spread[row], sums[row * self.columns + column])
+                for column, weight in enumerate(weights)
+            ]
+        for place, group in enumerate(self.tails):
+            x = spread[group[0]]
+            for slot, row in enumerate(group[1:], 1):
+                x = b.blend([lane // tile.end == slot for lane in range(tile.lanes)], spread[row], x)
+            left = b.load(tail, ir.VectorType(self.element, tile.end))
+            w = b.pick(left, [lane % tile.end for lane in range(tile.lanes)])
+            new.append(b.fma(w, x, sums[tile.rows * self.columns + place]))
+        return new
+
+    def weight(self, page: Value, column: int, vector: int) -> Value:
+        """A vector of weights."""
+        place = self.size * self.tile.lanes * vector
+        if self.full(column):
+            return self.b.load(page, self.vector, place)
+        mask = self.b.first_lanes(self.left, self.tile.lanes)
+        return self.b.masked_load(self.b.add(page, place), self.vector, mask)
+
+    def input(self, row: Value, place: Value | None) -> Value:
+        """One number of a row: at a place, or where the row's address points."""
+        b = self.b
+        if not self.tile.bytes_in:
+            return b.load(row if place is None else b.add(row, b.multiply(place, self.size)), self.element)
+        byte = b.load(row if place is None else b.add(row, place), I8)
+        return b.load(b.add(self.table, b.multiply(b.ir.zext(byte, I64), self.size)), self.element)
+
+    def dense(self, sums: list[Value]) -> list[Value]:
+        """All places in order; one moving address for three rows, as the others are that plus a stride."""
+        b, rows = self.b, self.tile.rows
+        thirds = [b.add(self.x, b.multiply(self.x_stride, first)) for first in range(0, rows, 3)]
+        twice, pages, size = b.multiply(self.x_stride, 2), self.tile.pages, 1 if self.tile.bytes_in else self.size
+        moving = pages + 1 + len(thirds)
+
+        def body(i: Value, state: list[Value]) -> list[Value]:
+            here, tail, bases = state[:pages], state[pages], state[pages + 1 : moving]
+            addresses = [
+                (bases[row // 3], b.add(bases[row // 3], self.x_stride), b.add(bases[row // 3], twice))[row % 3]
+                for row in range(rows)
+            ]
+            inputs = [self.input(each, None) for each in addresses]
+            new = self.update(inputs, here, tail, state[moving:])
+            steps = [*(b.add(each, self.step) for each in here), b.add(tail, self.size * max(self.tile.end, 0))]
+            return [*steps, *(b.add(each, size) for each in bases), *new]
+
+        return b.loop(self.count, [*self.pages, self.tail, *thirds, *sums], body)[moving:]
+
+    def listed(self, sums: list[Value]) -> list[Value]:
+        """The places of the list."""
+        b = self.b
+        rows = [b.add(self.x, b.multiply(self.x_stride, row)) for row in range(self.tile.rows)]
+
+        def body(i: Value, state: list[Value]) -> list[Value]:
+            place = b.ir.zext(b.load(b.add(self.list, b.multiply(i, 2)), I16), I64)
+            offset = b.multiply(place, self.step)
+            tail = b.add(self.tail, b.multiply(place, self.size * max(self.tile.end, 0)))
+            inputs = [self.input(row, place) for row in rows]
+            return self.update(inputs, [b.add(page, offset) for page in self.pages], tail, state)
+
+        return b.loop(self.count, sums, body)
+
+    def finish(self, sums: list[Value]) -> None:
+        """Sums to the rows of out."""
+        b, tile = self.b, self.tile
+        stride = b.field(self.record, OUT_STRIDE)
+        for row in range(tile.rows):
+            target = b.add(self.out, b.multiply(stride, row))
+            for column in range(self.columns):
+                value = sums[row * self.columns + column]
+                place = self.size * tile.lanes * column
+                if self.full(column):
+                    b.store(value, target, place)
+                else:
+                    b.masked_store(value, b.add(target, place), b.first_lanes(self.left, tile.lanes))
+            if self.tails:
+                slot = row % self.per_tail
+                tail = sums[tile.rows * self.columns + row // self.per_tail]
+                part = b.pick(tail, range(slot * tile.end, (slot + 1) * tile.end))
+                place = b.add(target, self.size * tile.lanes * self.columns)
+                if tile.end <= 2:
+                    b.store(part, place)
+                else:
+                    b.masked_store(part, place, b.first_lanes(self.left, tile.end))

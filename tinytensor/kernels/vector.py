@@ -1,0 +1,152 @@
+"""LLVM instructions on vectors and addresses: the words that the tile and the lists are written in.
+
+An address is an integer. `Builder` writes into one function of a module of its own, which `native` compiles;
+Numba has no part in it, so a tile costs 10 to 20 ms of LLVM's time and is made for any CPU that LLVM knows.
+"""
+
+from collections.abc import Callable, Sequence
+
+from llvmlite import ir
+
+__all__ = ["Builder", "function"]
+
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+Value = ir.Value
+
+
+def function(name: str, arguments: int, returns: bool = False) -> tuple[ir.Module, "Builder"]:
+    """A module with one function of that many int64, and the builder of its body."""
+    module = ir.Module(name)
+    kind = ir.FunctionType(I64 if returns else ir.VoidType(), [I64] * arguments)
+    made = ir.Function(module, kind, name)
+    return module, Builder(made)
+
+
+class Builder:
+    """Writes one function; numbers of Python become int64."""
+
+    def __init__(self, made: ir.Function):
+        self.made, self.module = made, made.module
+        self.ir = ir.IRBuilder(made.append_basic_block("entry"))
+
+    def integer(self, value: Value | int) -> Value:
+        """An int64."""
+        return ir.Constant(I64, value) if isinstance(value, int) else value
+
+    def add(self, *terms: Value | int) -> Value:
+        """The sum of int64."""
+        first, *others = map(self.integer, terms)
+        for each in others:
+            first = self.ir.add(first, each)
+        return first
+
+    def multiply(self, a: Value | int, b: Value | int) -> Value:
+        """The product of two int64."""
+        return self.ir.mul(self.integer(a), self.integer(b))
+
+    def pointer(self, address: Value, kind: ir.Type, offset: int = 0) -> Value:
+        """A pointer to a value of that type, `offset` bytes after an address."""
+        return self.ir.inttoptr(self.add(address, offset) if offset else address, kind.as_pointer())
+
+    def load(self, address: Value, kind: ir.Type, offset: int = 0) -> Value:
+        """A value from memory, aligned as one element."""
+        return self.ir.load(self.pointer(address, kind, offset), align=alignment(kind))
+
+    def store(self, value: Value, address: Value, offset: int = 0) -> None:
+        """A value to memory, aligned as one element."""
+        self.ir.store(value, self.pointer(address, value.type, offset), align=alignment(value.type))
+
+    def field(self, record: Value, place: int) -> Value:
+        """An int64 of a record of int64."""
+        return self.load(record, I64, 8 * place)
+
+    def splat(self, scalar: Value, lanes: int) -> Value:
+        """A vector with the scalar in every lane."""
+        undefined = ir.Constant(ir.VectorType(scalar.type, lanes), ir.Undefined)
+        first = self.ir.insert_element(undefined, scalar, ir.Constant(I32, 0))
+        return self.ir.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(I32, lanes), None))
+
+    def pick(self, vector: Value, places: Sequence[int]) -> Value:
+        """A vector of the lanes named."""
+        return self.ir.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(I32, len(places)), list(places)))
+
+    def blend(self, lanes: Sequence[bool], yes: Value, no: Value) -> Value:
+        """Lanes of one vector where True, of the other elsewhere."""
+        mask = ir.Constant(ir.VectorType(I1, len(lanes)), [int(each) for each in lanes])
+        return self.ir.select(mask, yes, no)
+
+    def call(self, name: str, kind: ir.Type, *arguments: Value) -> Value:
+        """One of LLVM's own functions."""
+        found = self.module.globals.get(name)
+        if found is None:
+            found = ir.Function(
+                self.module, ir.FunctionType(kind, [each.type for each in arguments]), name
+            )
+        return self.ir.call(found, arguments)
+
+    def fma(self, a: Value, b: Value, c: Value) -> Value:
+        """a · b + c, rounded once."""
+        return self.call(f"llvm.fma.{suffix(a.type)}", a.type, a, b, c)
+
+    def prefetch(self, address: Value) -> None:
+        """Ask for a line of memory, into L2."""
+        self.call("llvm.prefetch.p0", ir.VoidType(), self.pointer(address, I8),
+                  *(ir.Constant(I32, each) for each in (0, 2, 1)))  # fmt: skip
+
+    def first_lanes(self, count: Value, lanes: int) -> Value:
+        """A mask of the first `count` lanes."""
+        places = ir.Constant(ir.VectorType(I32, lanes), list(range(lanes)))
+        return self.ir.icmp_unsigned("<", places, self.splat(self.ir.trunc(count, I32), lanes))
+
+    def masked_load(self, address: Value, kind: ir.VectorType, mask: Value) -> Value:
+        """The lanes of a mask from memory, 0 in the others; what they would read is not touched."""
+        return self.call(
+            f"llvm.masked.load.{suffix(kind)}.p0", kind, self.pointer(address, kind),
+            ir.Constant(I32, alignment(kind)), mask, ir.Constant(kind, None),
+        )  # fmt: skip
+
+    def masked_store(self, value: Value, address: Value, mask: Value) -> None:
+        """The lanes of a mask to memory."""
+        self.call(
+            f"llvm.masked.store.{suffix(value.type)}.p0", ir.VoidType(), value,
+            self.pointer(address, value.type), ir.Constant(I32, alignment(value.type)), mask,
+        )  # fmt: skip
+
+    def loop(
+        self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
+    ) -> list[Value]:
+        """state = body(i, state) for i = 0, 1, …, count - 1, where count is at least 1; the last state."""
+        before, again = self.ir.block, self.made.append_basic_block("loop")
+        done = self.made.append_basic_block("done")
+        self.ir.branch(again)
+        self.ir.position_at_end(again)
+        i = self.ir.phi(I64)
+        i.add_incoming(self.integer(0), before)
+        state = [self.ir.phi(each.type) for each in start]
+        for each, value in zip(state, start, strict=True):
+            each.add_incoming(value, before)
+        new = list(body(i, state))
+        following, end = self.add(i, 1), self.ir.block
+        i.add_incoming(following, end)
+        for each, value in zip(state, new, strict=True):
+            each.add_incoming(value, end)
+        self.ir.cbranch(self.ir.icmp_signed("<", following, count), again, done)
+        self.ir.position_at_end(done)
+        return new
+
+
+def alignment(kind: ir.Type) -> int:
+    """Bytes of one element."""
+    element = kind.element if isinstance(kind, ir.VectorType) else kind
+    if isinstance(element, ir.IntType):
+        return int(element.width) // 8
+    return 4 if isinstance(element, ir.FloatType) else 8
+
+
+def suffix(kind: ir.Type) -> str:
+    """What a type is called in the names of LLVM's functions."""
+    if isinstance(kind, ir.VectorType):
+        return f"v{kind.count}{suffix(kind.element)}"
+    if isinstance(kind, ir.IntType):
+        return f"i{kind.width}"
+    return "f32" if isinstance(kind, ir.FloatType) else "f64"
