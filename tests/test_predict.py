@@ -15,7 +15,6 @@ import pytest
 import tinytensor as tt
 from tests.test_plan import CHAPTER, same_bits, samples
 from tinytensor import program as program_module
-from tinytensor import threads as threads_module
 
 X = samples(np.random.default_rng(0), 3000, 784, 0.5)
 EXPECTED = CHAPTER(X, fused=False).numpy()
@@ -142,19 +141,6 @@ except tt.ArgumentError as error:
         [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
     )
     assert printed.stdout.startswith(said)
-
-
-def test_quotas_of_control_groups(tmp_path, monkeypatch):
-    monkeypatch.setattr(threads_module, "Path", lambda _: tmp_path)
-    assert threads_module.quotas() == []
-    (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert threads_module.quotas() == []
-    (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert threads_module.quotas() == [2]
-    (tmp_path / "cpu").mkdir()
-    (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert threads_module.quotas() == [2]
 
 
 def test_an_error_on_any_thread_is_raised():

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.load import KernelRaised
 from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.located import run
@@ -65,10 +66,13 @@ class Plan:
         if len(shape) != 2 or shape[1] != program.features or not (flags.c_contiguous and flags.aligned):
             return None
         y = np.empty((shape[0], program.results), program.dtype)
-        if shape[0] <= program.alone:
-            program.run(array, y)
-        else:
-            program.spread(array, y, threads or get_num_threads())
+        try:
+            if shape[0] <= program.alone:
+                program.run(array, y)
+            else:
+                program.spread(array, y, threads or get_num_threads())
+        except KernelRaised:
+            return None
         return y
 
     def remember(self, stretch: Stretch, dtype: np.dtype[Any]) -> None:

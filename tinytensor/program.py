@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinytensor import workers
 from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import FLOATS, Array, as_array, number
 from tinytensor.kernels.declared import (
@@ -20,8 +21,6 @@ from tinytensor.kernels.declared import (
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
-from tinytensor.kernels.team import run_team
-from tinytensor.threads import the_team
 
 __all__ = ["Linear", "Map", "Pair", "Program", "Rescale", "Softmax", "Step"]
 
@@ -32,7 +31,6 @@ CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
 PIECE = 1 << 35  # multiplications, of a second or less
 UINT8 = np.dtype(np.uint8)
-SOURCES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1, UINT8: 2}  # which signature reads them
 
 
 class Linear(NamedTuple):
@@ -101,9 +99,7 @@ class Program:
         self.table = self.assemble()
         self.table_at: int = self.table.ctypes.data
         self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
-        which = SOURCES[self.source]
         self.run_compiled = run_program.function
-        self.run_team = run_team.entry_point(run_team.declared[which])
         self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
 
     # Lowering: steps to instructions.
@@ -307,27 +303,10 @@ class Program:
 
     def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
         """Run on several threads; whether that was possible, and all went well."""
-        team = the_team()
-        if not team.taken.acquire(blocking=False):
-            return False
-        try:
-            team.gather(threads - 1)
-            size = self.share(len(y), threads)
-            room = team.room(self.scratch_bytes, threads)
-            done = self.run_team(
-                team.box_at,
-                run_program.address,
-                self.table_at,
-                x,
-                y,
-                size,
-                threads - 1,
-                room,
-                self.scratch_bytes,
-            )
-        finally:
-            team.taken.release()
-        return bool(done)
+        return workers.run(
+            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y),
+            self.share(len(y), threads), threads, self.scratch_bytes,
+        )  # fmt: skip
 
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""

@@ -11,6 +11,7 @@ from tinytensor.activations import Softmax as SoftmaxLayer
 from tinytensor.activations import step
 from tinytensor.errors import TinyTensorError
 from tinytensor.kernels.boundary import FLOATS, Array
+from tinytensor.kernels.load import KernelRaised
 from tinytensor.layers.activation import Activation
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
@@ -209,6 +210,9 @@ class Stretch:
             target = out if each is last and out is not None else None
             if target is None or target.shape != shape or not each.writes(target):
                 target = np.empty(shape, each.dtype)
-            each.apply(y, target.reshape(count, each.results), threads)
+            try:
+                each.apply(y, target.reshape(count, each.results), threads)
+            except KernelRaised:  # layer by layer a user's function raises what it raised here
+                return None
             y = target
         return y

@@ -1,27 +1,24 @@
-"""How many threads work on a batch, and the threads themselves.
-
-Kernels release the GIL, so the threads are Python's own. A result never depends on their number.
-"""
+"""How many threads work on a batch, and the threads themselves. A result never depends on their number."""
 
 import atexit
 import math
 import os
-import threading
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 
 from tinytensor.errors import ArgumentError
-from tinytensor.kernels.boundary import length
-from tinytensor.kernels.team import GENERATION, MAILBOX, STOPPED, serve
+from tinytensor.kernels.boundary import Array, length
+from tinytensor.kernels.mailbox import LINE, MAILBOX, MOST_HELPERS, free, stop, take
 
-__all__ = ["MOST", "checked", "get_num_threads", "set_num_threads", "the_team"]
+__all__ = ["MOST", "Team", "checked", "get_num_threads", "new_memory", "set_num_threads", "the_team"]
 
 VARIABLE = "TINYTENSOR_NUM_THREADS"
-MOST = 512
-SPINS = 20_000  # turns of a loop, some 0.3 ms: as long as batches of a hundred samples follow each other
+MOST = MOST_HELPERS + 1
+GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")  # lines of "id:controllers:path"; version 2 has no controllers
 
 chosen: int | None = None
 
@@ -37,16 +34,31 @@ def available_cpus() -> int:
 
 
 def quotas() -> list[int]:
-    """Whole CPUs' worth of time that control groups, version 2 or 1, leave us."""
-    root = Path("/sys/fs/cgroup")
+    """Whole CPUs' worth of time that this process's control groups, version 2 or 1, leave it."""
     found = []
-    for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
-        try:
-            quota, period = " ".join((root / name).read_text() for name in names).split()
-            found.append(math.ceil(int(quota) / int(period)))
-        except (OSError, ValueError, ZeroDivisionError):  # no such group, or "max": no quota
-            continue
+    for folder in dict.fromkeys(groups()):
+        for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+            try:
+                quota, period = " ".join((folder / name).read_text() for name in names).split()
+                found.append(math.ceil(int(quota) / int(period)))
+            except (OSError, ValueError, ZeroDivisionError):  # no such group, or "max": no quota
+                continue
     return [each for each in found if each > 0]  # version 1 says -1 for none
+
+
+def groups() -> Iterator[Path]:
+    """The folders of this process's own groups and of all those around them, each of which has its quota."""
+    try:
+        lines = OWN_GROUPS.read_text().splitlines()
+    except OSError:
+        lines = []
+    # in a container the path is the host's, and the mounted root is the group itself
+    for line in (*lines, "0::/", "1:cpu:/"):
+        _, controllers, path = line.split(":", 2)
+        root = GROUPS / ("cpu" if controllers else "")
+        if not controllers or "cpu" in controllers.split(","):
+            own = root / path.strip("/")
+            yield from (each for each in (own, *own.parents) if each.is_relative_to(root))
 
 
 @cache
@@ -92,60 +104,53 @@ def checked(who: str, threads: int) -> int:
     return number
 
 
-class Team:
-    """Threads that help one call at a time; see `kernels.team`.
+def new_memory(size: int, step: int) -> Array:
+    """So many bytes of zeros at a multiple of `step`."""
+    memory = np.zeros(size + step, np.uint8)
+    return memory[-memory.ctypes.data % step :][:size]
 
-    A `ThreadPoolExecutor` takes 60 µs from a call to its start on another core and back, as long as a hundred
-    digits take; a thread that spins while it waits, less than one.
+
+class Taken:
+    """A mailbox as a lock: one call at a time has it, which takes it in compiled code as a rule."""
+
+    def __init__(self, box: Array):
+        self.box = box
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the mailbox; with `blocking`, wait as long as a piece of work may take."""
+        return bool(take(self.box, WAIT if blocking else 1))
+
+    def release(self) -> None:
+        """Let others have it."""
+        free(self.box)
+
+
+class Team:
+    """The threads that help one call at a time.
+
+    They live in compiled code (see `kernels.mailbox`): whatever interrupts Python, no thread and no lock is
+    lost. They start with the first call that wants them.
     """
 
     def __init__(self) -> None:
-        self.box = np.zeros(MAILBOX + 8, np.int64)
-        self.box = self.box[-self.box.ctypes.data % 64 // 8 :]
-        self.box_at: int = self.box.ctypes.data
-        self.taken, self.counts = threading.Lock(), threading.Lock()
-        self.threads: list[threading.Thread] = []
-        self.sleeping = 0
-        self.scratch = np.empty(0, np.uint8)
-        self.wake: SimpleQueue[None] = SimpleQueue()
-
-    def serve(self) -> None:
-        """What each thread does until the interpreter ends."""
-        run = serve.entry_point(serve.declared[0])
-        seen = int(self.box[GENERATION])
-        while seen != STOPPED:
-            seen = run(self.box_at, seen, SPINS)
-            with self.counts:
-                self.sleeping += 1
-            self.wake.get()
-
-    def gather(self, helpers: int) -> None:
-        """See to it that so many threads are awake, or waking up."""
-        while len(self.threads) < helpers:
-            self.threads.append(threading.Thread(target=self.serve, name="tinytensor", daemon=True))
-            self.threads[-1].start()
-        if self.sleeping:
-            with self.counts:
-                woken = min(helpers, self.sleeping)
-                self.sleeping -= woken
-            for _ in range(woken):
-                self.wake.put(None)
-
-    def room(self, size: int, threads: int) -> int:
-        """The address of scratch memory, so many bytes for each thread; whoever has the team has it."""
-        if self.scratch.size < size * threads + 4096:
-            self.scratch = np.empty(size * threads + 4096, np.uint8)
-        at: int = self.scratch.ctypes.data
-        return at + -at % 4096
+        self.box = new_memory(8 * MAILBOX, LINE)
+        self.taken = Taken(self.box)
 
     def stop(self) -> None:
-        """End the threads: they must not spin on memory that an interpreter at its end gives back."""
-        self.taken.acquire(timeout=1)
-        self.box[GENERATION] = STOPPED
-        for _ in self.threads:
-            self.wake.put(None)
-        for each in self.threads:
-            each.join(timeout=1)
+        """End the threads."""
+        self.taken.acquire()
+        stop(self.box)
+
+
+WAIT = 100_000  # turns, of which the later ones let others run
+
+
+@cache
+def stop_at_exit() -> None:
+    """Load what ends the threads: nothing is to be compiled while the process ends."""
+    for each in (take, stop):
+        each.load()
+    atexit.register(lambda: team.stop())
 
 
 team = Team()
@@ -157,7 +162,6 @@ def renew_team() -> None:
     team = Team()
 
 
-atexit.register(lambda: team.stop())
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=renew_team)
 

@@ -5,9 +5,9 @@ from typing import Any
 from llvmlite import binding, ir
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.types import int64, intp, void
+from numba.types import boolean, int64, intp, void
 
-__all__ = ["fetch_add", "load", "pause", "store"]
+__all__ = ["compare_exchange", "fetch_add", "give_way", "load", "pause", "store"]
 
 ORDER, ALIGNMENT = "seq_cst", 8
 TRIPLE = binding.get_process_triple()
@@ -52,6 +52,31 @@ def pause(typing_context: Any) -> Any:
         if "x86" in TRIPLE:
             kind = ir.FunctionType(ir.VoidType(), [])
             builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
+        return context.get_dummy_value()
+
+    return void(), generate
+
+
+@intrinsic
+def compare_exchange(typing_context: Any, numbers: Any, place: Any, expected: Any, value: Any) -> Any:
+    """Set numbers[place] to a value if it is the expected one; whether it was."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer = builder.gep(values[0], [values[1]])
+        found = builder.cmpxchg(pointer, values[2], values[3], ORDER, ORDER)
+        return builder.extract_value(found, 1)
+
+    return boolean(numbers, intp, int64, int64), generate
+
+
+@intrinsic
+def give_way(typing_context: Any) -> Any:
+    """Let another thread run on this core, if one wants to."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        name = "SwitchToThread" if "windows" in TRIPLE else "sched_yield"
+        kind = ir.FunctionType(ir.IntType(32), [])
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [])
         return context.get_dummy_value()
 
     return void(), generate

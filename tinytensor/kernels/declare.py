@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from tinytensor.kernels import cache, load
+from tinytensor.kernels.forks import hold_across_forks
 
 __all__ = ["Kernel", "Signature", "by_dtype", "kernel", "kernels", "parse"]
 
@@ -19,6 +20,7 @@ NUMBER = r"[iu](?:8|16|32|64)|f(?:32|64)"
 SIGNATURE = re.compile(rf"(void|i64)\(((?:(?:data|(?:{NUMBER})\*?)(?:, |(?=\))))*)\)")
 PLAIN = ("data", "i64", "f32", "f64")
 lock = threading.RLock()  # held while a kernel is loaded or compiled
+hold_across_forks(lock)
 
 
 class Signature(NamedTuple):
@@ -59,6 +61,10 @@ class Kernel:
         """The loaded machine code."""
         with lock:
             return self.__dict__.get("code") or load.load(self.name, self.object_file())
+
+    def load(self) -> None:
+        """Load or compile it now."""
+        self.code  # noqa: B018 — a cached property
 
     @property
     def address(self) -> int:

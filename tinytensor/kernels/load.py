@@ -12,10 +12,14 @@ from typing import Any, NamedTuple
 import llvmlite.binding as llvm
 import numpy as np
 
-__all__ = ["NATIVE", "PYTHON", "Code", "load", "load_symbols", "target_machine"]
+__all__ = ["NATIVE", "PYTHON", "Code", "KernelRaised", "load", "load_symbols", "target_machine"]
 
 NATIVE, PYTHON = "tinytensor_native", "tinytensor_python"
 METH_FASTCALL = 0x80
+
+
+class KernelRaised(RuntimeError):
+    """A function that a kernel calls has raised; compiled code does not say what."""
 
 
 class NoObjects:
@@ -55,7 +59,7 @@ OBJECTS = {
     "tinytensor_ndarray": np.ndarray if arrays_begin_with_data() else NoObjects,
     "tinytensor_none": None,
     "tinytensor_wrong_arguments": TypeError,
-    "tinytensor_raised": RuntimeError,
+    "tinytensor_raised": KernelRaised,
 }
 
 

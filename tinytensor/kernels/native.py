@@ -1,7 +1,6 @@
 """Machine code from LLVM, without Numba: modules of one function each, compiled for this CPU and kept."""
 
 import os
-import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -10,12 +9,10 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from tinytensor.kernels.cache import kept
+from tinytensor.kernels.declare import lock
 from tinytensor.kernels.load import load_symbols
 
 __all__ = ["address", "compile_module", "target_machine"]
-
-lock = threading.RLock()
-
 
 def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
     """LLVM's compiler for a CPU, by default for this one (or what `NUMBA_CPU_NAME` and `_FEATURES` say)."""

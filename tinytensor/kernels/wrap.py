@@ -85,7 +85,15 @@ class Wrapper:
         header = builder.bitcast(given, OBJECT.as_pointer())
         size = object.__basicsize__ // POINTER_BYTES  # the type is the last thing in the header, data follow
         found = builder.load(builder.gep(header, [constant(size - 1)]))
-        is_array = builder.icmp_unsigned("==", found, self.object("ndarray"))
+        exact = builder.icmp_unsigned("==", found, self.object("ndarray"))
+        before = builder.block
+        with builder.if_then(builder.not_(exact)):
+            derived = self.call("PyType_IsSubtype", I32, found, self.object("ndarray"))
+            derived = builder.icmp_signed("!=", derived, ir.Constant(I32, 0))
+            after = builder.block
+        is_array = builder.phi(ir.IntType(1))
+        is_array.add_incoming(exact, before)
+        is_array.add_incoming(derived, after)
         with builder.if_else(is_array) as (array, other):
             with array:
                 data = builder.ptrtoint(builder.load(builder.gep(header, [constant(size)])), I64)

@@ -1,0 +1,77 @@
+"""How many threads: affinity, and quotas of control groups, nested ones included."""
+
+import pytest
+
+from tinytensor import threads
+
+
+@pytest.fixture
+def groups(tmp_path, monkeypatch):
+    """Mounted control groups; writes files there, and says to which groups this process belongs."""
+    root, own = tmp_path / "cgroup", tmp_path / "own"
+    root.mkdir()
+    monkeypatch.setattr(threads, "GROUPS", root)
+    monkeypatch.setattr(threads, "OWN_GROUPS", own)
+
+    def write(path, text):
+        file = root / path if path else own
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    return write
+
+
+def test_no_groups_and_no_quota(groups):
+    assert threads.quotas() == []
+    groups("cpu.max", "max 100000\n")
+    assert threads.quotas() == []
+    groups("", "0::/\n")
+    assert threads.quotas() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("150000 100000", [2]),
+        ("100000 100000", [1]),
+        ("1000 100000", [1]),
+        ("-1 100000", []),
+        ("0 0", []),
+        ("x", []),
+    ],
+)
+def test_a_quota_of_the_root(groups, text, expected):
+    groups("cpu.max", text)
+    assert threads.quotas() == expected
+
+
+def test_the_tightest_of_nested_groups_counts(groups, monkeypatch):
+    groups("", "0::/system/service/worker\n")
+    groups("system/cpu.max", "800000 100000\n")
+    groups("system/service/cpu.max", "300000 100000\n")
+    groups("system/service/worker/cpu.max", "max 100000\n")
+    groups("other/cpu.max", "100000 100000\n")
+    assert sorted(threads.quotas()) == [3, 8]
+    monkeypatch.setattr(threads.os, "sched_getaffinity", lambda _: set(range(16)), raising=False)
+    assert threads.available_cpus() == 3
+    groups("system/service/worker/cpu.max", "50000 100000\n")
+    assert threads.available_cpus() == 1
+
+
+def test_groups_of_version_1(groups):
+    groups("", "5:memory:/a\n3:cpu,cpuacct:/a/b\n")
+    groups("cpu/cpu.cfs_quota_us", "-1\n")
+    groups("cpu/cpu.cfs_period_us", "100000\n")
+    groups("cpu/a/cpu.cfs_quota_us", "200000\n")
+    groups("cpu/a/cpu.cfs_period_us", "100000\n")
+    groups("cpu/a/b/cpu.cfs_quota_us", "400000\n")
+    groups("cpu/a/b/cpu.cfs_period_us", "100000\n")
+    assert sorted(threads.quotas()) == [2, 4]
+
+
+def test_in_a_container_the_root_is_the_group(groups):
+    groups("", "0::/docker/abc\n")  # the path on the host, which is not mounted here
+    groups("cpu.max", "200000 100000\n")
+    assert threads.quotas() == [2]
+    groups("", "0::/../outside\n")
+    assert threads.quotas() == [2]
