@@ -153,14 +153,9 @@ def packed_product(
     """The whole of a product on this thread."""
     call_at = number_of(scratch) + CALL_OFFSET
     call = integers_at(call_at)
-    call[PLAN_AT], call[A_COLUMN], call[B], call[B_ROW], call[B_COLUMN] = (
-        plan_at,
-        a_column,
-        b,
-        b_row,
-        b_column,
-    )
-    call[BIAS_AT], call[K_COUNT], call[ROW_COUNT], call[BY_PAGES] = b_column, bias, k_count, rows, 0
+    call[PLAN_AT], call[A_COLUMN], call[BIAS_AT] = plan_at, a_column, bias
+    call[B], call[B_ROW], call[B_COLUMN] = b, b_row, b_column
+    call[K_COUNT], call[ROW_COUNT], call[BY_PAGES] = k_count, rows, 0
     share_of_product(call_at, a, a_row, c, c_row, 0, rows, scratch)
 
 
