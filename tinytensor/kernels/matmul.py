@@ -23,6 +23,7 @@ __all__ = ["matmul"]
 empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a small product takes
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
 ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
+DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 4096  # numbers of B, which L1 holds: it streams without a copy
 Direct = tuple[Callable[..., None], int, np.ndarray]  # the kernel, a plan's address, a bias of zeros
 READY: dict[tuple[Any, int], Direct] = {}
@@ -84,7 +85,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
     if (
         k != inner or b.dtype is not dtype or not (m and k) or a_step != size or b_step != size or n == 1 < m
-        or (m > DIRECT_ROWS and (k * n > DIRECT_SIZE or m * k * n > ALONE))
+        or (m > DIRECT_ROWS and k > DIRECT_INPUTS and (k * n > DIRECT_SIZE or m * k * n > ALONE))
     ):  # fmt: skip
         return general_matmul(a, b, bias)
     c = empty((m, n), dtype)
@@ -164,7 +165,7 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
         return
     threads = get_num_threads() if m * k * n > ALONE else 1
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
-    if by_rows and (m <= DIRECT_ROWS or k * n <= DIRECT_SIZE) and threads == 1:
+    if by_rows and (m <= DIRECT_ROWS or k <= DIRECT_INPUTS or k * n <= DIRECT_SIZE) and threads == 1:
         room = scratch()
         run, plan_at, _ = READY.get((dtype, n)) or prepare(dtype, n)
         run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, room)

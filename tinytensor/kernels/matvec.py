@@ -37,6 +37,8 @@ def build_matvec(spec: Matvec) -> ir.Module:
     vector = ir.VectorType(ir.FloatType() if size == 4 else ir.DoubleType(), lanes)
     whole, rest = b.ir.sdiv(inputs, b.integer(lanes)), b.ir.srem(inputs, b.integer(lanes))
 
+    ahead = b.multiply(stride, lanes)
+
     def group(i: Value, state: list[Value]) -> list[Value]:
         first = b.multiply(i, lanes)
         count = smaller(b, b.ir.sub(rows, first), lanes)
@@ -57,6 +59,10 @@ def build_matvec(spec: Matvec) -> ir.Module:
 
         def block(k: Value, state: list[Value]) -> list[Value]:
             offset = b.multiply(k, size * lanes)
+            for (
+                row
+            ) in at:  # the next rows: as many streams as rows are too many for the CPU's own prefetching
+                b.prefetch(b.add(row, offset, ahead))
             loaded = [b.load(b.add(row, offset), vector) for row in at]
             return [square(loaded, b.load(b.add(factors, offset), vector), state[0])]
 

@@ -14,7 +14,7 @@ from typing import Any
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
 from tinytensor.kernels.linear import call_tile as call_matvec
-from tinytensor.kernels.linear import multiply
+from tinytensor.kernels.linear import multiply, rows_of_block
 from tinytensor.kernels.packing import pack_lanes
 from tinytensor.kernels.pointers import full_width, pointer_to
 from tinytensor.kernels.record import (
@@ -130,8 +130,9 @@ def share_of_product(
             count = min(block, k_total - k)
             product[PAGE_BYTES] = count * across * size
             pack_pages(pointer_to(b, k * b_row), b_row, b_column, plan, count, page, stop, packed, tails)
-            for top in range(row, row_stop, ROW_BLOCK):
-                rows = min(ROW_BLOCK, row_stop - top)
+            top = row
+            while top < row_stop:
+                rows = rows_of_block(row_stop - top, ROW_BLOCK)
                 x, product[X_STRIDE] = number_of(a) + top * a_row + k * call[A_COLUMN], a_row
                 if copies:
                     stride = count + 16
@@ -143,6 +144,7 @@ def share_of_product(
                 multiply(
                     plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch
                 )
+                top += rows
         page = stop
 
 
