@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
 def end_with_parent() -> None:
-    """Have the system kill this process when its parent ends: a stopped process does not see that stdin ends."""
+    """Have the system kill this process with its parent: a stopped process does not see that stdin ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -1,7 +1,7 @@
 """Workers: a process for each peer, with its threads counted and its cores pinned, that may crash or hang.
 
-A worker runs only while it answers. The threads of OpenMP, TBB and others spin for a while after their work is
-done and would take a core from the peer that is measured next, so every other worker is stopped (SIGSTOP).
+A worker runs only while it answers. The threads of OpenMP, TBB and others spin for a while after their work
+is done and would take a core from the peer that is measured next, so the other workers are stopped (SIGSTOP).
 """
 
 import contextlib
