@@ -49,12 +49,7 @@ def machine() -> dict[str, Any]:
 def cpu(info: dict[str, str]) -> str:
     """The name, and, as hypervisors hide it, vendor, family, model and stepping where the system tells."""
     name = info.get("model name") or platform.processor() or platform.machine()
-    parts = [
-        f"{key.removeprefix('cpu ')} {info[key]}"
-        for key in ("cpu family", "model", "stepping")
-        if key in info
-    ]
-    known = [info["vendor_id"]] * ("vendor_id" in info) + parts
+    known = [f"{key} {info[key]}" for key in ("vendor_id", "cpu family", "model", "stepping") if key in info]
     return f"{name} ({', '.join(known)})" if known else name
 
 
@@ -102,7 +97,7 @@ def blas() -> str:
         for pool in threadpool_info()
         if pool["user_api"] == "blas"
     }
-    return "; ".join(sorted(found))
+    return " and ".join(sorted(found))
 
 
 def commit() -> str:

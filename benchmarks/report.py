@@ -45,6 +45,8 @@ def kernels(run: Run) -> str:
     for result in run.results:
         if result.blas:
             found.setdefault(result.blas, {})[result.peer] = None
+    if len(found) == 1:
+        return f"all: {next(iter(found))}"
     return "; ".join(f"{', '.join(peers)}: {blas}" for blas, peers in found.items())
 
 

@@ -38,6 +38,8 @@ SHARE = 0.95  # of the rate of FMAs
 PRODUCTS, WORST_PRODUCT = 1.0, 0.8  # times NumPy's speed: the geometric mean, each shape
 QUICK_PRODUCT = 2 * 1024**3  # operations: larger products are left out of quick runs
 
+COLUMNS = [f"batch {n:,}" for n in mnist.BATCHES]
+
 Plan = list[tuple[Any, list[Case]]]
 
 
@@ -68,16 +70,22 @@ def plans(quick: bool) -> list[tuple[tuple[str, ...], Plan]]:
     ]
 
 
-def cell(peers: dict[str, Result], least: float | None = None) -> str:
-    """Median and quartiles of the ratio to the fastest other peer, and whether a promise is kept."""
+def cell(peers: dict[str, Result], least: float = 0.0) -> str:
+    """Median and quartiles of the ratio to the fastest other peer, its name, and a promise that is missed."""
     best = fastest(peers)
+    if not peers:
+        return ""
     if best is None or OURS not in peers or peers[OURS].failed:
         return tables.FAILED
     found = ratio(peers[OURS].values, peers[best].values)
-    text = f"{'~' if found.noisy else ''}{found.median:.2f} ({found.low:.2f}–{found.high:.2f}) {best}"
-    if least is None:
-        return text
-    return f"{text}, ≥ {least:g}" if found.median >= least else f"{text}, missed: ≥ {least:g}"
+    text = f"{'~' if found.noisy else ''}{found.median:.2f} ({found.low:.2f}–{found.high:.2f})"
+    text += f" {best}" * (best != threads.ONE.name)
+    return text if found.median >= least else f"{text}, missed: ≥ {least:g}"
+
+
+def column(label: str) -> int:
+    """Where a batch stands in the tables."""
+    return COLUMNS.index(label)
 
 
 def numbers(run: Run) -> Table:
@@ -86,13 +94,10 @@ def numbers(run: Run) -> Table:
     rows = []
     for (network, kind), bounds in PROMISED.items():
         cases = [mnist.case("mnist", network, kind, n, 1) for n in mnist.BATCHES]
-        cells = [
-            cell(found[case.key], least) if case.key in found else ""
-            for case, least in zip(cases, bounds, strict=True)
-        ]
+        cells = [cell(found.get(case.key, {}), least) for case, least in zip(cases, bounds, strict=True)]
         rows.append([f"{network.name}, {INPUTS[kind]}", *cells])
-    head = ["one thread, against the fastest peer", *(f"batch {n:,}" for n in mnist.BATCHES)]
-    return Table("Times as fast as the fastest other peer: median (quartiles) peer, promised", head, rows)
+    title = "Times as fast as the fastest other peer: median (quartiles) peer"
+    return Table(title, ["one thread", *COLUMNS], rows)
 
 
 def others(run: Run) -> Table:
@@ -103,20 +108,22 @@ def others(run: Run) -> Table:
         if key not in promised:
             _, group, label, count = key
             named = rows.setdefault(f"{group}, {count} thread{'s' * (count > 1)}", [""] * len(mnist.BATCHES))
-            rows_at_once = int(label.removeprefix("batch ").replace(",", ""))
-            named[mnist.BATCHES.index(rows_at_once)] = cell(peers)
-    head = ["against the fastest peer", *(f"batch {n:,}" for n in mnist.BATCHES)]
-    return Table("Further networks, and two threads", head, [[name, *cells] for name, cells in rows.items()])
+            named[column(label)] = cell(peers)
+    table = [[name, *cells] for name, cells in rows.items()]
+    return Table("Further networks, and two threads", ["against the fastest peer", *COLUMNS], table)
 
 
 def two_threads(run: Run) -> Table:
     """How many times as fast two threads are as one."""
     rows: dict[str, list[str]] = {}
     for (_, group, label, _), peers in by_case(results(run, "threads")).items():
-        many = int(label.removeprefix("batch ").replace(",", "")) >= MANY
-        rows.setdefault(group, []).append(f"{label}: {cell(peers, SPEEDUP if many else 1.0)}")
+        rows.setdefault(group, [""] * len(mnist.BATCHES))[column(label)] = cell(
+            peers, SPEEDUP if mnist.BATCHES[column(label)] >= MANY else 1.0
+        )
     return Table(
-        "Two threads against one, promised", ["", *[""] * 5], [[name, *cells] for name, cells in rows.items()]
+        "Two threads against one: times as fast, median (quartiles)",
+        ["two threads", *COLUMNS],
+        [[name, *cells] for name, cells in rows.items()],
     )
 
 
