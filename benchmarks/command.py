@@ -16,7 +16,7 @@ from benchmarks import machine
 from benchmarks.record import resumed, save
 from tinytensor.errors import ArgumentError, TinyTensorError, require
 
-__all__ = ["add_arguments", "collected", "main", "new_run", "progress", "run"]
+__all__ = ["add_arguments", "collect", "main", "new_run", "progress", "run"]
 
 FOLDER = "benchmark-results"
 
@@ -143,31 +143,29 @@ def measured_run(
     threads = args.threads or ([1] if args.quick else sorted({1, machine.usable_cores()}))
     made = new_run(command_line(args, threads), peers, left_out, threads, args.quick)
     plan = [(SUITES[name], SUITES[name].cases(args.quick, threads)) for name in args.suites]
-    made = collected(made, plan, peers, Effort(3, 0.004) if args.quick else Effort(7, 0.016, 2), folder)
+    made = resumed(made, folder)
+    effort = Effort(3, 0.004) if args.quick else Effort(7, 0.016, 2)
+    with contextlib.suppress(KeyboardInterrupt):  # what there is, is reported
+        collect(made, plan, peers, effort, folder)
     made.results.sort(key=lambda result: args.suites.index(result.suite))
     for count, again in roofs(threads).items():  # what a neighbour took from the first try
         made.roofline[count] = {name: max(best, again[name]) for name, best in made.roofline[count].items()}
     return made, save(made, folder)
 
 
-def collected(made: Any, plan: list[Any], peers: list[Any], effort: Any, folder: Path) -> Any:
-    """Measure what the folder lacks of the run, with a bar and the time left.
-
-    Ctrl-C ends it with what there is. The folder's file is written after every case.
-    """
+def collect(made: Any, plan: list[Any], peers: list[Any], effort: Any, folder: Path) -> None:
+    """Measure what the run lacks, with a bar and the time left; its file is written after every case."""
     from benchmarks.interleave import measured, takers
 
-    made = resumed(made, folder)
     done = {result.key for result in made.results}
     plan = [(suite, [case for case in cases if case.key not in done]) for suite, cases in plan]
     total = sum(len(takers(suite, case, peers)) for suite, cases in plan for case in cases)
     begin = time.monotonic() - made.seconds
-    with progress(total) as step, contextlib.suppress(KeyboardInterrupt):
+    with progress(total) as step:
         for _, results in itertools.groupby(measured(plan, peers, effort, step), lambda each: each.key):
             made.results += results
             made.seconds = time.monotonic() - begin
             save(made, folder)
-    return made
 
 
 def roofs(threads: list[int]) -> dict[str, dict[str, float]]:

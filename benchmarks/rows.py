@@ -14,12 +14,12 @@ from typing import Any
 
 from benchmarks import report, tables
 from benchmarks.case import Case, Effort, Result
-from benchmarks.command import FOLDER, collected, new_run, use_folders
+from benchmarks.command import FOLDER, collect, new_run, use_folders
 from benchmarks.figures import OURS, by_case, fastest, geometric_mean, ratio
 from benchmarks.machine import usable_cores
 from benchmarks.networks import CHAPTER, INPUTS, LARGE, Network
 from benchmarks.peers import PEERS, absent
-from benchmarks.record import Run, save
+from benchmarks.record import Run, resumed, save
 from benchmarks.suites import matmul, mnist, peak, threads
 from benchmarks.tables import Table
 from tinytensor.errors import TinyTensorError
@@ -190,9 +190,10 @@ def run(options: argparse.Namespace) -> None:
     counts = [1, 2] if usable_cores() > 1 else [1]
     command = ["python", "-m", "benchmarks.rows"] + ["--quick"] * options.quick
     there = [PEERS[name] for name in names if name not in left_out]
-    made = new_run(command, there, left_out, counts, options.quick)
-    for chosen, plan in parts:
-        made = collected(made, plan, [peer for peer in there if peer.name in chosen], effort, folder)
+    made = resumed(new_run(command, there, left_out, counts, options.quick), folder)
+    with contextlib.suppress(KeyboardInterrupt):  # what there is, is shown
+        for chosen, plan in parts:
+            collect(made, plan, [peer for peer in there if peer.name in chosen], effort, folder)
     path = save(made, folder)
     show(made)
     print(f"written: {path}")

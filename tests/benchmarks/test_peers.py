@@ -62,7 +62,7 @@ def test_percentiles_of_made_up_times(monkeypatch):
     clock = iter(np.cumsum(range(101)) * 10**6)
     monkeypatch.setattr(latency.time, "perf_counter_ns", lambda: int(next(clock)))
     found = latency.distribution([lambda: None], 5.0)
-    # The clock begins at 0 and a call ends at its sum; 1 + … + 100 = 5,050 ms is past 5 s; without the last it is not.
+    # The clock begins at 0 and a call ends at its sum; 1 + … + 100 = 5,050 ms is past 5 s.
     assert found["value"] == pytest.approx(0.0505)
     assert found["p95"] == pytest.approx(0.09505)
     assert found["p99"] == pytest.approx(0.09901)
