@@ -126,6 +126,7 @@ def test_a_run_that_stopped_goes_on(folder, tmp_path, monkeypatch):
         return one_case(case, *arguments)
 
     monkeypatch.setattr(interleave, "one_case", counted)
+    monkeypatch.setattr(command, "roofs", lambda threads: begun["roofline"])
     arguments = ["mnist", "--quick", "--peers", "numpy", "--threads", "1", "--out", str(tmp_path)]
     assert command.main(arguments) == 0
     assert measured_now == [missing]

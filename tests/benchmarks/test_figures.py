@@ -39,8 +39,8 @@ def test_a_median_is_no_mean():
 
 
 def test_the_fastest_peer_is_so_by_its_median():
-    wild, calm = result("wild", [1.0, 9.0, 9.0]), result("calm", [5.0, 5.0, 5.0])
-    assert fastest({"wild": wild, "calm": calm}) == "calm"
+    wild, calm = result("wild", [4.0, 4.0, 30.0]), result("calm", [5.0, 5.0, 5.0])
+    assert fastest({"wild": wild, "calm": calm}) == "wild"
 
 
 def test_a_ratio_of_unequal_rounds_passes_over_what_is_missing():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import rows
+from benchmarks import command, rows
 from benchmarks.case import Effort, Result
 from benchmarks.interleave import measured
 from benchmarks.networks import CHAPTER, LARGE
@@ -92,7 +92,15 @@ def test_every_promise_has_its_case(quick):
     assert kinds == {"squares", "skinny", "tall", "few columns"}
 
 
-def test_the_loop_does_as_many_operations_and_two_threads_answer_as_one():
+def test_the_loop_does_as_many_operations_as_the_network(monkeypatch):
+    steps = []
+    monkeypatch.setattr(peak, "burner", lambda lanes: steps.append)
+    peak.prepare(peak.LOOP, mnist.case("peak", LARGE, "dense", 1_000, 1)).call()
+    one = 2 * peak.width() * peak.CHAINS
+    assert abs(steps[0] * one - 1_000 * LARGE.flop) <= one / 2
+
+
+def test_the_loop_takes_part_and_two_threads_answer_as_one():
     wide, small = mnist.case("peak", LARGE, "dense", 10, 1), mnist.case("threads", CHAPTER, "digits", 10, 2)
     plan = [(peak.SUITE, [wide]), (threads.SUITE, [small])]
     found = {(r.suite, r.peer): r for r in measured(plan, [OURS], Effort(1, 1e-4), lambda case, peer: None)}
@@ -101,7 +109,8 @@ def test_the_loop_does_as_many_operations_and_two_threads_answer_as_one():
     assert found["peak", "FMA loop"].facts["flop"] == found["peak", "tinytensor"].facts["flop"]
 
 
-def test_a_mistake_is_one_line(tmp_path, capsys):
+def test_a_mistake_is_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "roofs", lambda threads: {})
     (tmp_path / "results.json").write_text("{}")
     assert rows.main(["--quick", "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("python -m benchmarks.rows: ")
