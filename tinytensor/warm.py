@@ -1,28 +1,29 @@
 """Compile everything there is to compile, now instead of when it is first needed."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from tinytensor import activations
 from tinytensor.errors import require
-from tinytensor.kernels import binary, driver, elementwise, matmul, peak, power, reduce, softmax
-from tinytensor.kernels._jit import Kernel, kernels
+from tinytensor.kernels import arithmetic, elementwise, scalar
+from tinytensor.kernels.declare import Kernel, kernels
 from tinytensor.layers.activation import Activation
 from tinytensor.operators import activations as other_activations
 
 __all__ = ["declared", "warmup"]
 
-MODULES = (binary, driver, elementwise, matmul, peak, power, reduce, softmax)  # that declare kernels
 
-
-def declared() -> list[tuple[Kernel, Any]]:
-    """Every kernel that comes with tinytensor, with each of its signatures."""
+def declared() -> list[Kernel]:
+    """Every kernel that comes with tinytensor."""
     for module in (activations, other_activations):
         for value in [*vars(module).values(), activations.GELU("tanh")]:
-            scalar = getattr(value, "scalar", None)
-            if scalar is not None and (isinstance(value, Activation) or issubclass(value, Activation)):
-                elementwise.loop_kernel(scalar)
-    return [(kernel, signature) for kernel in kernels.values() for signature in kernel.declared]
+            function = getattr(value, "scalar", None)
+            if function is not None and (isinstance(value, Activation) or issubclass(value, Activation)):
+                elementwise.loop_kernels(function)
+    for name in scalar.__all__:
+        elementwise.loop_kernels(getattr(scalar, name))
+    for name in arithmetic.__all__:
+        elementwise.pair_kernels(getattr(arithmetic, name))
+    return list(kernels.values())
 
 
 def warmup(progress: bool = False) -> int:
@@ -35,10 +36,10 @@ def warmup(progress: bool = False) -> int:
     >>> tt.warmup() > 100  # doctest: +SKIP
     True
     """
-    jobs: Iterable[tuple[Kernel, Any]] = declared()
+    jobs: Iterable[Kernel] = declared()
     count = len(declared())
     if progress:
         jobs = require("rich.progress", extra="cli").track(jobs, description="compiling", total=count)
-    for kernel, signature in jobs:
-        kernel.compile(signature)
+    for each in jobs:
+        each.load()
     return count

@@ -54,7 +54,7 @@ def cache() -> dict[str, str]:
     from tinytensor.warm import declared
 
     jobs = declared()
-    there = sum(path_of(kernel._cache.key(signature)).exists() for kernel, signature in jobs)
+    there = sum(path_of(each.key).exists() for each in jobs)
     reason = unusable()
     kept = f"unused: {reason}" if reason else f"in {kernel_folder()}"
     return {"cache": f"{there} of {len(jobs)} kernels {kept}"}
