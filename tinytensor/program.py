@@ -71,9 +71,9 @@ Step = Linear | Map | Pair | Softmax | Rescale
 
 
 class Buffer(NamedTuple):
-    """Rows of so many features; `index` is its number in the program."""
+    """Rows of so many features, and its number in the program."""
 
-    index: int
+    number: int
     features: int
 
 
@@ -128,13 +128,13 @@ class Program:
 
     def in_place(self, here: Buffer, last: bool) -> Buffer:
         """Where a step that works element by element writes: in place, but never over the caller's input."""
-        return here if here.index != record.INPUT else self.target(here.features, last)
+        return here if here.number != record.INPUT else self.target(here.features, last)
 
     def emit(self, function: Any, here: Buffer, there: Buffer, **fields: int) -> Array:
         """One more instruction."""
         row = np.zeros(record.INSTRUCTION, np.int64)
         row[record.FUNCTION] = function.address
-        row[record.SOURCE], row[record.TARGET] = here.index, there.index
+        row[record.SOURCE], row[record.TARGET] = here.number, there.number
         row[record.FEATURES], row[record.SIZE] = here.features, self.dtype.itemsize
         for name, value in fields.items():
             row[getattr(record, name)] = value
@@ -169,11 +169,11 @@ class Program:
         pages, tails = pack_weights(weight, plan)
         row = self.emit(linear, here, there)
         product = row[record.PRODUCT_AT :]
-        external = here.index == record.INPUT
+        external = here.number == record.INPUT
         source = "uint8" if table is not None else self.dtype.name
         zero = table is None or table[0] == 0
         skips = bool(np.isfinite(weight).all()) and zero  # 0 · inf is NaN, and must be
-        write_layer(product, plan, inputs, source, skips, external or self.gives_zeros())
+        write_layer(product, plan, inputs, source, skips and (external or self.gives_zeros()))
         product[record.AHEAD] = 2 * plan.rows if external else 0
         product[record.WEIGHTS], product[record.TAIL] = self.keep(pages), self.keep(tails)
         product[record.BIAS] = self.store(np.zeros(outputs) if step.bias is None else step.bias)
@@ -216,7 +216,7 @@ class Program:
 
     def lower_softmax(self, step: Softmax, here: Buffer, last: bool, table: None) -> Buffer:
         """From rows of the scratch memory: vectors are read beyond the last."""
-        if here.index == record.INPUT:
+        if here.number == record.INPUT:
             copy = self.target(here.features, False)
             self.emit(copy_rows, here, copy)
             here = copy
@@ -228,7 +228,7 @@ class Program:
     # Assembling: instructions to one table.
 
     def stride(self, buffer: Buffer) -> int:
-        """Bytes from row to row: rows follow each other unless that is a power of two, which caches dislike."""
+        """Bytes from row to row: none between rows, unless that were many times a power of two."""
         size = buffer.features * self.dtype.itemsize
         return size + LINE if size % 512 == 0 else size
 
@@ -247,8 +247,8 @@ class Program:
         table[record.FIRST], table[record.BUFFERS] = first, len(self.buffers)
         begin = (record.WORK_OFFSET + self.work_bytes + 4095) & ~4095
         for buffer in self.buffers[2:]:
-            place = record.BUFFER_TABLE + 2 * buffer.index
-            table[place : place + 2] = begin + buffer.index % 2 * (region + LINE), self.stride(buffer)
+            place = record.BUFFER_TABLE + 2 * buffer.number
+            table[place : place + 2] = begin + buffer.number % 2 * (region + LINE), self.stride(buffer)
         for i, row in enumerate(self.instructions):
             table[first + record.INSTRUCTION * i :][: record.INSTRUCTION] = row
         self.scratch_bytes = begin + 2 * (region + LINE)

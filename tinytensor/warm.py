@@ -1,19 +1,22 @@
 """Compile everything there is to compile, now instead of when it is first needed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 from tinytensor import activations
 from tinytensor.errors import require
 from tinytensor.kernels import arithmetic, elementwise, scalar
-from tinytensor.kernels.declare import Kernel, kernels
+from tinytensor.kernels.declare import kernels
+from tinytensor.kernels.layer import common_parts
+from tinytensor.kernels.native import address
 from tinytensor.layers.activation import Activation
 from tinytensor.operators import activations as other_activations
 
-__all__ = ["declared", "warmup"]
+__all__ = ["jobs", "warmup"]
 
-
-def declared() -> list[Kernel]:
-    """Every kernel that comes with tinytensor."""
+def jobs() -> list[tuple[str, Callable[[], Any]]]:
+    """Every piece of machine code that comes with tinytensor: its name, and what makes it."""
     for module in (activations, other_activations):
         for value in [*vars(module).values(), activations.GELU("tanh")]:
             function = getattr(value, "scalar", None)
@@ -23,7 +26,8 @@ def declared() -> list[Kernel]:
         elementwise.loop_kernels(getattr(scalar, name))
     for name in arithmetic.__all__:
         elementwise.pair_kernels(getattr(arithmetic, name))
-    return list(kernels.values())
+    found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
+    return found + [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
 
 
 def warmup(progress: bool = False) -> int:
@@ -36,10 +40,10 @@ def warmup(progress: bool = False) -> int:
     >>> tt.warmup() > 100  # doctest: +SKIP
     True
     """
-    jobs: Iterable[Kernel] = declared()
-    count = len(declared())
+    todo = jobs()
+    shown: Iterable[tuple[str, Callable[[], Any]]] = todo
     if progress:
-        jobs = require("rich.progress", extra="cli").track(jobs, description="compiling", total=count)
-    for each in jobs:
-        each.load()
-    return count
+        shown = require("rich.progress", extra="cli").track(todo, description="compiling")
+    for _, make in shown:
+        make()
+    return len(todo)

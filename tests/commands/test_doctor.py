@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tests.strategies import FLOATS
 from tinytensor import cli, warm
-from tinytensor.kernels import peak
+from tinytensor.kernels import declare, peak
 from tinytensor.kernels._jit import kernels
+from tinytensor.kernels.layer import common_parts, layout, parts_of
 
 
 def test_doctor_reports_and_tests(capsys, monkeypatch):
@@ -15,7 +17,7 @@ def test_doctor_reports_and_tests(capsys, monkeypatch):
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert lines["tinytensor"] == tt.__version__
     assert "GFLOP/s" in lines["speed"]
-    assert "kernels in" in lines["cache"]
+    assert "compiled kernels in" in lines["cache"]
     assert lines["self-test"].startswith("passed")
 
 
@@ -33,22 +35,33 @@ def test_the_micro_kernel_and_the_peak_are_measured(monkeypatch):
     assert tile > 0
 
 
-def test_warmup_compiles_what_is_declared(capsys, monkeypatch):
-    few = [
-        (kernel, signature) for kernel, signature in warm.declared() if kernel.kernel_name == "softmax_rows"
-    ]
-    assert len(few) == 2
-    monkeypatch.setattr(warm, "declared", lambda: few)
+def test_warmup_makes_what_is_listed(capsys, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        warm, "jobs", lambda: [("one", lambda: made.append(1)), ("two", lambda: made.append(2))]
+    )
     assert cli.main(["warmup"]) == 0
     assert capsys.readouterr().out.startswith("2 kernels in ")
     assert tt.warmup(progress=True) == 2
-    assert all(signature.args in kernel.overloads for kernel, signature in few)
+    assert made == [1, 2, 1, 2]
 
 
-def test_everything_is_declared():
-    declared = {kernel.kernel_name for kernel, _ in warm.declared()}
-    assert declared >= {"gemm", "run_program", "loop_activations_gelu_tanh", "loop_activations_relu"}
-    assert declared == set(kernels)
+def test_every_kernel_is_listed():
+    names = [name for name, _ in warm.jobs()]
+    assert {*names} >= {
+        "driver.run_program", "linear.linear", "product.product_range", "loop_activations_gelu_tanh",
+        "loop_activations_relu", "pair_arithmetic_add",
+    }  # fmt: skip
+    assert {*kernels} | {each.name for each in declare.kernels.values()} <= {*names}
+
+
+def test_any_width_of_a_layer_uses_tiles_that_are_listed():
+    listed = common_parts()
+    for dtype in FLOATS:
+        for outputs in (*range(1, 700), 1000, 4097):
+            for tails in (True, False):
+                plan = layout(np.dtype(dtype), outputs, tails)
+                assert {part.spec for part in parts_of(plan, plan.dtype, tails)} <= {*listed}
 
 
 @pytest.mark.parametrize("name", ["doctor", "warmup"])

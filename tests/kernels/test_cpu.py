@@ -54,14 +54,6 @@ def test_by_default_this_cpus_features_less_what_numba_is_told_to_leave_out(fres
     assert cpu.vectors().bytes == 16
 
 
-def test_tiles_fill_the_registers():
-    for registers, rows in ((16, 6), (32, 14)):
-        found = Vectors("any", 32, registers)
-        assert found.tile_rows == rows
-        assert 2 * rows + 2 + 1 <= registers < 2 * (rows + 1) + 2 + 1
-    assert Vectors("AVX2", 32, 16).width(4) == 8
-
-
 def products():
     """Bytes of products of all kinds."""
     rng = np.random.default_rng(0)

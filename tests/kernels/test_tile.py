@@ -1,4 +1,4 @@
-"""The tile, in every shape: the bits of one fma for each input in order; nothing beside it is read or written."""
+"""The tile, in every shape: one fma for each input in order, and nothing beside it is read or written."""
 
 import ctypes
 import itertools

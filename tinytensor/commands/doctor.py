@@ -50,14 +50,12 @@ def machine() -> dict[str, str]:
 
 def cache() -> dict[str, str]:
     """Where compiled kernels are kept, and how many are there."""
-    from tinytensor.kernels.cache import kernel_folder, path_of, unusable
-    from tinytensor.warm import declared
+    from tinytensor.kernels.cache import kernel_folder, unusable
 
-    jobs = declared()
-    there = sum(path_of(each.key).exists() for each in jobs)
-    reason = unusable()
-    kept = f"unused: {reason}" if reason else f"in {kernel_folder()}"
-    return {"cache": f"{there} of {len(jobs)} kernels {kept}"}
+    folder, reason = kernel_folder(), unusable()
+    if reason:
+        return {"cache": f"unused: {reason}"}
+    return {"cache": f"{len(list(folder.iterdir()))} compiled kernels in {folder}"}
 
 
 def speed() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Scalar functions of two values, for the pairs of a program: the same operations as the operators of Tensors."""
+"""Scalar functions of two values, for the pairs of a program; the same operations as Tensors have."""
 
 from typing import Any
 

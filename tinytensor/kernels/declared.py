@@ -26,5 +26,7 @@ widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
 log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")
 
-direct_product = kernel("product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, data)")
+direct_product = kernel(
+    "product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, data)"
+)
 product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")

@@ -6,8 +6,8 @@ operands, softmax, a reduction, a copy. The driver knows none of them. It takes 
 instructions one after the other, and goes on with the next block, so what lies between two instructions stays
 in L1 or L2.
 
-Buffer 0 is the caller's input and buffer 1 the caller's output, both read and written where they lie; the
-others are rows of the scratch memory that each thread brings along. Kernels allocate nothing and raise nothing.
+Buffer 0 is the caller's input and buffer 1 the caller's output, both used where they lie; the others are rows
+of the scratch memory that each thread brings along. Kernels allocate nothing and raise nothing.
 """
 
 from typing import Any

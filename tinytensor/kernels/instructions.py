@@ -37,6 +37,7 @@ __all__ = ["copy_rows", "log_softmax_rows", "map_rows", "pair_rows", "softmax_ro
 SHORT = 64  # classes: blocks of them stay in L1
 SQUARES = 4  # of rows side by side
 
+
 @intrinsic
 def call_map(typing_context: Any, address: Any, x: Any, y: Any, count: Any, parameters: Any) -> Any:
     """The loop of a function of one value, at its address; all numbers."""
@@ -53,7 +54,12 @@ def map_rows(instruction_at: int, scratch: int, rows: int) -> None:
     """Target = function(source), element by element; the target may be the source."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     source, target, features = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
-    x, x_stride, y, y_stride = buffers[2 * source], buffers[2 * source + 1], buffers[2 * target], buffers[2 * target + 1]
+    x, x_stride, y, y_stride = (
+        buffers[2 * source],
+        buffers[2 * source + 1],
+        buffers[2 * target],
+        buffers[2 * target + 1],
+    )
     whole = features * instruction[SIZE]
     if x_stride == whole and y_stride == whole:
         features, rows = features * rows, 1

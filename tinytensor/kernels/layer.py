@@ -4,20 +4,23 @@ The outputs are divided into pages a few vectors wide. What is left over at the 
 vector, shares tail vectors among the rows of a tile; if it is more, the last vector is not full.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinytensor.kernels import record
-from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.cpu import features, vectors
 from tinytensor.kernels.lists import GROUP, Lister, build_lister
 from tinytensor.kernels.native import address
 from tinytensor.kernels.tile import RAGGED, Tile, build_tile, tail_width
 from tinytensor.kernels.tune import page_vectors
 
-__all__ = ["Layout", "aligned", "layout", "pack_weights", "write_layer"]
+__all__ = [
+    "Layout", "aligned", "common_parts", "layout", "layout_in_pages", "pack_weights", "write_layer",
+]  # fmt: skip
 
 MOST_LISTED = 1 << 16  # inputs, as lists hold 16-bit integers
 TALLEST = 12  # rows of a tile: more than that many broadcasts a step bind the load ports
@@ -56,18 +59,31 @@ class Layout(NamedTuple):
 def layout(dtype: np.dtype[Any], outputs: int, tails: bool = True) -> Layout:
     """The layout of a layer on this CPU; without tails for weights that are read where they lie."""
     lanes = vectors().width(dtype.itemsize)
-    full, left = divmod(outputs, lanes)
-    end = tail_width(left, lanes) if tails and full else RAGGED if left else 0
-    across = full + (end == RAGGED)
-    wide = page_vectors(dtype, across)
+    across = max(1, outputs // lanes + (end_of(outputs, lanes, tails) == RAGGED))
+    return layout_in_pages(dtype, outputs, page_vectors(dtype, across), tails)
+
+
+def layout_in_pages(dtype: np.dtype[Any], outputs: int, wide: int, tails: bool = True) -> Layout:
+    """The layout with pages of so many vectors."""
+    lanes = vectors().width(dtype.itemsize)
+    end = end_of(outputs, lanes, tails)
+    across = outputs // lanes + (end == RAGGED)
     pages = -(-across // wide)
     return Layout(dtype.name, lanes, outputs, wide, pages, across - (pages - 1) * wide, end)
+
+
+def end_of(outputs: int, lanes: int, tails: bool) -> int:
+    """How the last page ends; fewer outputs than a vector has lanes have no tail: it would save nothing."""
+    full, left = divmod(outputs, lanes)
+    return tail_width(left, lanes) if tails and full else RAGGED if left else 0
 
 
 def tallest(dtype: str, lanes: int, across: int, end: int) -> int:
     """Rows of the tallest tile whose sums fit the registers."""
     most = vectors().sums
-    fitting = [rows for rows in range(1, TALLEST + 1) if Tile(dtype, lanes, rows, across, 1, end).sums <= most]
+    fitting = [
+        rows for rows in range(1, TALLEST + 1) if Tile(dtype, lanes, rows, across, 1, end).sums <= most
+    ]
     return max(fitting)
 
 
@@ -76,7 +92,7 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     room = np.zeros(size + LINE, np.uint8)
     begin = -room.ctypes.data % LINE
-    return room[begin : begin + size].view(dtype).reshape(shape)
+    return np.frombuffer(room[begin : begin + size], dtype).reshape(shape)
 
 
 def pack_weights(weight: Array, plan: Layout) -> tuple[Array, Array]:
@@ -92,30 +108,62 @@ def pack_weights(weight: Array, plan: Layout) -> tuple[Array, Array]:
     return pages, tails
 
 
-def write_layer(row: Array, plan: Layout, inputs: int, source: str, skips: bool, lists: bool) -> None:
-    """The fields of a layer's record that follow from its layout; `source` is the dtype of its input."""
-    size = np.dtype(plan.dtype).itemsize
-    tall = plan.rows
-    heights = (tall, max(1, tall // 2), 1)
-    row[record.WEIGHT_STRIDE] = plan.page_outputs * size
-    row[record.PAGE_BYTES] = inputs * plan.page_outputs * size
-    row[record.LEFT] = plan.outputs % plan.lanes
-    row[record.INPUTS], row[record.PAGES] = inputs, plan.pages
-    row[record.PAGE_OUTPUTS] = plan.page_outputs * size
-    row[record.LIST_ROOM] = 8 + 2 * (inputs + 2 * GROUP) + 63 & ~63
-    row[record.HEIGHTS : record.HEIGHTS + 3] = heights
-    lists = lists and skips and GROUP <= inputs < MOST_LISTED
-    row[record.SKIPS] = lists
-    read_bytes = source == "uint8"
-    for kind, height in enumerate(heights):
+class Part(NamedTuple):
+    """One piece of a layer's machine code, and where its address stands in the record."""
+
+    place: int
+    spec: Tile | Lister
+    build: Any
+
+
+def parts_of(plan: Layout, source: str, lists: bool) -> Iterator[Part]:
+    """Tiles and listers of a layer; `source` is the dtype of its input."""
+    compress = {"avx512vbmi2", "avx512bw"} <= features()
+    for kind, height in enumerate(heights(plan)):
         if lists:
-            compress = "avx512vbmi2" in features() and "avx512bw" in features()
-            row[record.LISTERS + kind] = address(Lister(source, height, compress), build_lister)
+            yield Part(record.LISTERS + kind, Lister(source, height, compress), build_lister)
         for listed in range(2 if lists else 1):
-            tile = Tile(plan.dtype, plan.lanes, height, plan.vectors, 1, 0, bool(listed), read_bytes)
+            page = Tile(plan.dtype, plan.lanes, height, plan.vectors, 1, 0, bool(listed), source == "uint8")
             place = record.TILES + 4 * kind + 2 * listed
             if plan.pages > 1:
-                row[place] = address(tile, build_tile)
-            row[place + 1] = address(tile._replace(vectors=plan.last, end=plan.end), build_tile)
+                yield Part(place, page, build_tile)
+            yield Part(place + 1, page._replace(vectors=plan.last, end=plan.end), build_tile)
             if height == 1 and plan.pages > SIDE_BY_SIDE:
-                row[record.SIDE_BY_SIDE + listed] = address(tile._replace(pages=SIDE_BY_SIDE), build_tile)
+                yield Part(record.SIDE_BY_SIDE + listed, page._replace(pages=SIDE_BY_SIDE), build_tile)
+
+
+def heights(plan: Layout) -> tuple[int, int, int]:
+    """Rows of the tallest tile, of one half as tall, and one."""
+    return plan.rows, max(1, plan.rows // 2), 1
+
+
+def may_list(inputs: int) -> bool:
+    """Whether a row of so many inputs can have a list."""
+    return GROUP <= inputs < MOST_LISTED
+
+
+def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool) -> None:
+    """The fields of a layer's record that follow from its layout."""
+    size = np.dtype(plan.dtype).itemsize
+    row[record.WEIGHT_STRIDE] = row[record.PAGE_OUTPUTS] = plan.page_outputs * size
+    row[record.PAGE_BYTES] = inputs * plan.page_outputs * size
+    row[[record.LEFT, record.INPUTS, record.PAGES]] = plan.outputs % plan.lanes, inputs, plan.pages
+    row[record.LIST_ROOM] = 8 + 2 * (inputs + 2 * GROUP) + 63 & ~63
+    row[record.HEIGHTS : record.HEIGHTS + 3] = heights(plan)
+    row[record.SKIPS] = lists and may_list(inputs)
+    for place, spec, build in parts_of(plan, source, bool(row[record.SKIPS])):
+        row[place] = address(spec, build)
+
+
+def common_parts() -> dict[Any, Any]:
+    """Every tile and lister that a layer of any width can need, with what builds it."""
+    found: dict[Any, Any] = {}
+    for dtype in FLOATS:
+        lanes = vectors().width(dtype.itemsize)
+        for outputs in range(1, 13 * lanes):
+            found |= {
+                part.spec: part.build for part in parts_of(layout(dtype, outputs, False), dtype.name, False)
+            }
+            for source in (dtype.name, "uint8") if dtype == FLOATS[0] else (dtype.name,):
+                found |= {part.spec: part.build for part in parts_of(layout(dtype, outputs), source, True)}
+    return found

@@ -68,7 +68,15 @@ def native(returns: Any, count: int) -> Any:
 
 @intrinsic
 def call_tile(
-    typing_context: Any, address: Any, record: Any, x: Any, w: Any, init: Any, out: Any, places: Any, count: Any
+    typing_context: Any,
+    address: Any,
+    record: Any,
+    x: Any,
+    w: Any,
+    init: Any,
+    out: Any,
+    places: Any,
+    count: Any,
 ) -> Any:
     """`build_tile`'s function at its address."""
     return native(void, 7)
@@ -84,10 +92,10 @@ def call_lister(
 
 @subroutine
 def multiply(
-    layer: Any, product: Any, inputs: int, x: int, weights: int, init: int, out: int, rows: int, first_page: int,
-    stop: int, lists: int,
+    layer: Any, product: Any, inputs: int, x: int, weights: int, init: int, out: int, rows: int,
+    first_page: int, stop: int, lists: int,
 ) -> None:  # fmt: skip
-    """Rows of x times pages first_page … stop - 1, of which `weights` is the first; `product` has the strides."""
+    """Rows of x times some pages, of which `weights` is the first; `product` has the strides."""
     x_stride, out_stride = product[X_STRIDE], product[OUT_STRIDE]
     init_stride, room = product[INIT_STRIDE], layer[LIST_ROOM]
     pages, page_bytes, page_outputs = layer[PAGES], product[PAGE_BYTES], layer[PAGE_OUTPUTS]
@@ -103,7 +111,9 @@ def multiply(
             lister, ahead = layer[LISTERS + kind], layer[AHEAD] * x_stride
             for strip in range(strips):
                 list_at = lists + strip * room
-                count = call_lister(lister, begin + strip * height * x_stride, x_stride, inputs, list_at + 8, ahead)
+                count = call_lister(
+                    lister, begin + strip * height * x_stride, x_stride, inputs, list_at + 8, ahead
+                )
                 integers_at(list_at)[0] = count
                 if strip == 0 and LISTED_COST * count > 8 * inputs:
                     break
@@ -137,5 +147,5 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
         product[field] = layer[field]
     product[X_STRIDE], product[OUT_STRIDE] = buffers[2 * source + 1], buffers[2 * target + 1]
     product[INIT_STRIDE] = 0
-    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS], buffers[2 * target],
-             rows, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip
+    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
+             buffers[2 * target], rows, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip

@@ -94,7 +94,9 @@ def compressed(b: Builder, mask: Value, base: Value, target: Value, count: Value
     """Append the places of a mask's bits, by the CPU's own instruction; the new length."""
     kind = base.type
     flags = b.ir.bitcast(mask, ir.VectorType(ir.IntType(1), GROUP))
-    found = b.call("llvm.experimental.vector.compress.v16i16", kind, base, flags, ir.Constant(kind, ir.Undefined))
+    found = b.call(
+        "llvm.experimental.vector.compress.v16i16", kind, base, flags, ir.Constant(kind, ir.Undefined)
+    )
     b.store(found, b.add(target, b.multiply(count, 2)))
     return b.add(count, b.ir.zext(b.call("llvm.ctpop.i16", I16, mask), I64))
 

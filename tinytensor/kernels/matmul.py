@@ -1,6 +1,7 @@
 """The matrix product: arguments checked, and the kernel that fits chosen (see `product`)."""
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -32,7 +33,8 @@ __all__ = ["matmul"]
 empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a small product takes
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
 DIRECT_SIZE = 4096  # numbers of B, which L1 holds: it streams without a copy
-READY: dict[tuple[Any, int], tuple[int, np.ndarray]] = {}  # a plan's address, and a bias of zeros
+Direct = tuple[Callable[..., None], int, np.ndarray]  # the kernel, a plan's address, a bias of zeros
+READY: dict[tuple[Any, int], Direct] = {}
 MOST_READY = 4096
 IDLE: list[np.ndarray] = []  # scratch memory that no thread uses now
 
@@ -42,24 +44,18 @@ def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> np.ndarray:
     """The tiles of a product with so many columns."""
     form = layout(dtype, columns, tails)
     plan = aligned((PLAN,), np.int64)
-    write_layer(plan, form, 1, dtype.name, False, False)
+    write_layer(plan, form, 1, dtype.name, False)
     plan[[END_LANES, TAILS_FROM, C_ROW]] = max(form.end, 0), form.tails_from, columns * dtype.itemsize
     return plan
 
 
-def prepare(dtype: np.dtype[Any], columns: int) -> tuple[int, np.ndarray]:
+def prepare(dtype: np.dtype[Any], columns: int) -> Direct:
     """Compile, or load from the cache, what a product needs that reads B where it lies."""
     if len(READY) >= MOST_READY:
         READY.clear()
-    READY[dtype, columns] = plan_of(dtype, columns, False).ctypes.data, np.zeros(columns, dtype)
+    plan = plan_of(dtype, columns, False)
+    READY[dtype, columns] = direct_product.function, plan.ctypes.data, np.zeros(columns, dtype)
     return READY[dtype, columns]
-
-
-def run_direct(*arguments: Any) -> None:
-    """`direct_product`, which takes the place of this function when it is first called."""
-    global run_direct
-    run_direct = direct_product.function
-    run_direct(*arguments)
 
 
 def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
@@ -83,7 +79,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     try:
         m, k = a.shape
         inner, n = b.shape
-        plan_at, zeros = READY[dtype, n]
+        run, plan_at, zeros = READY[dtype, n]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
     (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
@@ -95,7 +91,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     c = empty((m, n), dtype)
     room = IDLE.pop() if IDLE else aligned((SCRATCH,), uint8)
     start = zeros if bias is None else start_from(bias, n, dtype)
-    run_direct(plan_at, a, a_row, b, b_row, start, c, m, k, room)
+    run(plan_at, a, a_row, b, b_row, start, c, m, k, room)
     IDLE.append(room)
     return c
 
@@ -166,8 +162,8 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
     room = IDLE.pop() if IDLE else aligned((SCRATCH,), uint8)
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
     if by_rows and (m <= DIRECT_ROWS or k * n <= DIRECT_SIZE):
-        plan_at, _ = READY.get((dtype, n)) or prepare(dtype, n)
-        run_direct(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, room)
+        run, plan_at, _ = READY.get((dtype, n)) or prepare(dtype, n)
+        run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, room)
     else:
         plan = plan_of(dtype, n, True)
         call = np.zeros(CALL, np.int64)
@@ -175,5 +171,7 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
             plan.ctypes.data, a.strides[1], b.ctypes.data, bias.ctypes.data, k, m,
         )  # fmt: skip
         call[[B_ROW, B_COLUMN]] = b.strides
-        product_range[dtype].function(call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room)
+        product_range[dtype].function(
+            call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room
+        )
     IDLE.append(room)

@@ -3,8 +3,8 @@
 Lanes are C's columns, rows are A's rows, and B is the weights. Few rows, or a small B: the tile reads B where
 it lies, one row of B after the other. Otherwise blocks of B, K_BLOCK rows deep, are copied into pages a few
 vectors wide, so that a tile streams them, and each page serves ROW_BLOCK rows of A before the next one comes;
-later blocks go on from what earlier ones have summed, so the order of the sum is that of k. Rows of A that are
-not contiguous, or whose distance is a power of two, are copied as well: the caches have few places for them.
+later blocks go on from what earlier ones have summed, so the order of the sum is that of k. Rows of A are
+copied, too, if they are not contiguous or a power of two apart: the caches have few places for those.
 
 Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication, 2008.
 """
@@ -58,8 +58,8 @@ def pack_pages(
     across, columns = plan[PAGE_OUTPUTS] // size, plan[TAILS_FROM]
     for page in range(first, stop):
         left = page * across
-        pack_lanes(pointer_to(b, left * b_column), b_row, b_column, k_count, min(across, columns - left), width,
-                   pointer_to(packed, (page - first) * across * k_count), across)  # fmt: skip
+        pack_lanes(pointer_to(b, left * b_column), b_row, b_column, k_count, min(across, columns - left),
+                   width, pointer_to(packed, (page - first) * across * k_count), across)  # fmt: skip
     if stop == plan[PAGES] and plan[END_LANES] > 0:
         lanes, left = plan[END_LANES], plan[LEFT]
         for k in range(k_count):
@@ -74,7 +74,16 @@ def copy_rows(a: Any, a_row: int, a_column: int, rows: int, k_count: int, target
 
 
 def direct_product(
-    plan_at: int, a: int, a_row: int, b: int, b_row: int, bias: int, c: int, rows: int, k_count: int, scratch: int
+    plan_at: int,
+    a: int,
+    a_row: int,
+    b: int,
+    b_row: int,
+    bias: int,
+    c: int,
+    rows: int,
+    k_count: int,
+    scratch: int,
 ) -> None:
     """C = AB + bias with A and B where they lie, both row by row."""
     plan, product = integers_at(plan_at), integers_at(scratch)
@@ -121,6 +130,7 @@ def product_range(
                 target, start, product[INIT_STRIDE] = number_of(c) + top * c_row, call[BIAS_AT], 0
                 if k > 0:
                     start, product[INIT_STRIDE] = target, c_row
-                multiply(plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch)
+                multiply(
+                    plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch
+                )
         page = stop
-

@@ -41,7 +41,7 @@ WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)
 PLAN = LAYER + 3
 
-# A call of it: addresses and strides of what is neither A's rows nor C's; how many rows; what its threads share.
+# A call of it: what is neither A's rows nor C's, how many rows, and whether threads share rows or pages.
 PLAN_AT, A_COLUMN, B, B_ROW, B_COLUMN, BIAS_AT, K_COUNT, ROW_COUNT, BY_PAGES = range(9)
 CALL = 9
 

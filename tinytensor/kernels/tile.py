@@ -157,9 +157,7 @@ class Emitter:
             whole = self.b.blend([lane // width == place for lane in range(lanes)], spread, whole)
         return whole
 
-    def update(
-        self, inputs: list[Value], pages: list[Value], tail: Value, sums: list[Value]
-    ) -> list[Value]:
+    def update(self, inputs: list[Value], pages: list[Value], tail: Value, sums: list[Value]) -> list[Value]:
         """One term of every sum."""
         b, tile = self.b, self.tile
         weights = [
@@ -203,18 +201,27 @@ class Emitter:
         """All places in order; one moving address for three rows, as the others are that plus a stride."""
         b, rows = self.b, self.tile.rows
         thirds = [b.add(self.x, b.multiply(self.x_stride, first)) for first in range(0, rows, 3)]
-        twice, pages, size = b.multiply(self.x_stride, 2), self.tile.pages, 1 if self.tile.bytes_in else self.size
+        twice, pages, size = (
+            b.multiply(self.x_stride, 2),
+            self.tile.pages,
+            1 if self.tile.bytes_in else self.size,
+        )
         moving = pages + 1 + len(thirds)
 
         def body(i: Value, state: list[Value]) -> list[Value]:
             here, tail, bases = state[:pages], state[pages], state[pages + 1 : moving]
             addresses = [
-                (bases[row // 3], b.add(bases[row // 3], self.x_stride), b.add(bases[row // 3], twice))[row % 3]
+                (bases[row // 3], b.add(bases[row // 3], self.x_stride), b.add(bases[row // 3], twice))[
+                    row % 3
+                ]
                 for row in range(rows)
             ]
             inputs = [self.input(each, None) for each in addresses]
             new = self.update(inputs, here, tail, state[moving:])
-            steps = [*(b.add(each, self.step) for each in here), b.add(tail, self.size * max(self.tile.end, 0))]
+            steps = [
+                *(b.add(each, self.step) for each in here),
+                b.add(tail, self.size * max(self.tile.end, 0)),
+            ]
             return [*steps, *(b.add(each, size) for each in bases), *new]
 
         return b.loop(self.count, [*self.pages, self.tail, *thirds, *sums], body)[moving:]

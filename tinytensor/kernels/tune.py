@@ -1,19 +1,74 @@
-"""The shapes of tiles that are fastest on this CPU."""
+"""Shapes of tiles that are fastest on this CPU: a few candidates are timed once, and the choice is kept.
 
+A page can be two to six vectors wide, and its tiles then have as many rows as the registers hold: 4 vectors
+by 5 rows load least for each FMA, 2 by 11 stream least from L2. Which wins depends on the CPU's load ports
+and caches, by 5 to 20%. Every candidate gives the same bits, so the choice cannot change an answer.
+"""
+
+import time
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from tinytensor.kernels import cache as kept_files
+from tinytensor.kernels import record
 from tinytensor.kernels.cpu import vectors
+from tinytensor.kernels.declared import linear
 
 __all__ = ["page_vectors"]
 
-NARROW = 6  # vectors: a layer up to that wide has one page
+NARROW = 6  # vectors: a layer up to that wide may have one page
+INPUTS, OUTPUT_VECTORS, ROWS = 512, 12, 60  # of the layer that is timed: its weights come from L2
+SECONDS = 0.002  # for each candidate
 
 
+def candidates(across: int) -> tuple[int, ...]:
+    """Widths of a page that are worth trying, for a layer so many vectors wide; the first is the default."""
+    wide = (4, 3, 2) if vectors().registers >= 32 else (3, 2, 6)
+    if across > NARROW:
+        return wide
+    return (across, 3) if across > 4 else (across,)
+
+
+@cache
 def page_vectors(dtype: np.dtype[Any], across: int) -> int:
     """How many vectors wide a page is, for a layer that is `across` vectors wide."""
-    most = NARROW if vectors().registers >= 32 else 6
-    return across if across <= most else 4 if vectors().registers >= 32 else 3
+    widths = candidates(min(across, NARROW + 1))
+    if len(widths) == 1:
+        return widths[0]
+    key = f"tuned {dtype.name} {vectors().name} {widths}"
+    found = kept_files.read(key)
+    if found is None or int(found) not in widths:
+        found = str(fastest(dtype, widths)).encode()
+        kept_files.write(key, found)
+    return int(found)
 
 
+def fastest(dtype: np.dtype[Any], widths: tuple[int, ...]) -> int:
+    """The width whose product takes the least time; candidates take turns, as the machine's speed drifts."""
+    calls = {width: timed_layer(dtype, width) for width in widths}
+    took = dict.fromkeys(widths, np.inf)
+    end = time.perf_counter() + SECONDS * len(widths)
+    while time.perf_counter() < end:
+        for width, (arguments, _) in calls.items():
+            begin = time.perf_counter()
+            linear(*arguments)
+            took[width] = min(took[width], time.perf_counter() - begin)
+    return min(took, key=took.__getitem__)
+
+
+def timed_layer(dtype: np.dtype[Any], width: int) -> tuple[tuple[int, int, int], list[Any]]:
+    """What `linear` takes for a layer of ones with pages of that width, and the memory behind it."""
+    from tinytensor.kernels.layer import aligned, layout_in_pages, write_layer
+
+    plan = layout_in_pages(dtype, OUTPUT_VECTORS * vectors().width(dtype.itemsize), width)
+    weights, bias = aligned((plan.outputs, INPUTS), dtype), aligned((plan.outputs,), dtype)
+    x, y = aligned((ROWS, INPUTS + 16), dtype), aligned((ROWS, plan.outputs + 16), dtype)
+    instruction, scratch = aligned((record.INSTRUCTION,), np.int64), aligned((record.WORK_OFFSET,), np.int64)
+    instruction[[record.SOURCE, record.TARGET]] = 0, 1
+    scratch[:4] = x.ctypes.data, x.strides[0], y.ctypes.data, y.strides[0]
+    layer = instruction[record.PRODUCT_AT :]
+    write_layer(layer, plan, INPUTS, dtype.name, False)
+    layer[[record.WEIGHTS, record.BIAS]] = weights.ctypes.data, bias.ctypes.data
+    return (instruction.ctypes.data, scratch.ctypes.data, ROWS), [weights, bias, x, y, instruction, scratch]

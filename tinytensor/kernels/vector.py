@@ -5,13 +5,14 @@ Numba has no part in it, so a tile costs 10 to 20 ms of LLVM's time and is made 
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from llvmlite import ir
 
 __all__ = ["Builder", "function"]
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-Value = ir.Value
+Value = Any  # of LLVM; llvmlite has no types for mypy
 
 
 def function(name: str, arguments: int, returns: bool = False) -> tuple[ir.Module, "Builder"]:
@@ -68,7 +69,9 @@ class Builder:
 
     def pick(self, vector: Value, places: Sequence[int]) -> Value:
         """A vector of the lanes named."""
-        return self.ir.shuffle_vector(vector, vector, ir.Constant(ir.VectorType(I32, len(places)), list(places)))
+        return self.ir.shuffle_vector(
+            vector, vector, ir.Constant(ir.VectorType(I32, len(places)), list(places))
+        )
 
     def blend(self, lanes: Sequence[bool], yes: Value, no: Value) -> Value:
         """Lanes of one vector where True, of the other elsewhere."""
@@ -79,9 +82,7 @@ class Builder:
         """One of LLVM's own functions."""
         found = self.module.globals.get(name)
         if found is None:
-            found = ir.Function(
-                self.module, ir.FunctionType(kind, [each.type for each in arguments]), name
-            )
+            found = ir.Function(self.module, ir.FunctionType(kind, [each.type for each in arguments]), name)
         return self.ir.call(found, arguments)
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
