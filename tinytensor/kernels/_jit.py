@@ -41,12 +41,12 @@ class Subroutine(Part):
 
 def inline(function: Function) -> Function:
     """Decorate a scalar helper that compiled code calls: LLVM inlines it into the loop."""
-    return Part(function, targetoptions=dict(INLINE_OPTIONS))  # type: ignore[return-value]
+    return Part(function, targetoptions=dict(INLINE_OPTIONS))
 
 
 def subroutine(function: Function) -> Function:
     """Decorate a part of a kernel that works on pointers: LLVM inlines it where that pays."""
-    return Subroutine(function, targetoptions=dict(OPTIONS))  # type: ignore[return-value]
+    return Subroutine(function, targetoptions=dict(OPTIONS))
 
 
 def by_dtype(stub: Function) -> Callable[[Callable[..., Any], Callable[..., Any]], Function]:

@@ -20,7 +20,7 @@ __all__ = ["SHORT", "Kernel", "Signature", "by_dtype", "kernel", "kernels", "par
 
 NUMBER = r"[iu](?:8|16|32|64)|f(?:32|64)"
 SIGNATURE = re.compile(rf"(void|i64)\(((?:(?:data|(?:{NUMBER})\*?)(?:, |(?=\))))*)\)")
-SHORT = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
+SHORT: dict[np.dtype[Any], str] = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
 PLAIN = ("data", "i64", "f32", "f64")
 lock = threading.RLock()  # held while a kernel is loaded or compiled
 hold_across_forks(lock)
@@ -126,6 +126,4 @@ def register(declared: Kernel) -> Kernel:
 
 def by_dtype(name: str, signature: str) -> dict[np.dtype[Any], Kernel]:
     """Declare a function twice, with `T` in its signature replaced by f32 and by f64."""
-    return {
-        dtype: kernel(name, re.sub(r"\bT\b", short, signature)) for dtype, short in SHORT.items()
-    }
+    return {dtype: kernel(name, re.sub(r"\bT\b", short, signature)) for dtype, short in SHORT.items()}

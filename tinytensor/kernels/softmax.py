@@ -1,5 +1,7 @@
 """Softmax and its logarithm along one axis; the loops stand in `softmax_loops`."""
 
+from typing import Any
+
 import numpy as np
 
 from tinytensor.kernels.boundary import Array, single_axis
@@ -16,13 +18,17 @@ LONG = 512  # classes; from there on a row fills vectors by itself, and a transp
 kernels = by_dtype("softmax_loops.softmax", "void(T*, i64, T*, data, i64, i64, i64)")
 
 
+def room(n: int, dtype: np.dtype[Any]) -> int:
+    """Elements of scratch memory for so many classes."""
+    return n * 2 * vectors().width(dtype.itemsize) + 2 * LANES
+
+
 def along(name: str, x: Array, axis: int, log: bool) -> Array:
     """Check, run, and give the result the shape of x."""
     merged = layout(name, x.shape, single_axis(name, axis, x.ndim), False).merged
     y = np.empty(x.shape, x.dtype)
     if y.size:
-        size = merged[1] * 2 * vectors().width(x.itemsize) + 2 * LANES  # elements
-        scratch = new_memory(size * x.itemsize, LINE)
+        scratch = new_memory(room(merged[1], x.dtype) * x.itemsize, LINE)
         kernels[x.dtype].function(np.ascontiguousarray(x), log, y, scratch, *merged)
     return y
 
