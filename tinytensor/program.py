@@ -156,7 +156,7 @@ class Program:
         """Bytes to floats."""
         self.owner = 0
         there = self.target(here.features, not steps)
-        row = self.emit(widen_rows[self.dtype.name], here, there)
+        row = self.emit(widen_rows[self.dtype], here, there)
         row[record.PRODUCT_AT + record.TABLE] = self.store(table)
         return there
 
@@ -221,7 +221,7 @@ class Program:
             self.emit(copy_rows, here, copy)
             here = copy
         there = self.target(here.features, last)
-        self.emit((log_softmax_rows if step.log else softmax_rows)[self.dtype.name], here, there)
+        self.emit((log_softmax_rows if step.log else softmax_rows)[self.dtype], here, there)
         self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (here.features + 64) * 128)
         return there
 

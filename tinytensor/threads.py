@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array, length
-from tinytensor.kernels.mailbox import LINE, MAILBOX, MOST_HELPERS, free, stop, take
+from tinytensor.kernels.mailbox import MAILBOX, MOST_HELPERS, free, stop, take
+from tinytensor.kernels.memory import LINE, new_memory
 
-__all__ = ["MOST", "Team", "checked", "get_num_threads", "new_memory", "set_num_threads", "the_team"]
+__all__ = ["MOST", "Team", "checked", "get_num_threads", "set_num_threads", "the_team"]
 
 VARIABLE = "TINYTENSOR_NUM_THREADS"
 MOST = MOST_HELPERS + 1
@@ -104,12 +103,6 @@ def checked(who: str, threads: int) -> int:
     return number
 
 
-def new_memory(size: int, step: int) -> Array:
-    """So many bytes of zeros at a multiple of `step`."""
-    memory = np.zeros(size + step, np.uint8)
-    return memory[-memory.ctypes.data % step :][:size]
-
-
 class Taken:
     """A mailbox as a lock: one call at a time has it, which takes it in compiled code as a rule."""
 
@@ -134,6 +127,7 @@ class Team:
 
     def __init__(self) -> None:
         self.box = new_memory(8 * MAILBOX, LINE)
+        self.box[:] = 0
         self.taken = Taken(self.box)
 
     def stop(self) -> None:

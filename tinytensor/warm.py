@@ -6,8 +6,8 @@ from typing import Any
 
 from tinytensor import activations
 from tinytensor.errors import require
-from tinytensor.kernels import arithmetic, binary, declare, declared, elementwise, power, reduce, softmax
-from tinytensor.kernels._jit import kernels
+from tinytensor.kernels import arithmetic, elementwise, scalar
+from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
 from tinytensor.kernels.native import address
 from tinytensor.layers.activation import Activation
@@ -15,24 +15,19 @@ from tinytensor.operators import activations as other_activations
 
 __all__ = ["jobs", "warmup"]
 
-MODULES = (binary, declared, power, reduce, softmax)  # that declare kernels
-
 
 def jobs() -> list[tuple[str, Callable[[], Any]]]:
     """Every piece of machine code that comes with tinytensor: its name, and what makes it."""
     for module in (activations, other_activations):
         for value in [*vars(module).values(), activations.GELU("tanh")]:
-            scalar = getattr(value, "scalar", None)
-            if scalar is not None and (isinstance(value, Activation) or issubclass(value, Activation)):
-                elementwise.loop_kernel(scalar)
+            function = getattr(value, "scalar", None)
+            if function is not None and (isinstance(value, Activation) or issubclass(value, Activation)):
+                elementwise.loop_kernels(function)
+    for name in scalar.__all__:
+        elementwise.loop_kernels(getattr(scalar, name))
     for name in arithmetic.__all__:
-        elementwise.pair_kernel(getattr(arithmetic, name))
-    found: list[tuple[str, Callable[[], Any]]] = [
-        (each.kernel_name, partial(each.compile, signature))
-        for each in kernels.values()
-        for signature in each.declared
-    ]
-    found += [(each.name, partial(getattr, each, "address")) for each in declare.kernels.values()]
+        elementwise.pair_kernels(getattr(arithmetic, name))
+    found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
     return found + [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
 
 

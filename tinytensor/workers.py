@@ -8,11 +8,10 @@ from typing import Any
 
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.mailbox import DONE, serve, share
-from tinytensor.threads import new_memory, stop_at_exit, the_team
+from tinytensor.kernels.memory import PAGE, new_memory
+from tinytensor.threads import stop_at_exit, the_team
 
 __all__ = ["borrow", "give_back", "run"]
-
-PAGE = 4096  # bytes
 
 idle: list[Array] = []  # scratch memory that no call uses now
 

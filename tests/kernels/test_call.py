@@ -4,37 +4,37 @@ import numpy as np
 import pytest
 from numba import float64
 from numba.extending import intrinsic
-from numba.types import intp, void
+from numba.types import CPointer, intp
 
-from tinytensor.kernels._jit import Kernel, array, out
-from tinytensor.kernels.call import address_of, call_address
+from tinytensor.kernels.call import call_address
+from tinytensor.kernels.declare import Kernel
+from tinytensor.kernels.load import KernelRaised
 
-CALLEE = void(array(float64, 1), out(float64, 1))
+POINTER = CPointer(float64)
 
 
-def root(x, y):
-    for i in range(x.size):
+def root(x, y, count):
+    for i in range(count):
         if x[i] < 0:
             raise ValueError("a negative number")
         y[i] = np.sqrt(x[i])
 
 
 @intrinsic
-def call(typing_context, address, x, y):
-    return call_address(*CALLEE.args)
+def call(typing_context, address, x, y, count):
+    return call_address(POINTER, POINTER, intp)
 
 
-def caller(address, x, y):
-    call(address, x, y)
+def caller(address, x, y, count):
+    call(address, x, y, count)
     y[0] += 1
 
 
 def test_a_kernel_calls_another_by_its_address():
-    callee = Kernel(root, "root", (CALLEE,), cached=False)
-    calls = Kernel(caller, "caller", (void(intp, *CALLEE.args),), cached=False)
-    address, y = address_of(callee, CALLEE), np.empty(3)
-    assert address == address_of(callee, CALLEE)
-    calls(address, np.array([1.0, 4.0, 9.0]), y)
+    callee = Kernel("root", "void(f64*, f64*, i64)", lambda: root, cached=False)
+    calls = Kernel("caller", "void(i64, f64*, f64*, i64)", lambda: caller, cached=False)
+    y = np.empty(3)
+    calls(callee.address, np.array([1.0, 4.0, 9.0]), y, 3)
     assert y.tolist() == [2, 2, 3]
-    with pytest.raises(ValueError, match="a negative number"):
-        calls(address, np.array([1.0, -4.0, 9.0]), y)
+    with pytest.raises(KernelRaised, match="caller: a function in it raised"):
+        calls(callee.address, np.array([1.0, -4.0, 9.0]), y, 3)

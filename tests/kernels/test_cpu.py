@@ -11,8 +11,8 @@ from numba import float32
 from numba.types import void
 
 import tinytensor as tt
+from tests.compiled import array, compiled, out
 from tinytensor.kernels import cpu, reduce, scalar
-from tinytensor.kernels._jit import Kernel, array, out
 from tinytensor.kernels.cpu import Vectors
 from tinytensor.kernels.matmul import matmul
 from tinytensor.kernels.softmax import softmax
@@ -75,7 +75,7 @@ def scalar_results():
     normal = np.random.default_rng(0).standard_normal(1000)
     x = np.concatenate([edges, normal[:500], 30 * normal[500:]]).astype(np.float32)
     y = np.empty((6, x.size), np.float32)
-    Kernel(all_functions, "all_functions", (void(array(float32, 1), out(float32, 2)),), cached=False)(x, y)
+    compiled(all_functions, void(array(float32, 1), out(float32, 2)))(x, y)
     yield np.where(np.isnan(y), np.float32(np.nan), y).tobytes()  # a NaN's sign is nobody's business
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from tests.strategies import FLOATS, LANES
-from tinytensor.kernels import binary, fold, softmax
-from tinytensor.kernels._jit import kernels
-from tinytensor.kernels.fold import LONG, PARTS, UNROLL, WIDE
+from tinytensor.kernels import binary, reduce, softmax
+from tinytensor.kernels.declare import kernels
+from tinytensor.kernels.fold import UNROLL
+from tinytensor.kernels.reduce import LONG, PARTS, WIDE
 
 GUARD = 4096
 CANARY = 77
@@ -23,10 +24,10 @@ def between(array, guard):
     return inside, buffer
 
 
-def guarded(kernel, *inputs, out):
-    """The kernel's output, all of its arrays between guards."""
+def guarded(kernel, *inputs, out, last=()):
+    """The kernel's output, all of its arrays between guards; `last` are its arguments after that."""
     y, buffer = between(out, CANARY)
-    kernel(*(between(x, np.nan)[0] if isinstance(x, np.ndarray) else x for x in inputs), y)
+    kernel(*(between(x, np.nan)[0] if isinstance(x, np.ndarray) else x for x in inputs), y, *last)
     assert (buffer[:GUARD] == CANARY).all()
     assert (buffer[-GUARD:] == CANARY).all()
     return y
@@ -40,34 +41,55 @@ SHAPES = [
 ] + [(1, LONG + 1, WIDE + 1), (2, 3, WIDE + 1)]
 
 
+def folded(kernels, x, y):
+    """A fold of x into y, as `reduce.fold` calls it, the scratch memory between guards, too."""
+    outer, n, inner = x.shape
+    room = 2 * min(inner, WIDE) * (PARTS if n >= LONG else 1)
+    scratch, buffer = between(np.zeros(room), CANARY)
+    kernel = kernels[x.dtype, y.dtype]
+    found = guarded(kernel, x, out=y, last=(scratch, outer, n, inner))
+    assert (buffer[:GUARD] == CANARY).all()
+    assert (buffer[-GUARD:] == CANARY).all()
+    return found
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", ["sum", "prod", "min", "max", "any", "all"])
+@pytest.mark.parametrize("name", ["sum_", "prod", "min_", "max_", "any_", "all_"])
 def test_folds(name, dtype):
-    kernel = getattr(fold, f"{name}_kernel")
+    short = "f32" if dtype == np.float32 else "f64"
+    scratch = "f64" if name in ("sum_", "prod") else short
+    kernel = kernels[f"fold.{name}", f"void({short}*, {short}*, {scratch}*, i64, i64, i64)"]
     for outer, n, inner in SHAPES:
-        y = guarded(kernel, np.ones((outer, n, inner), dtype), out=np.empty((outer, inner), dtype))
-        assert (y == (n if name == "sum" else 1)).all()
+        x, y = np.ones((outer, n, inner), dtype), np.empty((outer, inner), dtype)
+        y = folded({(x.dtype, y.dtype): kernel}, x, y)
+        assert (y == (n if name == "sum_" else 1)).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_squares_and_what_follows_a_fold(dtype):
+    dtype = np.dtype(dtype)
     for outer, n, inner in SHAPES:
         x = np.full((outer, n, inner), 3, dtype)
-        y = guarded(fold.squares_kernel, x, out=np.ones((outer, inner)))  # the centres are 1
+        y = folded(reduce.squares_kernels, x, np.ones((outer, inner)))  # the centres are 1
         assert (y == 4 * n).all()
-        assert (guarded(fold.finish, y, n, True, out=np.empty((outer, inner), dtype)) == 2).all()
+        found = guarded(reduce.finish[dtype], y, n, 1, out=np.empty((outer, inner), dtype), last=(y.size,))
+        assert (found == 2).all()
         x[:, -1] = 5
-        found = guarded(
-            fold.find, x, np.full((outer, inner), 5, dtype), out=np.empty((outer, inner), np.int64)
-        )
+        values, places = np.full((outer, inner), 5, dtype), np.empty((outer, inner), np.int64)
+        found = guarded(reduce.find[dtype], x, values, out=places, last=x.shape)
         assert (found == n - 1).all()
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("log", [False, True])
 def test_softmax(dtype, log):
+    dtype = np.dtype(dtype)
     for shape in (*SHAPES, (3, softmax.LONG, 1), (1, 5, 2 * softmax.LANES + 1)):
-        y = guarded(softmax.run, np.ones(shape, dtype), log, out=np.empty(shape, dtype))
+        scratch, buffer = between(np.zeros(softmax.room(shape[1], dtype), dtype), CANARY)
+        x, y = np.ones(shape, dtype), np.empty(shape, dtype)
+        y = guarded(softmax.kernels[dtype], x, int(log), out=y, last=(scratch, *shape))
+        assert (buffer[:GUARD] == CANARY).all()
+        assert (buffer[-GUARD:] == CANARY).all()
         total = (np.exp(y) if log else y).sum(axis=1)
         assert np.abs(total - 1).max() <= shape[1] * np.finfo(dtype).eps * 4
 
@@ -75,12 +97,19 @@ def test_softmax(dtype, log):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", ["add", "maximum", "less", "power"])
 def test_binary(name, dtype):
+    short = "f32" if dtype == np.float32 else "f64"
+    signature = binary.SIGNATURE.format("u8" if name == "less" else "T").replace("T", short)
+    kernel = kernels[f"binary_loops.{name}", signature]
     expected = {"add": 2, "maximum": 1, "less": 0, "power": 1}[name]
     for outer, middle, inner in [*SHAPES, (2, 3, binary.SHORT_ROW - 1), (2, 3, binary.SHORT_ROW)]:
         shape = (outer, middle, inner)
         for other in (shape, (1, 1, inner), (outer, 1, 1), (1, middle, 1), (1, middle, inner), (1, 1, 1)):
             y_dtype = np.uint8 if name == "less" else dtype
             for shapes in ((shape, other), (other, shape)):
+                scratch, buffer = between(np.zeros(4 * binary.SHORT_ROW, dtype), CANARY)
                 operands = (np.ones(each, dtype) for each in shapes)
-                y = guarded(kernels[f"binary_{name}"], *operands, out=np.empty(shape, y_dtype))
+                last = (scratch, *shape, *shapes[0], *shapes[1])
+                y = guarded(kernel, *operands, out=np.empty(shape, y_dtype), last=last)
                 assert (y == expected).all()
+                assert (buffer[:GUARD] == CANARY).all()
+                assert (buffer[-GUARD:] == CANARY).all()

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 from numba import float32, float64
-from numba.types import intp, void
+from numba.types import void
 
+from tests.compiled import compiled, out, strided
 from tests.naive import same
 from tests.strategies import FLOATS, LAYOUTS
-from tinytensor.kernels._jit import Kernel, array, out, strided
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.packing import aligned, pack_lanes
+from tinytensor.kernels.packing import pack_lanes
 from tinytensor.kernels.pointers import full_width, pointer_to, stride_of
 
 
@@ -20,9 +20,7 @@ def run_pack(x, panel):
                pointer_to(panel, 0), panel.shape[1])  # fmt: skip
 
 
-pack = Kernel(
-    run_pack, "pack", tuple(void(strided(t, 2), out(t, 2)) for t in (float32, float64)), cached=False
-)
+pack = compiled(run_pack, *(void(strided(t, 2), out(t, 2)) for t in (float32, float64)))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -37,19 +35,3 @@ def test_pack_lanes(dtype, layout):
             pack(layout(x), panel)
             same(panel[:, :lanes], x)
             assert (panel[:, lanes:] == -1).all()
-
-
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_aligned(dtype):
-    def run(like, count, y):
-        room = aligned(count, like)
-        y[0], y[1] = room.ctypes.data % 64, room.size
-
-    kernel = Kernel(
-        run, "run", tuple(void(array(t, 1), intp, out(float64, 1)) for t in (float32, float64)), cached=False
-    )
-    y = np.empty(2)
-    for count in (0, 1, 7, 100, 100_000):
-        kernel(np.ones(1, dtype), count, y)
-        assert y[0] == 0
-        assert y[1] >= count

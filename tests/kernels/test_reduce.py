@@ -12,7 +12,8 @@ from tests.naive import gamma, same, unit_roundoff, within
 from tests.strategies import FLOATS, LAYOUTS, arrays, axes_of, float_arrays, float_dtypes
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels import reduce
-from tinytensor.kernels.fold import LONG, PARTS, UNROLL, WIDE
+from tinytensor.kernels.fold import UNROLL
+from tinytensor.kernels.reduce import LONG, PARTS, WIDE
 
 LENGTHS = (1, 2, UNROLL - 1, UNROLL + 1, LONG - 1, LONG, LONG + 1, LONG + PARTS + 3, 5 * LONG + 7)
 
@@ -103,7 +104,9 @@ def test_prod(case):
     x = np.copysign(np.abs(x) ** 0.01, x).astype(x.dtype)  # near ±1: a thousand of them stay finite
     n = x.size
     exact = reduced(lambda values: math.prod(map(np.longdouble, values)), x, axis, keepdims)
-    underflow = np.finfo(x.dtype).smallest_subnormal  # below the normal numbers a rounding is half of it
+    underflow = np.longdouble(
+        np.finfo(x.dtype).smallest_subnormal
+    )  # below the normal numbers a rounding is half of it
     error = (gamma(n, np.float64) + unit_roundoff(x.dtype)) * np.abs(exact) + underflow / 2
     within(reduce.prod(x, axis, keepdims), exact, error)
 

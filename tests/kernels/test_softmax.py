@@ -10,11 +10,11 @@ from numba import float32, float64
 from numba.types import boolean, void
 
 from tests import naive
+from tests.compiled import array, compiled, out
 from tests.naive import gamma, same, unit_roundoff, within
 from tests.strategies import FLOATS, LANES, LAYOUTS, arrays, float_dtypes
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels import scalar
-from tinytensor.kernels._jit import Kernel, array, out
 from tinytensor.kernels.softmax import LANES as COLUMNS
 from tinytensor.kernels.softmax import LONG, log_softmax, softmax
 
@@ -36,12 +36,7 @@ def plain(x, log, y):
             y[i, c] = shifted - scalar.log(total) if log else scalar.exp(shifted) / total
 
 
-plain_kernel = Kernel(
-    plain,
-    "plain_softmax",
-    tuple(void(array(t, 2), boolean, out(t, 2)) for t in (float32, float64)),
-    cached=False,
-)
+plain_kernel = compiled(plain, *(void(array(t, 2), boolean, out(t, 2)) for t in (float32, float64)))
 
 
 def in_plain_order(x, log):

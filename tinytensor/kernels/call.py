@@ -9,19 +9,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.compiler_lock import global_compiler_lock
 
-from tinytensor.kernels._jit import Kernel
-
-__all__ = ["address_of", "call_address"]
-
-
-def address_of(compiled: Kernel, signature: Any) -> int:
-    """Where the machine code of one signature of a kernel starts; compiles it if need be."""
-    with global_compiler_lock:  # LLVM links what it compiled now, and must not be asked by two threads
-        compiled.compile(signature)
-        found = compiled.overloads[signature.args]
-        return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
+__all__ = ["call_address"]
 
 
 def call_address(*arguments: types.Type) -> Any:

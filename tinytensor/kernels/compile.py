@@ -15,6 +15,7 @@ from numba.core.compiler import Compiler, CompilerBase, Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from tinytensor.kernels import power_code, scalar_code  # noqa: F401 — makes Numba know our functions
 from tinytensor.kernels.declare import Signature
 from tinytensor.kernels.load import NATIVE, PYTHON
 from tinytensor.kernels.wrap import wrapper

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tinytensor.kernels import cache, load
 from tinytensor.kernels.forks import hold_across_forks
 
-__all__ = ["Kernel", "Signature", "by_dtype", "kernel", "kernels", "parse"]
+__all__ = ["SHORT", "Kernel", "Signature", "by_dtype", "kernel", "kernels", "parse", "register"]
 
 NUMBER = r"[iu](?:8|16|32|64)|f(?:32|64)"
 SIGNATURE = re.compile(rf"(void|i64)\(((?:(?:data|(?:{NUMBER})\*?)(?:, |(?=\))))*)\)")
+SHORT: dict[np.dtype[Any], str] = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
 PLAIN = ("data", "i64", "f32", "f64")
 lock = threading.RLock()  # held while a kernel is loaded or compiled
 hold_across_forks(lock)
@@ -62,16 +65,21 @@ class Kernel:
         with lock:
             return self.__dict__.get("code") or load.load(self.name, self.object_file())
 
+    @property
+    def key(self) -> str:
+        """Its name in the cache."""
+        return f"{self.name} {self.signature}"
+
     def load(self) -> None:
         """Load or compile it now."""
         self.code  # noqa: B018 — a cached property
 
-    @property
+    @cached_property
     def address(self) -> int:
         """Where the machine code starts, for another kernel that calls it; see `kernels.call`."""
         return self.code.address
 
-    @property
+    @cached_property
     def function(self) -> Callable[..., Any]:
         """What Python calls: a built-in function."""
         return self.code.function
@@ -88,7 +96,7 @@ class Kernel:
 
             return compile_kernel(self.name, parse(self.signature), self.body(), runtime=not self.cached)
 
-        return cache.kept(f"{self.name} {self.signature}", compiled) if self.cached else compiled()
+        return cache.kept(self.key, compiled) if self.cached else compiled()
 
     def __repr__(self) -> str:
         return f"<kernel {self.name}: {self.signature}>"
@@ -116,9 +124,6 @@ def register(declared: Kernel) -> Kernel:
     return declared
 
 
-def by_dtype(name: str, signature: str) -> dict[str, Kernel]:
-    """Declare a function twice, with `T` in its signature replaced by `f32` and by `f64`."""
-    return {
-        dtype: kernel(name, re.sub(r"\bT\b", short, signature))
-        for dtype, short in (("float32", "f32"), ("float64", "f64"))
-    }
+def by_dtype(name: str, signature: str) -> dict[np.dtype[Any], Kernel]:
+    """Declare a function twice, with `T` in its signature replaced by f32 and by f64."""
+    return {dtype: kernel(name, re.sub(r"\bT\b", short, signature)) for dtype, short in SHORT.items()}

@@ -1,86 +1,111 @@
 """Elementwise maps: one compiled loop for each scalar function.
 
-Every loop has the same form, `loop(x, y, count, parameters)`, where y may be x. Its machine address is all
-that the fused plan and `apply` know of it, so a user's activation is called exactly as a built-in one is.
+Every loop has the same form, `loop(x, y, count, parameters)`, where y may be x; one of a function of two
+values is `loop(a, b, y, count)`. Its machine address is all that the fused plan knows of it, so a user's
+activation is called exactly as a built-in one is.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from inspect import signature
 from typing import Any
 
 import numpy as np
-from numba import float32, float64, types
-from numba.extending import intrinsic
-from numba.types import CPointer, intp, void
 
 from tinytensor.errors import ArgumentError
-from tinytensor.kernels._cache import cached_source
-from tinytensor.kernels._jit import Kernel, array, kernel, kernels, out
-from tinytensor.kernels.boundary import FLOATS, number
-from tinytensor.kernels.call import address_of, call_address
-from tinytensor.kernels.loop import make_loop, make_pair_loop
-from tinytensor.kernels.pointers import keep, pointer_to
-from tinytensor.kernels.scalar_function import compile_scalar
+from tinytensor.kernels.boundary import Array, number
+from tinytensor.kernels.declare import SHORT, Kernel, register
+from tinytensor.kernels.load import KernelRaised
 
-__all__ = ["MAX_PARAMETERS", "apply", "call_loop", "loop_address", "pair_address"]
+__all__ = ["MAX_PARAMETERS", "apply", "loop_address", "loop_kernels", "pair_address", "pair_kernels"]
 
 MAX_PARAMETERS = 4
-NONE = np.empty(0)
+Kernels = dict[np.dtype[Any], Kernel]
+
+
+def in_sources(function: Callable[..., Any]) -> bool:
+    """Whether the cache's stamp changes with this function, so that what is compiled from it may be kept."""
+    package, _, module = function.__module__.rpartition(".")
+    return package == "tinytensor.kernels" or (package.startswith("tinytensor") and module == "activations")
+
+
+def arity(function: Any) -> int:
+    """How many arguments a scalar function takes."""
+    return int(function.__code__.co_argcount + function.__code__.co_kwonlyargcount)
+
+
+def loops(kind: str, signature: str, function: Callable[..., Any], body: Callable[[], Any]) -> Kernels:
+    """Kernels of a function's loop; ours are kept on disk under their name, a user's live in this process."""
+    ours = in_sources(function)
+    name = f"{kind}_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
+    found = {
+        dtype: Kernel(name, signature.replace("T", short), body, cached=ours)
+        for dtype, short in SHORT.items()
+    }
+    return {dtype: register(each) if ours else each for dtype, each in found.items()}
 
 
 @cache
-def loop_kernel(function: Callable[..., Any]) -> Kernel:
-    """The loop of `function`; ours are cached on disk under their name, a user's live in this process."""
-    parameters = len(signature(function).parameters) - 1
-    signatures = tuple(
-        void(CPointer(dtype), CPointer(dtype), intp, CPointer(dtype)) for dtype in (float32, float64)
-    )
-    ours = cached_source(function)
-    name = f"loop_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
-    loop = Kernel(make_loop(compile_scalar(function), parameters), name, signatures, cached=ours)
-    if ours:
-        kernels[name] = loop
-    return loop
+def loop_kernels(function: Callable[..., Any]) -> Kernels:
+    """The loop of a function of one value and of parameters."""
+
+    def body() -> Callable[..., None]:
+        from tinytensor.kernels.loop import make_loop
+        from tinytensor.kernels.scalar_function import compile_scalar
+
+        return make_loop(compile_scalar(function), arity(function) - 1)
+
+    return loops("loop", "void(T*, T*, i64, T*)", function, body)
 
 
 @cache
-def loop_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
-    """Where the compiled loop of a scalar function starts; compiles it if need be.
+def pair_kernels(function: Callable[..., Any]) -> Kernels:
+    """The loop of a function of two values."""
+
+    def body() -> Callable[..., None]:
+        from tinytensor.kernels.loop import make_pair_loop
+        from tinytensor.kernels.scalar_function import compile_scalar
+
+        return make_pair_loop(compile_scalar(function))
+
+    return loops("pair", "void(T*, T*, T*, i64)", function, body)
+
+
+@cache
+def loop(function: Callable[..., Any], dtype: np.dtype[Any]) -> Kernel:
+    """The compiled loop of a scalar function; compiles it if need be.
 
     Raises:
         ArgumentError: the function does what Numba cannot compile, or returns no number.
     """
-    loop = loop_kernel(function)
+    found = loop_kernels(function)[dtype]
     try:
-        return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
+        found.load()
     except Exception as error:  # Numba's own, AttributeError, … : as many types as there are mistakes
         raise ArgumentError(f"{function.__name__}: {why_not(function)}") from error
+    return found
 
 
-@cache
-def pair_kernel(function: Callable[..., Any]) -> Kernel:
-    """The loop of a function of two values."""
-    signatures = tuple(
-        void(CPointer(dtype), CPointer(dtype), CPointer(dtype), intp) for dtype in (float32, float64)
-    )
-    name = f"pair_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
-    kernels[name] = Kernel(
-        make_pair_loop(compile_scalar(function)), name, signatures, cached=cached_source(function)
-    )
-    return kernels[name]
+def loop_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
+    """Where the compiled loop of a scalar function starts.
+
+    Raises:
+        ArgumentError: the function does what Numba cannot compile, or returns no number.
+    """
+    return loop(function, dtype).address
 
 
-@cache
 def pair_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
     """Where the compiled loop of a function of two values starts; compiles it if need be."""
-    loop = pair_kernel(function)
-    return address_of(loop, loop.declared[0 if dtype == np.float32 else 1])
+    return pair_kernels(function)[dtype].address
 
 
 def why_not(function: Callable[..., Any]) -> str:
     """The reason why a scalar function does not compile, from an attempt to compile it alone."""
-    scalar, arguments = compile_scalar(function), (float32,) * len(signature(function).parameters)
+    from numba import float32
+
+    from tinytensor.kernels.scalar_function import compile_scalar
+
+    scalar, arguments = compile_scalar(function), (float32,) * arity(function)
     try:
         scalar.compile(arguments)
     except Exception as error:
@@ -90,40 +115,27 @@ def why_not(function: Callable[..., Any]) -> str:
     return f"expected a number from it, got {scalar.overloads[arguments].signature.return_type}"
 
 
-@intrinsic
-def call_loop(typing_context: Any, address: Any, x: Any, y: Any, count: Any, parameters: Any) -> Any:
-    """Call the loop at `address` from compiled code: x, y and parameters are pointers, x may be y."""
-    return call_address(x, y, types.intp, parameters)
-
-
-@kernel("apply_loop", *[void(intp, array(t, 1), array(float64, 1), out(t, 1)) for t in (float32, float64)])
-def apply_loop(address: int, x: Any, parameters: Any, y: Any) -> None:
-    given = np.empty(parameters.size, y.dtype)
-    for i in range(parameters.size):
-        given[i] = parameters[i]
-    call_loop(address, pointer_to(x, 0), pointer_to(y, 0), x.size, pointer_to(given, 0))
-    keep(given)
-
-
-@cache
-def compiled(function: Callable[..., Any], dtype: np.dtype[Any]) -> tuple[Callable[..., None], int]:
-    """`apply_loop` as a C function, and the address that it calls."""
-    return apply_loop.entry_point(apply_loop.declared[FLOATS.index(dtype)]), loop_address(function, dtype)
-
-
-def apply(function: Callable[..., Any], x: np.ndarray, parameters: Sequence[float] = ()) -> np.ndarray:
+def apply(function: Callable[..., Any], x: Array, parameters: Sequence[float] = ()) -> Array:
     """function(x, *parameters) for every element of a float32 or float64 array, as a new array."""
-    # A call took 1.8 µs, as long as a thousand sigmoids: hence the C function, which takes arrays of just
-    # its types, and parameters that become numbers of the dtype in compiled code.
-    run, address = compiled(function, x.dtype)
-    y = np.empty(x.shape, x.dtype)
-    run(address, x.ravel(), doubles(parameters) if parameters else NONE, y.ravel())
+    run, y = loop(function, x.dtype).function, np.empty(x.shape, x.dtype)
+    x = np.ascontiguousarray(x)
+    given = np.array([number(each, x.dtype) for each in parameters], x.dtype) if parameters else 0
+    try:
+        run(x, y, x.size, given)
+    except KernelRaised:
+        raise_again(function, run, x, parameters, given)
     return y
 
 
-def doubles(parameters: Sequence[float]) -> np.ndarray:
-    """The parameters in float64; an integer that is too large is infinite."""
-    try:
-        return np.array(parameters, np.float64)
-    except OverflowError:
-        return np.array([number(each, np.dtype(np.float64)) for each in parameters])
+def raise_again(
+    function: Callable[..., Any], run: Callable[..., None], x: Array, parameters: Sequence[float], given: Any
+) -> None:
+    """Raise in Python what the function raised in compiled code, for the first element for which it does."""
+    y = np.empty(1, x.dtype)
+    for i in range(x.size):
+        value = x.reshape(-1)[i : i + 1]
+        try:
+            run(value, y, 1, given)
+        except KernelRaised:
+            function(value[0], *parameters)
+            raise

@@ -9,44 +9,39 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-from numba import float32, float64
-from numba.types import boolean, int64, void
+from numba import types
+from numba.extending import intrinsic
 
-from tinytensor.kernels._jit import Kernel, array, inline, kernel, out
+from tinytensor.kernels._jit import inline
 from tinytensor.kernels.pointers import pointer_to
+from tinytensor.kernels.reduce import LONG, PARTS, WIDE
 
-__all__ = [
-    "all_kernel",
-    "any_kernel",
-    "find",
-    "finish",
-    "max_kernel",
-    "min_kernel",
-    "prod_kernel",
-    "squares_kernel",
-    "sum_kernel",
-]
+__all__ = ["all_", "any_", "find", "finish", "max_", "min_", "prod", "squares", "sum_"]
 
-DTYPES = (float32, float64)
-LONG = 256  # from here on the additions of one row, each waiting for the last, would take longest
-PARTS = 16
 UNROLL = 8  # rows folded at once: one load and one store of a total for eight terms
-WIDE = 1024  # columns folded at once: PARTS · WIDE totals of 8 bytes are 128 KiB, which L2 holds
 L1_TOTALS = 2048
 
 Fold = Callable[[Any, Any, Any], Any]
 Combine = Callable[[Any, Any], Any]
 
 
-def make_kernel(name: str, start: float, fold: Fold, combine: Combine, in_float64: bool = False) -> Kernel:
+@intrinsic
+def element(typing_context: Any, number: Any, items: Any) -> Any:
+    """A number in the dtype of what is behind a pointer."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return context.cast(builder, values[0], types.float64, items.dtype)
+
+    return items.dtype(types.float64, items), generate
+
+
+def make_loops(start: float, fold: Fold, combine: Combine) -> Callable[..., None]:
     """Fold [outer, n, inner] along n: total = fold(total, x, centre), from `start` on.
 
     y holds the centres before and the totals after. Parts of a total are folded by `combine`. Totals grow in
-    the dtype of y or, `in_float64`, in that.
+    the dtype of the scratch memory, which has room for PARTS totals and centres of WIDE columns.
     """
     folded, combined = inline(fold), inline(combine)
-    started = inline((lambda y: start) if in_float64 else (lambda y: y.dtype.type(start)))
 
     @inline
     def fold_rows(total: Any, x: Any, step: int, rows: int, columns: int, centre: Any) -> None:
@@ -82,9 +77,8 @@ def make_kernel(name: str, start: float, fold: Fold, combine: Combine, in_float6
             for i in range(parts * columns):
                 total[i] = combined(total[i], others[i])
 
-    def loops(x: Any, y: Any) -> None:
-        outer, n, inner = x.shape
-        empty = started(y)
+    def loops(x: Any, y: Any, total: Any, outer: int, n: int, inner: int) -> None:
+        empty = element(start, total)
         parts = PARTS if n >= LONG else 1
         columns = min(inner, WIDE)
         first = 0
@@ -94,70 +88,63 @@ def make_kernel(name: str, start: float, fold: Fold, combine: Combine, in_float6
                 row = pointer_to(x, i * n)
                 a = b = c = d = empty
                 for k in range(n):
-                    a = folded(a, row[k], y[i, 0])
-                    b = folded(b, row[n + k], y[i + 1, 0])
-                    c = folded(c, row[2 * n + k], y[i + 2, 0])
-                    d = folded(d, row[3 * n + k], y[i + 3, 0])
-                y[i, 0], y[i + 1, 0], y[i + 2, 0], y[i + 3, 0] = a, b, c, d
-        total, centre = np.full(parts * columns, empty), np.full(parts * columns, empty)
+                    a = folded(a, row[k], y[i])
+                    b = folded(b, row[n + k], y[i + 1])
+                    c = folded(c, row[2 * n + k], y[i + 2])
+                    d = folded(d, row[3 * n + k], y[i + 3])
+                y[i], y[i + 1], y[i + 2], y[i + 3] = a, b, c, d
+        centre = pointer_to(total, parts * columns)
         for i in range(first, outer):
             for column in range(0, inner, columns):
                 here = min(columns, inner - column)
                 for p in range(0, parts * here, here):
                     for c in range(here):
-                        total[p + c], centre[p + c] = empty, y[i, column + c]
-                fold_block(pointer_to(x, i * n * inner + column), n, inner, here, parts,
-                           pointer_to(centre, 0), pointer_to(total, 0))  # fmt: skip
+                        total[p + c], centre[p + c] = empty, y[i * inner + column + c]
+                fold_block(pointer_to(x, i * n * inner + column), n, inner, here, parts, centre, total)
                 for c in range(here):
-                    y[i, column + c] = total[c]
+                    y[i * inner + column + c] = total[c]
 
-    dtypes = [(t, t) for t in DTYPES] + [(float32, float64)] * in_float64
-    return kernel(f"reduce_{name}", *[void(array(x, 3), out(y, 2)) for x, y in dtypes])(loops)
+    return loops
 
 
-def of_pairs(name: str, start: float, combine: Combine, in_float64: bool = False) -> Kernel:
+def of_pairs(start: float, combine: Combine) -> Callable[..., None]:
     """Fold by total = combine(total, x)."""
     compiled = inline(combine)
-    return make_kernel(name, start, lambda total, x, centre: compiled(total, x), combine, in_float64)
+    return make_loops(start, lambda total, x, centre: compiled(total, x), combine)
 
 
-sum_kernel = of_pairs("sum", 0.0, lambda a, b: a + b, in_float64=True)
-prod_kernel = of_pairs("prod", 1.0, lambda a, b: a * b, in_float64=True)
-squares_kernel = make_kernel(
-    "squares", 0.0, lambda total, x, centre: total + (x - centre) * (x - centre), lambda a, b: a + b, True
-)
-min_kernel = of_pairs("min", math.inf, lambda a, b: b if (b < a) | (b != b) else a)
-max_kernel = of_pairs("max", -math.inf, lambda a, b: b if (b > a) | (b != b) else a)
-any_kernel = of_pairs("any", 0.0, lambda a, b: 1.0 if b != 0 else a)
-all_kernel = of_pairs("all", 1.0, lambda a, b: 0.0 if b == 0 else a)
+sum_ = of_pairs(0.0, lambda a, b: a + b)
+prod = of_pairs(1.0, lambda a, b: a * b)
+squares = make_loops(0.0, lambda total, x, centre: total + (x - centre) * (x - centre), lambda a, b: a + b)
+min_ = of_pairs(math.inf, lambda a, b: b if (b < a) | (b != b) else a)
+max_ = of_pairs(-math.inf, lambda a, b: b if (b > a) | (b != b) else a)
+any_ = of_pairs(0.0, lambda a, b: 1.0 if b != 0 else a)
+all_ = of_pairs(1.0, lambda a, b: 0.0 if b == 0 else a)
 
 
-@kernel("reduce_finish", *[void(array(float64, 2), float64, boolean, out(t, 2)) for t in DTYPES])
-def finish(totals: Any, divisor: float, root: bool, y: Any) -> None:
+def finish(totals: Any, divisor: float, root: int, y: Any, count: int) -> None:
     """y = totals / divisor, or the root of that."""
-    outer, inner = y.shape
-    for i in range(outer):
-        for c in range(inner):
-            quotient = totals[i, c] / divisor
-            y[i, c] = math.sqrt(quotient) if root else quotient
+    for i in range(count):
+        quotient = totals[i] / divisor
+        y[i] = math.sqrt(quotient) if root else quotient
 
 
-@kernel("reduce_find", *[void(array(t, 3), array(t, 2), out(int64, 2)) for t in DTYPES])
-def find(x: Any, values: Any, y: Any) -> None:
+def find(x: Any, values: Any, y: Any, outer: int, n: int, inner: int) -> None:
     """Where along n the value is, first of all; NaN is found as NaN."""
-    outer, n, inner = x.shape
     for i in range(outer):
+        block = pointer_to(x, i * n * inner)
         if inner == 1:
-            row, value, k = pointer_to(x, i * n), values[i, 0], 0
+            value, k = values[i], 0
             if value == value:
-                while row[k] != value:
+                while block[k] != value:
                     k += 1
             else:
-                while row[k] == row[k]:
+                while block[k] == block[k]:
                     k += 1
-            y[i, 0] = k
+            y[i] = k
         else:
+            wanted, found = pointer_to(values, i * inner), pointer_to(y, i * inner)
             for k in range(n - 1, -1, -1):
                 for c in range(inner):
-                    a, value = x[i, k, c], values[i, c]
-                    y[i, c] = k if (a == value) | ((a != a) & (value != value)) else y[i, c]
+                    a, value = block[k * inner + c], wanted[c]
+                    found[c] = k if (a == value) | ((a != a) & (value != value)) else found[c]

@@ -30,7 +30,7 @@ from tinytensor.kernels.record import (
     TO,
     WORK_OFFSET,
 )
-from tinytensor.kernels.softmax import softmax_lanes, softmax_row
+from tinytensor.kernels.softmax_loops import softmax_lanes, softmax_row
 
 __all__ = ["copy_rows", "log_softmax_rows", "map_rows", "pair_rows", "softmax_rows", "widen_rows"]
 

@@ -10,7 +10,6 @@ from tinytensor.kernels.declare import kernel
 __all__ = [
     "BUSY",
     "DONE",
-    "LINE",
     "MAILBOX",
     "MOST_HELPERS",
     "RAISED",
@@ -27,7 +26,6 @@ FUNCTION, TABLE, X, X_STRIDE, Y, Y_STRIDE, COUNT, SIZE, HELPERS, SCRATCH, SCRATC
 STARTED = 67  # helpers that there are
 SLOTS = 72  # of helpers, a line each
 SLOT = 8  # numbers
-LINE = 64  # bytes, of memory that goes from one core to another
 SERVE, SELF, BOX, INDEX, SEEN, LOCK, ASLEEP = range(
     7
 )  # of a slot; the first two are what a thread begins with

@@ -176,7 +176,7 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
 
 def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
     """The same by pages of B; threads share the pages, or the rows of A where there are few pages."""
-    (m, k), n, name = a.shape, b.shape[1], a.dtype.name
+    (m, k), n = a.shape, b.shape[1]
     plan_at, pages = plan_of(a.dtype, n, True)[:2]
     if threads > 1:
         by_pages = pages >= 2 * threads
@@ -185,10 +185,10 @@ def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
         )
         count = pages if by_pages else m
         given = call.ctypes.data, a, a.strides[0], c, n * c.itemsize, count, -(-count // threads), threads
-        if workers.run(product_range[name].address, *given, SCRATCH):
+        if workers.run(product_range[a.dtype].address, *given, SCRATCH):
             return
     room = scratch()
-    packed_product[name].function(
+    packed_product[a.dtype].function(
         plan_at, a, *a.strides, b, *b.strides, bias, c, n * c.itemsize, m, k, room
     )  # fmt: skip
     IDLE.append(room)

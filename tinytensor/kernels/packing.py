@@ -2,19 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.pointers import copy_two_vectors, pointer_to, transpose
 
-__all__ = ["aligned", "pack_lanes"]
-
-
-@subroutine
-def aligned(count: int, like: Any) -> Any:
-    """Room for `count` elements, on a 64-byte line: a vector that straddles two lines costs twice."""
-    room = np.empty(count + 32, like.dtype)
-    return room[(-room.ctypes.data % 64) // room.itemsize :]
+__all__ = ["pack_lanes"]
 
 
 @subroutine

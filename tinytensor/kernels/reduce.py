@@ -12,23 +12,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor.errors import DtypeError, ShapeError
-from tinytensor.kernels._jit import Kernel
 from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis, real_number, single_axis
-from tinytensor.kernels.fold import (
-    all_kernel,
-    any_kernel,
-    find,
-    finish,
-    max_kernel,
-    min_kernel,
-    prod_kernel,
-    squares_kernel,
-    sum_kernel,
-)
+from tinytensor.kernels.declare import Kernel, by_dtype, kernel
 
 __all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
 
+LONG = 256  # from here on the additions of one row, each waiting for the last, would take longest
+PARTS = 16
+WIDE = 1024  # columns folded at once: PARTS · WIDE totals of 8 bytes are 128 KiB, which L2 holds
+
 Shape = tuple[int, ...]
+Kernels = dict[tuple[np.dtype[Any], np.dtype[Any]], Kernel]  # for dtypes of elements and of totals
 Reduction = Callable[[Array, Any, bool], Array]
 
 
@@ -83,11 +77,30 @@ def refuse_no_bool(name: str, keepdims: Any) -> None:
         raise DtypeError(f"{name}: keepdims: expected True or False, got {keepdims!r}")
 
 
-def fold(kernel: Kernel, x: Array, dtype: Any, centres: Array | None = None) -> Array:
+def in_own_dtype(name: str) -> Kernels:
+    """A fold of float32 in float32, and of float64 in float64."""
+    found = by_dtype(f"fold.{name}", "void(T*, T*, T*, i64, i64, i64)")
+    return {(dtype, dtype): each for dtype, each in found.items()}
+
+
+def in_float64(name: str) -> Kernels:
+    """A fold in float64, rounded once at the end if at all."""
+    single, double = FLOATS
+    return {
+        (x, y): kernel(f"fold.{name}", f"void({short_x}*, {short_y}*, f64*, i64, i64, i64)")
+        for x, short_x, y, short_y in (
+            (single, "f32", single, "f32"), (double, "f64", double, "f64"), (single, "f32", double, "f64"),
+        )
+    }  # fmt: skip
+
+
+def fold(kernels: Kernels, x: Array, dtype: np.dtype[Any], centres: Array | None = None) -> Array:
     """[outer, inner] of a kernel over [outer, n, inner]."""
-    totals = np.empty((x.shape[0], x.shape[2]), dtype) if centres is None else centres
+    outer, n, inner = x.shape
+    totals = np.empty((outer, inner), dtype) if centres is None else centres
     if totals.size:
-        kernel(x, totals)
+        scratch = np.empty(2 * (inner if inner < WIDE else WIDE) * (PARTS if n >= LONG else 1))
+        kernels[x.dtype, dtype].function(x, totals, scratch, outer, n, inner)
     return totals
 
 
@@ -102,31 +115,31 @@ def by_numpy(name: str, x: Array, axis: Axis, keepdims: bool) -> Array:
     return np.asarray(getattr(np, name)(x, axis=normalize_axis(name, axis, x.ndim), keepdims=keepdims))
 
 
-def total(name: str, kernel: Kernel) -> Reduction:
+def total(name: str, kernels: Kernels) -> Reduction:
     """A sum or product, in float64 and rounded once."""
 
     def reduction(x: Array, axis: Axis, keepdims: bool) -> Array:
         if x.dtype not in FLOATS:
             return by_numpy(name, x, axis, keepdims)
         merged, shape, transposed = merge(name, x, axis, keepdims)
-        return shaped(fold(kernel, merged, x.dtype), shape, transposed)
+        return shaped(fold(kernels, merged, x.dtype), shape, transposed)
 
     return reduction
 
 
-def truth(name: str, kernel: Kernel) -> Reduction:
+def truth(name: str, kernels: Kernels) -> Reduction:
     """Whether any element, or every one, is not 0."""
 
     def reduction(x: Array, axis: Axis, keepdims: bool) -> Array:
         if x.dtype not in FLOATS:
             return by_numpy(name, x, axis, keepdims)
         merged, shape, transposed = merge(name, x, axis, keepdims)
-        return shaped(fold(kernel, merged, x.dtype).astype(bool), shape, transposed)
+        return shaped(fold(kernels, merged, x.dtype).astype(bool), shape, transposed)
 
     return reduction
 
 
-def extreme(name: str, kernel: Kernel) -> Reduction:
+def extreme(name: str, kernels: Kernels) -> Reduction:
     """The smallest or largest element, or NaN."""
 
     def reduction(x: Array, axis: Axis, keepdims: bool) -> Array:
@@ -134,12 +147,12 @@ def extreme(name: str, kernel: Kernel) -> Reduction:
         refuse_none(name, merged, axis)
         if x.dtype not in FLOATS:
             return by_numpy(name, x, axis, keepdims)
-        return shaped(fold(kernel, merged, x.dtype), shape, transposed)
+        return shaped(fold(kernels, merged, x.dtype), shape, transposed)
 
     return reduction
 
 
-def position(name: str, kernel: Kernel) -> Reduction:
+def position(name: str, kernels: Kernels) -> Reduction:
     """Where the smallest or largest element, or NaN, is first."""
 
     def reduction(x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -149,9 +162,9 @@ def position(name: str, kernel: Kernel) -> Reduction:
         refuse_none(name, merged, axis)
         if x.dtype not in FLOATS:
             return np.asarray(getattr(np, name)(x, axis=axis, keepdims=keepdims))
-        values = fold(kernel, merged, x.dtype)
+        values = fold(kernels, merged, x.dtype)
         found = np.empty(values.shape, np.int64)
-        find(merged, values, found)
+        find[x.dtype].function(merged, values, found, *merged.shape)
         return shaped(found, shape, transposed)
 
     return reduction
@@ -163,23 +176,28 @@ def refuse_none(name: str, merged: Array, axis: Axis) -> None:
         raise ShapeError(f"{name}: nothing along axis {axis} of [outer, n, inner] = {merged.shape}")
 
 
-sum, prod = total("sum", sum_kernel), total("prod", prod_kernel)
-any, all = truth("any", any_kernel), truth("all", all_kernel)
-min, max = extreme("min", min_kernel), extreme("max", max_kernel)
-argmin, argmax = position("argmin", min_kernel), position("argmax", max_kernel)
+sum_kernels, squares_kernels = in_float64("sum_"), in_float64("squares")
+min_kernels, max_kernels = in_own_dtype("min_"), in_own_dtype("max_")
+finish = by_dtype("fold.finish", "void(f64*, f64, i64, T*, i64)")
+find = by_dtype("fold.find", "void(T*, T*, i64*, i64, i64, i64)")
+
+sum, prod = total("sum", sum_kernels), total("prod", in_float64("prod"))
+any, all = truth("any", in_own_dtype("any_")), truth("all", in_own_dtype("all_"))
+min, max = extreme("min", min_kernels), extreme("max", max_kernels)
+argmin, argmax = position("argmin", min_kernels), position("argmax", max_kernels)
 
 
 def divided(totals: Array, divisor: float, root: bool, dtype: Any) -> Array:
     """Totals in float64, divided, rounded once to `dtype`."""
     y = np.empty(totals.shape, dtype)
-    finish(totals, divisor, root, y)
+    finish[y.dtype].function(totals, divisor, root, y, y.size)
     return y
 
 
 def mean(x: Array, axis: Axis, keepdims: bool) -> Array:
     """(Σ x) / n of floats."""
     merged, shape, transposed = merge("mean", x, axis, keepdims)
-    totals = fold(sum_kernel, merged, np.float64)
+    totals = fold(sum_kernels, merged, FLOATS[1])
     return shaped(divided(totals, merged.shape[1], False, x.dtype), shape, transposed)
 
 
@@ -189,8 +207,8 @@ def var(x: Array, axis: Axis, keepdims: bool, ddof: float, root: bool = False) -
     merged, shape, transposed = merge(name, x, axis, keepdims)
     n = merged.shape[1]
     freedom = n - real_number(f"{name}: ddof", ddof)
-    means = divided(fold(sum_kernel, merged, np.float64), n, False, np.float64)
-    squares = fold(squares_kernel, merged, np.float64, centres=means)
+    means = divided(fold(sum_kernels, merged, FLOATS[1]), n, False, FLOATS[1])
+    squares = fold(squares_kernels, merged, FLOATS[1], centres=means)
     return shaped(divided(squares, freedom if freedom > 0 else math.nan, root, x.dtype), shape, transposed)
 
 

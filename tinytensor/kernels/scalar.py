@@ -1,17 +1,10 @@
-"""The scalar functions of compiled loops: branch-free, so that LLVM inlines and vectorises them.
+"""The scalar functions of compiled loops, by name.
 
-In Python they are `math`'s; in compiled code each is one fixed sequence of IEEE operations for its dtype,
-without a table, a branch or a call, and its ends are the limits: NaN gives NaN, e^-∞ is 0, log 0 is -∞.
+In Python they are `math`'s; what compiled code makes of them stands in `scalar_code`.
 """
 
 import math
 from typing import Any
-
-from tinytensor.kernels._jit import by_dtype, inline
-from tinytensor.kernels.bits import DOUBLE, SINGLE, square_root
-from tinytensor.kernels.error_function import make_erf
-from tinytensor.kernels.exponential import make_exp, make_expm1, make_tanh
-from tinytensor.kernels.logarithm import make_log, make_log1p
 
 __all__ = ["erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh"]
 
@@ -49,17 +42,3 @@ def erf(x: Any) -> Any:
 def sqrt(x: Any) -> Any:
     """√x, correctly rounded."""
     return math.sqrt(x)
-
-
-@inline
-def rounded_root(x: Any) -> Any:
-    return square_root(x)
-
-
-by_dtype(exp)(make_exp(SINGLE), make_exp(DOUBLE))
-by_dtype(expm1)(make_expm1(SINGLE), make_expm1(DOUBLE))
-by_dtype(log)(make_log(SINGLE), make_log(DOUBLE))
-by_dtype(log1p)(make_log1p(SINGLE), make_log1p(DOUBLE))
-by_dtype(tanh)(make_tanh(SINGLE), make_tanh(DOUBLE))
-by_dtype(erf)(make_erf(SINGLE), make_erf(DOUBLE))
-by_dtype(sqrt)(rounded_root, rounded_root)

@@ -23,7 +23,7 @@ from numba.core.registry import CPUDispatcher
 from numba.core.untyped_passes import IRProcessing
 
 from tinytensor.kernels import scalar
-from tinytensor.kernels._jit import INLINE_OPTIONS
+from tinytensor.kernels._jit import INLINE_OPTIONS, Part
 from tinytensor.kernels.power import power
 
 __all__ = ["compile_scalar"]
@@ -181,4 +181,4 @@ class ScalarCompiler(CompilerBase):
 @cache
 def compile_scalar(function: Callable[..., Any]) -> CPUDispatcher:
     """A function that compiled loops may call; LLVM inlines and vectorises it there."""
-    return CPUDispatcher(function, targetoptions=dict(INLINE_OPTIONS), pipeline_class=ScalarCompiler)
+    return Part(function, targetoptions=dict(INLINE_OPTIONS), pipeline_class=ScalarCompiler)
