@@ -18,6 +18,7 @@ from tinytensor.kernels.boundary import Array
 
 __all__ = ["Arrays", "opened"]
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BIAS = {2: {15: "F16", 127: "BF16"}, 4: {127: "F32"}, 8: {1023: "F64"}}  # of the exponent, by bytes
 DTYPES = {"F16": "f2", "BF16": "u2", "F32": "f4", "F64": "f8"}
 STRINGS_SIZE = 64 << 20  # what the strings of one attribute may take
@@ -42,9 +43,28 @@ class Bytes(io.RawIOBase):
             raise ModelFormatError(f"expected at most {self.limit} bytes of names and texts at once")
         self.largest = max(self.largest, len(buffer))
         part = self.content[self.position : self.position + len(buffer)]
+        if bytes(part[:4]) == b"GCOL":  # of which HDF5 may read the rest later
+            size = int.from_bytes(part[8:16], "little")
+            check_strings(bytes(self.content[self.position : self.position + min(size, self.limit)]), size)
         buffer[: len(part)] = part
         self.position += len(part)
         return len(part)
+
+
+def check_strings(block: bytes, size: int) -> None:
+    """Raise unless a block of strings is whole, and each ends in it: HDF5 2.0 goes round for ever otherwise.
+
+    After a header of 16 bytes there are objects, each with a header of 16, the size of its content in the
+    last 8 of them, and its content, up to a multiple of 8; number 0 is free space, header included.
+    """
+    at = 16
+    while at + 16 <= len(block) == size:
+        length = int.from_bytes(block[at + 8 : at + 16], "little")
+        at += length if block[at : at + 2] == b"\0\0" else 16 + (length + 7) // 8 * 8
+        if at > size or not length:
+            size = -1
+    if len(block) != size:
+        raise ModelFormatError("HDF5: a block of strings is damaged")
 
 
 class Arrays:
@@ -156,6 +176,9 @@ class Arrays:
             raise ModelFormatError(f"{name}: not in the file")
         attribute = attributes.get_id(name)
         lengths = attribute.shape
+        if lengths == (0,):  # of whatever type
+            return []
+        refuse_no_strings(attribute, name)
         if len(lengths or ()) != 1 or lengths[0] * attribute.dtype.itemsize > HEADER_LIMIT:
             raise ModelFormatError(f"{name}: expected a list of names")
         if attribute.dtype.kind == "O" and lengths[0] * self.source.largest > STRINGS_SIZE:
@@ -169,9 +192,18 @@ class Arrays:
 def text_of(attributes: Any, name: str) -> str:
     """The string that an attribute is."""
     attribute = attributes.get_id(name)
+    refuse_no_strings(attribute, name)
     if attribute.shape != () or attribute.dtype.itemsize > HEADER_LIMIT:
         raise ModelFormatError(f"{name}: expected one text of at most {HEADER_LIMIT} bytes")
     return decoded(name, attributes[name])
+
+
+def refuse_no_strings(attribute: Any, name: str) -> None:
+    """Raise unless an attribute holds text: HDF5 2.0 crashes when it reads types that damage has made."""
+    import h5py
+
+    if not isinstance(attribute.get_type(), h5py.h5t.TypeStringID):
+        raise ModelFormatError(f"{name}: expected text")
 
 
 def decoded(name: str, value: Any) -> str:
@@ -180,6 +212,13 @@ def decoded(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ModelFormatError(f"{name}: expected text")
     return value
+
+
+def refuse_unusual(head: bytes) -> None:
+    """Raise unless offsets and lengths in the file have 8 bytes, as the checks here take for granted."""
+    at = 13 if head[8:9] < b"\2" else 9
+    if not head.startswith(SIGNATURE) or head[at : at + 2] != b"\x08\x08":
+        raise ModelFormatError("no HDF5 file that can be read: expected offsets and lengths of 8 bytes")
 
 
 @contextmanager
@@ -193,6 +232,7 @@ def opened(content: Array) -> Iterator[Arrays]:
     h5py = require("h5py", "keras")
     content.flags.writeable = False
     source = Bytes(content)
+    refuse_unusual(content[:16].tobytes())
     try:
         with h5py.File(source, "r") as file:
             yield Arrays(file, content, source)
