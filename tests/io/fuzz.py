@@ -1,11 +1,12 @@
 """Loads files with random damage, of every format: `python -m tests.io.fuzz --count N --seed S`.
 
-Each file must load, and then compute, or raise an error of tinytensor's: no crash, no hang, no other error,
-and little memory. Number n of a seed is the same file every time, so `--start n --count 1` repeats it.
+Each file must load, with `--run` also compute, or raise an error of tinytensor's: no crash, no hang, no other
+error, and little memory. Number n of a seed is the same file every time, so `--start n --count 1` repeats it.
 Processes work side by side; one that dies is replaced, and the file it died of is reported.
 """
 
 import argparse
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -14,6 +15,7 @@ import os
 import random
 import re
 import resource
+import signal
 import tempfile
 import time
 import warnings
@@ -29,7 +31,8 @@ from tests.datasets.idx_files import idx_bytes
 from tests.io import hostile
 from tinytensor.datasets.idx import read_idx
 
-SECONDS = 10  # that one file may take
+SECONDS = 10  # of computing that one file may take
+ASLEEP = 300  # of anything, for a wait that never ends
 LOADERS = {
     "idx": lambda path: read_idx(path, 3),
     "external": lambda path: tt.from_onnx(path, external_data=True),
@@ -170,22 +173,20 @@ def damaged(rng, content, others):
     return mutated(rng, content, others)
 
 
-def attempt(loader, path):
-    """Load a file and run what came of it; True if that was possible."""
+def attempt(loader, path, run=False):
+    """Load a file, and run what came of it if that is wanted; True if it loaded."""
     try:
         model = loader(path)
         repr(model)
     except tt.TinyTensorError:
         return False
-    if isinstance(model, tt.Layer):
-        try:
+    if run and isinstance(model, tt.Layer):
+        with contextlib.suppress(tt.TinyTensorError):
             model(np.ones((2, 2), np.float32))
-        except tt.TinyTensorError:
-            return True
     return True
 
 
-def work(index, stop, seed, found, folder):
+def work(index, stop, seed, found, folder, run=False):
     """Files from `index` to `stop`; what came of them is in `found`, so that nothing is lost if this dies."""
     warnings.simplefilter("ignore")
     good = originals(folder)
@@ -196,15 +197,18 @@ def work(index, stop, seed, found, folder):
         assert attempt(LOADERS.get(name, tt.load), written(folder, content)), name
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     hostile.limit_memory(max(map(len, everything)))
+    for number in (signal.SIGPROF, signal.SIGALRM):  # it says where it is, and dies
+        faulthandler.register(number, chain=True)
     names = list(good)
     while index < stop:
         rng = random.Random(f"{seed} {index}")
         name = rng.choice(names)
         path = written(folder, damaged(rng, good[name], everything))
-        found.index, begin = index, time.perf_counter()
-        faulthandler.dump_traceback_later(SECONDS, exit=True)
+        found.index, begin = index, time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        signal.alarm(ASLEEP)
         try:
-            found.loaded += attempt(LOADERS.get(name, tt.load), path)
+            found.loaded += attempt(LOADERS.get(name, tt.load), path, run)
         except BaseException as error:
             print(
                 json.dumps(
@@ -213,10 +217,11 @@ def work(index, stop, seed, found, folder):
                 flush=True,
             )
             found.wrong += 1
-        faulthandler.cancel_dump_traceback_later()
-        found.longest = max(found.longest, time.perf_counter() - begin)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        found.longest = max(found.longest, time.process_time() - begin)
         found.grown = max(found.grown, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         index += 1
+    signal.alarm(0)
     found.index = index
 
 
@@ -236,7 +241,7 @@ class Found(ctypes.Structure):
     ]
 
 
-def campaign(count, seed, start=0, workers=1):
+def campaign(count, seed, start=0, workers=1, run=False):
     """Load that many files; what was found."""
     context = multiprocessing.get_context("spawn")
     os.environ |= hostile.ONE_THREAD
@@ -248,7 +253,7 @@ def campaign(count, seed, start=0, workers=1):
         def begin(i, index):
             folder = Path(root, str(i))
             folder.mkdir(exist_ok=True)
-            process = context.Process(target=work, args=(index, bounds[i + 1], seed, shared[i], folder))
+            process = context.Process(target=work, args=(index, bounds[i + 1], seed, shared[i], folder, run))
             process.start()
             return process
 
@@ -264,10 +269,13 @@ def campaign(count, seed, start=0, workers=1):
                     if len(died) < 10:
                         running[i] = begin(i, shared[i].index + 1)
     return {
-        "files": count, "loaded": sum(each.loaded for each in shared),
-        "wrong": sum(each.wrong for each in shared), "died": died, "longest": max(each.longest for each in shared),
+        "files": count,
+        "loaded": sum(each.loaded for each in shared),
+        "wrong": sum(each.wrong for each in shared),
+        "died": died,
+        "longest": max(each.longest for each in shared),
         "grown": max(each.grown for each in shared) << 10,
-    }  # fmt: skip
+    }
 
 
 def main():
@@ -276,8 +284,11 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--run", action="store_true", help="run what loads; compiles kernels that are missing"
+    )
     given = parser.parse_args()
-    found = campaign(given.count, given.seed, given.start, given.workers)
+    found = campaign(given.count, given.seed, given.start, given.workers, given.run)
     print(json.dumps(found))
     raise SystemExit(bool(found["wrong"] or found["died"]))
 

@@ -35,12 +35,12 @@ def load(tmp_path):
 
 def mlperf(name):
     if not (MLPERF / name).is_file():
-        pytest.skip("the files of MLPerf Tiny are not there")
+        pytest.skip("the files of MLPerf Tiny are not beside the repository")
     return MLPERF / name
 
 
 def affine_layers(path):
-    """Of `ad01.h5`, read without tinytensor: of each Dense kernel, bias, scale, shift, and if ReLU follows."""
+    """Of `ad01.h5`, read without tinytensor: kernel, bias, scale, shift and ReLU or not, for each Dense."""
     with h5py.File(path) as file:
         layers = json.loads(file.attrs["model_config"])["config"]["layers"]
         group = file["model_weights"]
