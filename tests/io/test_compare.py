@@ -142,17 +142,18 @@ def test_torch(dtype):
     assert not module[0]._forward_hooks
 
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_keras(tmp_path):
-    keras = pytest.importorskip("keras", minversion="3", reason="Keras 3 is not installed")
+    keras = pytest.importorskip("keras", minversion="3", reason="Keras 3 on PyTorch is not installed")
     layers = keras.layers
     block = keras.Sequential([layers.Dense(4)], name="block")
     theirs = keras.Sequential([layers.Input((6,)), layers.Dense(5, activation="tanh", name="hid"), block])
-    theirs.save(tmp_path / "m.keras")
-    for reference in (theirs, tmp_path / "m.keras"):
+    for name in ("m.keras", "m.h5"):
+        theirs.save(tmp_path / name)
+    for reference in (theirs, tmp_path / "m.keras", tmp_path / "m.h5"):
         model = tt.from_keras(theirs)
         report = tt.verify(model, reference, X)
         assert [each.name for each in report.layers] == ["hid_activation", "block"]

@@ -24,6 +24,7 @@ __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 ONNX_FIELDS = {
     number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
 }
@@ -59,7 +60,9 @@ def looks_like_npz(head: bytes, path: Path) -> bool:
 
 
 def looks_like_keras(head: bytes, path: Path) -> bool:
-    """A ZIP archive of a configuration and of weights."""
+    """A ZIP archive of a configuration and of weights, or HDF5."""
+    if head.startswith(HDF5):
+        return True
     found = names(path) if head[:4] == ZIP else []
     return "config.json" in found and any(name.startswith("model.weights.") for name in found)
 
