@@ -103,7 +103,7 @@ def identify(path: str | os.PathLike[str]) -> Format:
     raise ModelFormatError(f"{os.fspath(path)}: no model; expected a file of {known}")
 
 
-def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Any:
+def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Layer:
     """The model in a file, whatever its format; no code in it is executed.
 
     Args:

@@ -23,6 +23,7 @@ from tinytensor.io.formats import located
 from tinytensor.io.keras_layers import Part, Source, converted
 from tinytensor.io.safetensors import HEADER_LIMIT, parse_json
 from tinytensor.kernels.boundary import Array
+from tinytensor.layers.layer import Layer
 
 __all__ = ["from_keras", "read"]
 
@@ -40,7 +41,7 @@ POLICIES = {"DTypePolicy", "FloatDTypePolicy"}
 CHAINS = {"Sequential", "Functional", "Model"}
 
 
-def from_keras(model: Any) -> Any:
+def from_keras(model: Any) -> Layer:
     """The model in a `.keras` file, or that a Keras 3 model is, as a `Sequential`.
 
     Samples keep Keras's layout, channels last. A layer with an activation becomes two, `name` and

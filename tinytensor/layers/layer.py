@@ -42,7 +42,7 @@ class Layer(ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for a batch x."""
 
-    def __call__(self, x: Any, /) -> Any:
+    def __call__(self, x: Any, /) -> Tensor:
         """forward(x), of anything array-like."""
         y = self.forward(x if type(x) is Tensor else Tensor(x))
         return y if type(y) is Tensor else Tensor(y)
