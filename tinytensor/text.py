@@ -3,7 +3,20 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
-__all__ = ["did_you_mean", "text_table"]
+__all__ = ["did_you_mean", "escaped", "text_table"]
+
+
+def escaped(text: str, but: str = "") -> str:
+    """The text with every character that a terminal would obey or hide written as Python writes it.
+
+    Names from files go through this before they are shown. Characters in `but` stay as they are.
+
+    >>> escaped("\\x1b[31m2\\u202e → \\n")
+    '\\\\x1b[31m2\\\\u202e → \\\\n'
+    """
+    return "".join(
+        each if each.isprintable() or each in but else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:

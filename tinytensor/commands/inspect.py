@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import tinytensor as tt
-from tinytensor.commands.picture import printable
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what is known of the file."""
-    print(printable(report(args.file)))
+    print(report(args.file))
 
 
 def report(path: str) -> str:
