@@ -1,6 +1,5 @@
 """`tinytensor bench` is `python -m benchmarks`, where there is a checkout."""
 
-
 from benchmarks import command
 from tinytensor import cli
 from tinytensor.commands import bench
