@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
         wrong = INVALID_CHOICE.search(message)
         if wrong:
             message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
-        self.exit(MISTAKE, f"{self.prog}: {escaped(message)}; see {self.prog} --help\n")
+        self.exit(MISTAKE, f"{self.prog}: {escaped(message, keep='')}; see {self.prog} --help\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Refuse what is not known, here where the options are known; a parser above would do it without."""

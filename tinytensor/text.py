@@ -6,16 +6,15 @@ from collections.abc import Iterable, Sequence
 __all__ = ["did_you_mean", "escaped", "text_table"]
 
 
-def escaped(text: str, but: str = "") -> str:
-    """The text with every character that a terminal would obey or hide written as Python writes it.
+def escaped(text: str, keep: str = "\n") -> str:
+    r"""The text with characters that a terminal would obey or hide as Python writes them, but for `keep`.
 
-    Names from files go through this before they are shown. Characters in `but` stay as they are.
-
-    >>> escaped("\\x1b[31m2\\u202e → \\n")
-    '\\\\x1b[31m2\\\\u202e → \\\\n'
+    >>> escaped("a\x1b[31m\nb\x07\u202e")
+    'a\\x1b[31m\nb\\x07\\u202e'
     """
     return "".join(
-        each if each.isprintable() or each in but else each.encode("unicode_escape").decode() for each in text
+        each if each in keep or each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
     )
 
 

@@ -47,7 +47,7 @@ def table(model: Any) -> Any:
     if isinstance(model, tt.Graph):
         names = [", ".join(filter(None, defined)) for _, defined in model.wires]
         layers = zip(names, model.layers, strict=True)
-        return Summary(tuple(row(name, layer, None) for name, layer in layers))
+        return Summary(tuple(row(name, layer) for name, layer in layers))
     return tt.Sequential(model).summary()
 
 

@@ -106,5 +106,5 @@ def exit_status(prog: str, call: Callable[[], int | None]) -> int:
 
 def mistake(prog: str, message: str) -> int:
     """Say what is wrong; the lines of a message stay lines."""
-    print(f"{prog}:", escaped(message, but="\n"), file=sys.stderr)
+    print(f"{prog}:", escaped(message), file=sys.stderr)
     return MISTAKE

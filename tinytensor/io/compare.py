@@ -88,7 +88,9 @@ class Report:
         cells = [["value", "shape", "absolute", "tolerance", "relative", "ULP"]]
         for each in (*self.layers, *self.outputs):
             floats = [f"{value:.3g}" for value in (each.max_abs, each.tolerance, each.max_rel)]
-            cells.append([escaped(f"{each.name:.40}"), str(each.shape), *floats, f"{each.max_ulp:,}"])
+            cells.append(
+                [escaped(f"{each.name:.40}", keep=""), str(each.shape), *floats, f"{each.max_ulp:,}"]
+            )
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [f"the largest differences from {self.program}"]
         for row in cells:
@@ -106,7 +108,7 @@ class Report:
         if self.verdict == "close":
             return "every output is within its tolerance"
         beyond = [each for each in (*self.layers, *self.outputs) if not each.max_abs <= each.tolerance]
-        return f"{escaped(f'{beyond[0].name:.40}')} is the first value beyond its tolerance"
+        return f"{escaped(f'{beyond[0].name:.40}', keep='')} is the first value beyond its tolerance"
 
     __repr__ = __str__
 
