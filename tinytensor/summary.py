@@ -64,7 +64,9 @@ class Summary:
         cells = [("name", "layer", "output", "fused", "parameters", "bytes")]
         for row in self.rows:
             name, fused = escaped(row.name, keep=""), "yes" if row.fused else "·"
-            cells.append((name, row.layer, row.output, fused, f"{row.parameters:,}", f"{row.bytes:,}"))
+            cells.append(
+                (name, escaped(row.layer), row.output, fused, f"{row.parameters:,}", f"{row.bytes:,}")
+            )
         cells.append(("total", "", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
         return "\n".join([text_table(cells, texts=4), *map(escaped, self.notes)])
 

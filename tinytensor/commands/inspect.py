@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tinytensor as tt
+from tinytensor.text import escaped
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what is known of the file."""
-    print(report(args.file))
+    print(escaped(report(args.file)))
 
 
 def report(path: str) -> str:
