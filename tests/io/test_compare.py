@@ -103,6 +103,16 @@ def test_a_value_that_is_not_finite_on_one_side_is_different(value):
     assert tt.verify(model, lambda x: x, np.array([[1.0, value]], np.float32)).outputs[0].shape == (1, 2)
 
 
+def test_a_reference_in_half_precision():
+    model = network()
+    halves = {name: array.astype(np.float16) for name, array in model.state_dict().items()}
+    model.load_state_dict(halves)
+    report = tt.verify(model, lambda x: model(x).numpy().astype(np.float16), X)
+    assert report.verdict == "close"
+    assert 2.0**-11 / 16 < report.outputs[0].tolerance < 2.0**-4
+    assert report.max_ulp == 0  # once ours is rounded to it, too
+
+
 def test_integers_have_no_tolerance():
     graph = tt.Graph(["x"], ["y"], [tt.Operator("ArgMax", {"axis": 1})], [(["x"], ["y"])])
     report = tt.verify(graph, lambda x: x.argmax(1)[:, None], X)

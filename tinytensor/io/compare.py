@@ -15,7 +15,9 @@ from tinytensor.text import escaped
 
 __all__ = ["Difference", "Report", "verify"]
 
-BITS: dict[Any, Any] = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
+BITS: dict[Any, Any] = {
+    np.dtype(np.float16): np.uint16, np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

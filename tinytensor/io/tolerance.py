@@ -20,7 +20,7 @@ __all__ = ["Scale", "Scales", "tolerance", "value_scales"]
 ERRORS = 16  # the other program's error may be a few times ours, and adds to it
 ROUNDINGS = 16  # that functions as exp and erf may be off, relative to the largest value
 FEW_ROWS = 16  # with fewer, the error of one row may be small by luck
-UNIT_ROUNDOFF = {np.dtype(np.float32): 2.0**-24, np.dtype(np.float64): 2.0**-53}
+UNIT_ROUNDOFF = {np.dtype(f"float{bits}"): 2.0**-p for bits, p in ((16, 11), (32, 24), (64, 53))}
 
 
 class Scale(NamedTuple):
