@@ -48,8 +48,6 @@ class Report:
     """What `verify` found; printing it shows a table.
 
     Attributes:
-        verdict: "same" if every output is equal, "close" if every difference is within its tolerance, else
-            "different".
         program: what computed the reference.
         layers: the values inside that have the same name and shape on both sides.
         outputs: the outputs.
@@ -66,7 +64,7 @@ class Report:
 
     @property
     def verdict(self) -> Literal["same", "close", "different"]:
-        """What the differences of the outputs mean."""
+        """`same`: every output is equal; `close`: every difference is within its tolerance; or `different`."""
         if self.max_abs == 0:
             return "same"
         return "close" if all(each.max_abs <= each.tolerance for each in self.outputs) else "different"
