@@ -64,7 +64,7 @@ class Report:
 
     @property
     def verdict(self) -> Literal["same", "close", "different"]:
-        """`same`: every output is equal; `close`: every difference is within its tolerance; or `different`."""
+        """`same`: every output is equal; `close`: every one is within its tolerance; or `different`."""
         if self.max_abs == 0:
             return "same"
         return "close" if all(each.max_abs <= each.tolerance for each in self.outputs) else "different"
