@@ -14,6 +14,8 @@ from typing import Any
 import tinytensor as tt
 from benchmarks import machine
 from benchmarks.record import resumed, save
+from tinytensor.cli import Parser
+from tinytensor.commands.terminal import exit_status
 from tinytensor.errors import ArgumentError, TinyTensorError, require
 
 __all__ = ["add_arguments", "collect", "main", "new_run", "progress", "run"]
@@ -22,10 +24,12 @@ FOLDER = "benchmark-results"
 
 
 def threads_list(text: str) -> list[int]:
-    """Comma-separated numbers from 1."""
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"expected numbers from 1 with commas, as 1,2, got {text!r}")
+    """Comma-separated numbers from 1 to that of the cores."""
+    parts, most = text.split(","), machine.usable_cores()
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= most for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"expected numbers from 1 to {most}, this machine's cores, with commas, as 1,2, got {text!r}"
+        )
     return sorted({int(part) for part in parts})
 
 
@@ -269,12 +273,6 @@ def run(args: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and run; what the user can have caused is one line on stderr and status 2."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
     add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except TinyTensorError as error:
-        print(f"python -m benchmarks: {error}", file=sys.stderr)
-        return 2
+    return exit_status("python -m benchmarks", lambda: run(parser.parse_args(arguments)))

@@ -86,7 +86,7 @@ class Sequential(Layer, MutableSequence[Any]):
             ]
         }
 
-    def __call__(self, x: Any, /, fused: bool = True) -> Any:
+    def __call__(self, x: Any, /, fused: bool = True) -> Tensor:
         """The output for a batch; `fused=False` goes layer by layer, which gives the same bits.
 
         >>> import tinytensor as tt
@@ -131,7 +131,7 @@ class Sequential(Layer, MutableSequence[Any]):
         Raises:
             ArgumentError: batch_size or threads is no positive integer; out is read-only or part of x.
             ShapeError: the samples do not fit the first layer, or the outputs do not fit `out`.
-            DtypeError: x is not real numbers, or the outputs have another dtype than `out`.
+            DtypeError: x is not real numbers, progress no bool, or the outputs have another dtype than `out`.
 
         >>> import tinytensor as tt
         >>> tt.Sequential(tt.relu).predict([[1.0, -1.0], [-2.0, 2.0]], batch_size=1)
@@ -139,7 +139,7 @@ class Sequential(Layer, MutableSequence[Any]):
                [0., 2.]], dtype=float32)
         """
         # at batch 1 what follows this test would take as long as all layers
-        plain = type(x) is np.ndarray and batch_size is None and out is None and not progress
+        plain = type(x) is np.ndarray and batch_size is None and out is None and progress is False
         if plain and (threads is None or (type(threads) is int and 1 <= threads <= MOST)):
             plan = self._plan
             y = plan.at_once(x, threads) if plan is not None and plan.count == changes.count else None

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks import command
+from benchmarks import command, machine
 from benchmarks.record import SCHEMA, load
 from benchmarks.suites import SUITES
 
@@ -84,6 +84,16 @@ def test_threads_are_numbers_from_1(threads, capsys):
     with pytest.raises(SystemExit, match="2"):
         command.main(["mnist", f"--threads={threads}"])
     assert "expected numbers from 1" in capsys.readouterr().err
+
+
+def test_more_threads_than_cores_are_refused(capsys):
+    most = machine.usable_cores()
+    assert command.threads_list(f"{most}") == [most]
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["mnist", "--threads", f"1,{most + 1}"])
+    out, err = capsys.readouterr()
+    assert f"expected numbers from 1 to {most}, this machine's cores" in err
+    assert (out, err.count("\n")) == ("", 1)
 
 
 @pytest.mark.parametrize(

@@ -132,16 +132,27 @@ def by_name(custom_objects: CustomObjects) -> dict[str, type[Layer]]:
     Raises:
         ArgumentError: something is no layer, or has the name of a class that is known.
     """
+    if custom_objects is None:
+        return {}
+    if not isinstance(custom_objects, Mapping | list | tuple | set | frozenset | Iterator):
+        one = class_of(custom_objects)
+        hint = f"; did you mean custom_objects=[{one.__name__}]?" if issubclass(one, Layer) else ""
+        raise ArgumentError(f"custom_objects: expected a list or dict, got {custom_objects!r:.80}{hint}")
     if not isinstance(custom_objects, Mapping):
-        objects = [each if isinstance(each, type) else type(each) for each in custom_objects or ()]
-        custom_objects = {each.__name__: each for each in objects}
-    found = {name: each if isinstance(each, type) else type(each) for name, each in custom_objects.items()}
-    for name, each in found.items():
-        if not issubclass(each, Layer):
-            raise ArgumentError(f"custom_objects: expected layers and activations, got {name}={each!r}")
+        custom_objects = {class_of(each).__name__: each for each in custom_objects}
+    for name, each in custom_objects.items():
+        if not isinstance(name, str) or not issubclass(class_of(each), Layer):
+            raise ArgumentError(
+                f"custom_objects: expected layers and activations by name, got {name!r:.80}: {each!r:.80}"
+            )
         if name in KNOWN:
             raise ArgumentError(f"custom_objects: {name} is a class that tinytensor knows; name it otherwise")
-    return found
+    return {name: class_of(each) for name, each in custom_objects.items()}
+
+
+def class_of(layer: Any) -> type[Any]:
+    """A class as it is, of anything else its own."""
+    return layer if isinstance(layer, type) else type(layer)
 
 
 def build_layer(config: Any, state: State, classes: Classes, where: str, depth: int) -> Layer:

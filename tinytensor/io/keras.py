@@ -23,6 +23,7 @@ from tinytensor.io.keras_config import imported
 from tinytensor.io.keras_weights import ByName, ByPosition
 from tinytensor.io.safetensors import HEADER_LIMIT, parse_json
 from tinytensor.kernels.boundary import Array
+from tinytensor.layers.layer import Layer
 
 __all__ = ["from_keras", "read"]
 
@@ -31,7 +32,7 @@ ZIP = b"PK\x03\x04"
 VERSIONS = ("1", "2", "3")
 
 
-def from_keras(model: Any) -> Any:
+def from_keras(model: Any) -> Layer:
     """The model in a `.keras` or `.h5` file, or that a Keras 3 model is, as a `Sequential`.
 
     Samples keep Keras's layout, channels last. A layer with an activation becomes two, `name` and

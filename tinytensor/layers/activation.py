@@ -5,7 +5,7 @@ import inspect
 import pickle
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels import boundary
@@ -45,6 +45,10 @@ class Activation(Layer):
     scalar: ScalarFunction
     _names: tuple[str, ...] = ()
 
+    if TYPE_CHECKING:  # each class made by @tt.activation takes its own parameters
+
+        def __init__(self, *parameters: Any, **named: Any) -> None: ...
+
     def __init_subclass__(cls) -> None:
         scalar = vars(cls).get("scalar")
         if scalar is not None:
@@ -69,6 +73,10 @@ class Activation(Layer):
         arguments = self.scalar_arguments if self._names else ()
         return Tensor._wrap(apply(self.scalar, x._floating(), arguments))
 
+    @overload  # without x it is another activation
+    def __call__(self, /, **changed: Any) -> Self: ...
+    @overload
+    def __call__(self, x: Any, /, **changed: Any) -> Tensor: ...
     def __call__(self, x: Any = NO_ARGUMENT, /, **changed: Any) -> Any:
         """f(x), f(x, parameter=…), or without x a copy of this activation with other parameters."""
         if type(x) is Tensor and not changed:

@@ -1,13 +1,17 @@
 """`Layer`: the one abstract idea, a function from a Tensor to a Tensor."""
 
+import copy
 import inspect
 import math
+import pickle
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.kernels.boundary import FLOATS, allowed_dtype
 from tinytensor.layers import changes
 from tinytensor.tensor import Tensor
 
@@ -42,7 +46,7 @@ class Layer(ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for a batch x."""
 
-    def __call__(self, x: Any, /) -> Any:
+    def __call__(self, x: Any, /) -> Tensor:
         """forward(x), of anything array-like."""
         y = self.forward(x if type(x) is Tensor else Tensor(x))
         return y if type(y) is Tensor else Tensor(y)
@@ -68,6 +72,29 @@ class Layer(ABC):
         for prefix, child in self.children().items():
             own |= {f"{prefix}.{name}": value for name, value in child.parameters().items()}
         return own
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """A copy whose float parameters have that dtype; parameters that have it already are shared.
+
+        Raises:
+            DtypeError: neither float32 nor float64.
+            ArgumentError: an attribute cannot be copied.
+
+        >>> import tinytensor as tt
+        >>> tt.Linear(3, 2, dtype="float64").astype("float32")
+        Linear(in_features=3, out_features=2)
+        """
+        wanted = allowed_dtype(dtype)
+        if wanted not in FLOATS:
+            raise DtypeError(f"astype: expected float32 or float64, got {wanted}")
+        shared = {
+            id(each): each.astype(wanted) if each.dtype in FLOATS else each
+            for each in self.parameters().values()
+        }
+        try:
+            return copy.deepcopy(self, shared)
+        except (TypeError, pickle.PicklingError) as error:
+            raise ArgumentError(f"{type(self).__name__}: cannot be copied: {error}") from error
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them, but for Tensors: those are parameters.
