@@ -157,7 +157,7 @@ def test_quotas_of_control_groups(tmp_path, monkeypatch):
     assert threads_module.quotas() == [2]
 
 
-def test_an_error_on_any_thread_is_raised():
+def test_a_function_that_could_raise_is_refused_on_any_number_of_threads():
     @tt.activation
     def picky(x):
         if x > 3:
@@ -166,12 +166,9 @@ def test_an_error_on_any_thread_is_raised():
 
     model = tt.Sequential(tt.Linear.of(np.eye(100, dtype=np.float32)), picky)
     x = np.ones((5000, 100), np.float32)
-    same_bits(model.predict(x, threads=2), x)
-    x[4321, 50] = 4
     for threads in (1, 2, 5):
-        with pytest.raises(ValueError, match="too large"):
+        with pytest.raises(tt.ArgumentError, match="picky has a raise"):
             model.predict(x, threads=threads)
-    same_bits(model.predict(x[:4321], threads=2), x[:4321])
 
 
 def test_long_work_is_done_in_pieces(monkeypatch):

@@ -52,8 +52,10 @@ def source_stamp() -> str:
 
 def cached_source(function: Callable[..., Any]) -> bool:
     """Whether the stamp changes with this function, so that what is compiled from it may be kept."""
-    package, _, module = function.__module__.rpartition(".")
-    return package == "tinytensor.kernels" or (package.startswith("tinytensor") and module == "activations")
+    package, _, module = (function.__module__ or "").rpartition(".")  # one made by exec may have no module
+    return package == "tinytensor.kernels" or (
+        package.partition(".")[0] == "tinytensor" and module == "activations"
+    )
 
 
 def kernel_folder() -> Path:

@@ -19,12 +19,14 @@ from tinytensor.kernels.microkernel import pointer_to
 __all__ = [
     "all_kernel",
     "any_kernel",
+    "deviations_kernel",
     "find",
     "finish",
     "max_kernel",
     "min_kernel",
     "prod_kernel",
     "squares_kernel",
+    "standardize_kernel",
     "sum_kernel",
 ]
 
@@ -123,6 +125,9 @@ def of_pairs(name: str, start: float, combine: Combine, in_float64: bool = False
 
 sum_kernel = of_pairs("sum", 0.0, lambda a, b: a + b, in_float64=True)
 prod_kernel = of_pairs("prod", 1.0, lambda a, b: a * b, in_float64=True)
+deviations_kernel = make_kernel(
+    "deviations", 0.0, lambda total, x, centre: total + (x - centre), lambda a, b: a + b, True
+)
 squares_kernel = make_kernel(
     "squares", 0.0, lambda total, x, centre: total + (x - centre) * (x - centre), lambda a, b: a + b, True
 )
@@ -140,6 +145,19 @@ def finish(totals: Any, divisor: float, root: bool, y: Any) -> None:
         for c in range(inner):
             quotient = totals[i, c] / divisor
             y[i, c] = math.sqrt(quotient) if root else quotient
+
+
+@kernel(
+    "standardize",
+    *[void(array(t, 3), array(float64, 2), array(float64, 2), array(float64, 2), out(t, 3)) for t in DTYPES],
+)
+def standardize_kernel(x: Any, means: Any, rests: Any, inverses: Any, y: Any) -> None:
+    """y = ((x - mean) - rest) · inverse, in float64 and rounded once."""
+    outer, n, inner = x.shape
+    for i in range(outer):
+        for k in range(n):
+            for c in range(inner):
+                y[i, k, c] = ((x[i, k, c] - means[i, c]) - rests[i, c]) * inverses[i, c]
 
 
 @kernel("reduce_find", *[void(array(t, 3), array(t, 2), out(int64, 2)) for t in DTYPES])

@@ -17,16 +17,20 @@ from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis, rea
 from tinytensor.kernels.fold import (
     all_kernel,
     any_kernel,
+    deviations_kernel,
     find,
     finish,
     max_kernel,
     min_kernel,
     prod_kernel,
     squares_kernel,
+    standardize_kernel,
     sum_kernel,
 )
 
-__all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
+__all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "standardize", "std", "sum", "var"]
+
+SCALE, SMALLEST = 2.0**-600, 2.0**-1022  # squares of scaled numbers are finite; the least normal number
 
 Shape = tuple[int, ...]
 Reduction = Callable[[Array, Any, bool], Array]
@@ -183,15 +187,57 @@ def mean(x: Array, axis: Axis, keepdims: bool) -> Array:
     return shaped(divided(totals, merged.shape[1], False, x.dtype), shape, transposed)
 
 
+def moments(x: Array) -> tuple[Array, Array, Array]:
+    """Of [outer, n, inner] in float64: the means, rounded, what they lack, and Σ (x - mean)².
+
+    The corrected two-pass algorithm: what the rounded mean lacks is the mean of the deviations from it.
+    """
+    n = x.shape[1]
+    means = divided(fold(sum_kernel, x, np.float64), n, False, np.float64)
+    deviations = fold(deviations_kernel, x, np.float64, centres=means.copy())
+    squares = fold(squares_kernel, x, np.float64, centres=means.copy())
+    with np.errstate(all="ignore"):
+        rests = deviations / n
+        return means, rests, np.maximum(squares - rests * deviations, 0)
+
+
 def var(x: Array, axis: Axis, keepdims: bool, ddof: float, root: bool = False) -> Array:
     """Σ (x - mean)² / (n - ddof) of floats, or its root."""
     name = "std" if root else "var"
     merged, shape, transposed = merge(name, x, axis, keepdims)
-    n = merged.shape[1]
-    freedom = n - real_number(f"{name}: ddof", ddof)
-    means = divided(fold(sum_kernel, merged, np.float64), n, False, np.float64)
-    squares = fold(squares_kernel, merged, np.float64, centres=means)
+    freedom = merged.shape[1] - real_number(f"{name}: ddof", ddof)
+    squares = moments(merged)[2]
     return shaped(divided(squares, freedom if freedom > 0 else math.nan, root, x.dtype), shape, transposed)
+
+
+def standardize(x: Array, count: int, eps: float) -> tuple[Array, Array, Array]:
+    """(x - mean) / √(var + eps) over the last `count` axes, the mean, and 1 / √(var + eps).
+
+    Computed in float64 and rounded once. Where squares are too large for float64, as those of 1e200 are, the
+    row is scaled by a power of two.
+    """
+    leading, lengths = x.shape[: x.ndim - count], x.shape[x.ndim - count :]
+    merged = np.ascontiguousarray(x).reshape(math.prod(leading), math.prod(lengths), 1)
+    y, mean, inverse = standardized(merged, eps)
+    wrong = ~np.isfinite(inverse) | (inverse == 0)
+    if x.dtype == FLOATS[1] and wrong.any():
+        scaled = standardized(merged * SCALE, (eps * SCALE * SCALE or SMALLEST) if eps else 0.0)
+        y = np.where(wrong[:, :, None], scaled[0], y)
+        mean, inverse = np.where(wrong, scaled[1] / SCALE, mean), np.where(wrong, scaled[2] * SCALE, inverse)
+    kept = (*leading, *(1,) * count)
+    with np.errstate(all="ignore"):
+        return y.reshape(x.shape), mean.astype(x.dtype).reshape(kept), inverse.astype(x.dtype).reshape(kept)
+
+
+def standardized(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """The same of [outer, n, 1]; the mean and 1 / √(var + eps) as [outer, 1] of float64."""
+    means, rests, squares = moments(x)
+    y = np.empty(x.shape, x.dtype)
+    with np.errstate(all="ignore"):
+        inverses = 1 / np.sqrt(squares / (x.shape[1] or 1) + eps)
+    if y.size:
+        standardize_kernel(x, means, rests, inverses, y)
+    return y, means + rests, inverses
 
 
 def std(x: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:

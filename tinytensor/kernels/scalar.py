@@ -10,7 +10,7 @@ from typing import Any
 from tinytensor.kernels._jit import by_dtype, inline
 from tinytensor.kernels.bits import DOUBLE, SINGLE, square_root
 from tinytensor.kernels.error_function import make_erf
-from tinytensor.kernels.exponential import make_exp, make_expm1, make_tanh
+from tinytensor.kernels.exponential import make_exp, make_exp_times, make_expm1, make_tanh
 from tinytensor.kernels.logarithm import make_log, make_log1p
 
 __all__ = ["erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh"]
@@ -19,6 +19,11 @@ __all__ = ["erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh"]
 def exp(x: Any) -> Any:
     """e^x, at most 1.0 ULP off."""
     return math.exp(x)
+
+
+def exp_times(x: Any, factor: Any) -> Any:
+    """factor · e^x for x ≤ 0, at most 1 ULP off even where e^x itself is subnormal."""
+    return factor * math.exp(x)
 
 
 def expm1(x: Any) -> Any:
@@ -57,6 +62,7 @@ def rounded_root(x: Any) -> Any:
 
 
 by_dtype(exp)(make_exp(SINGLE), make_exp(DOUBLE))
+by_dtype(exp_times)(make_exp_times(SINGLE), make_exp_times(DOUBLE))
 by_dtype(expm1)(make_expm1(SINGLE), make_expm1(DOUBLE))
 by_dtype(log)(make_log(SINGLE), make_log(DOUBLE))
 by_dtype(log1p)(make_log1p(SINGLE), make_log1p(DOUBLE))
