@@ -244,7 +244,7 @@ def gelu_tanh(x: Any) -> Any:
 class GELU(Activation):
     """f(x) = x · Φ(x) with Φ the normal distribution. Range [-0.17, ∞).
 
-    Error at most 2 ULP, in the negative tail, too. In the form "tanh" at most 3 ULP for x > 0 and 3 + 6|z| ULP
+    Error at most 2 ULP, in the negative tail, too. In the form "tanh" at most 3 ULP for x > 0 and 3 + 6|z|
     below, z = √(2/π)(x + 0.044715 x³), whose rounding e^(2z) magnifies.
 
     `approximate="tanh"` takes ½(1 + tanh(√(2/π)(x + 0.044715 x³))) for Φ, as some networks were trained.

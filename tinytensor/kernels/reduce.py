@@ -223,7 +223,9 @@ def standardize(x: Array, count: int, eps: float) -> tuple[Array, Array, Array]:
     if x.dtype == FLOATS[1] and wrong.any():
         scaled = standardized(merged * SCALE, (eps * SCALE * SCALE or SMALLEST) if eps else 0.0)
         y = np.where(wrong[:, :, None], scaled[0], y)
-        mean, inverse = np.where(wrong, scaled[1] / SCALE, mean), np.where(wrong, scaled[2] * SCALE, inverse)
+        with np.errstate(all="ignore"):
+            mean = np.where(wrong, scaled[1] / SCALE, mean)
+            inverse = np.where(wrong, scaled[2] * SCALE, inverse)
     kept = (*leading, *(1,) * count)
     with np.errstate(all="ignore"):
         return y.reshape(x.shape), mean.astype(x.dtype).reshape(kept), inverse.astype(x.dtype).reshape(kept)
@@ -235,9 +237,10 @@ def standardized(x: Array, eps: float) -> tuple[Array, Array, Array]:
     y = np.empty(x.shape, x.dtype)
     with np.errstate(all="ignore"):
         inverses = 1 / np.sqrt(squares / (x.shape[1] or 1) + eps)
+        mean = means + rests
     if y.size:
         standardize_kernel(x, means, rests, inverses, y)
-    return y, means + rests, inverses
+    return y, mean, inverses
 
 
 def std(x: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:
