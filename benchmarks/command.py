@@ -16,7 +16,7 @@ from benchmarks import machine
 from benchmarks.record import resumed, save
 from tinytensor.cli import Parser
 from tinytensor.commands.terminal import exit_status
-from tinytensor.errors import ArgumentError, TinyTensorError, require
+from tinytensor.errors import ArgumentError, require
 
 __all__ = ["add_arguments", "collect", "main", "new_run", "progress", "run"]
 
@@ -108,7 +108,6 @@ def measure(args: argparse.Namespace) -> int:
 
     require("rich", "bench"), require("matplotlib", "bench")
     use_folders(args)
-    check_threads(args.threads or [])
     peers, left_out = chosen_peers(args.peers, args.quick)
     for name, why in left_out.items():
         print(f"left out: {name}: {why}", file=sys.stderr)
@@ -126,15 +125,6 @@ def use_folders(args: argparse.Namespace) -> None:
     for given, name in ((args.data, "TINYTENSOR_DATA"), (args.folder, "TINYTENSOR_AD01")):
         if given:
             os.environ[name] = str(Path(given).resolve())
-
-
-def check_threads(threads: list[int]) -> None:
-    """Refuse more threads than there are cores: they would wait for each other."""
-    usable = machine.usable_cores()
-    if threads and max(threads) > usable:
-        raise ArgumentError(
-            f"--threads: expected at most {usable}, the cores of this process, got {max(threads)}"
-        )
 
 
 def measured_run(

@@ -114,13 +114,6 @@ def test_absent_peers_are_named_and_left_out(monkeypatch):
     assert command.chosen_peers("PyTorch Compiled", quick=True)[1] == {}
 
 
-def test_more_threads_than_cores_are_refused(capsys):
-    assert command.main(["mnist", "--quick", "--threads", "1,4096"]) == 2
-    err = capsys.readouterr().err
-    assert err.startswith("python -m benchmarks: --threads: expected at most ")
-    assert err.count("\n") == 1
-
-
 def test_a_run_that_stopped_goes_on(folder, tmp_path, monkeypatch):
     from benchmarks import interleave
 
