@@ -107,9 +107,9 @@ def loop(function: Callable[..., Any], dtype: np.dtype[Any]) -> Kernel:
     """The compiled loop of a scalar function; compiles it if need be.
 
     Raises:
-        ArgumentError: the function does what Numba cannot compile, may raise, calls itself, or returns no
-            number.
+        ArgumentError: the function does what Numba cannot compile, calls itself, or returns no number.
     """
+    read_by(function)
     found = loop_kernels(function)[dtype]
     try:
         found.load()
@@ -143,7 +143,7 @@ def why_not(function: Callable[..., Any]) -> str:
         scalar.compile(arguments)
     except Exception as error:
         lines = [line.strip(" >") for line in str(error).splitlines()]
-        told = [line for line in lines if line and not line.startswith("Failed in nopython")]
+        told = [line for line in lines if line and not line.startswith("Failed in nopython")] or [repr(error)]
         return f"Numba cannot compile it: {' '.join(told[: 1 + told[0].endswith(':')])}"
     return f"expected a number from it, got {scalar.overloads[arguments].signature.return_type}"
 
