@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from tinytensor import __version__
 from tinytensor.errors import TinyTensorError
+from tinytensor.text import escaped
 
 __all__ = ["main"]
 
@@ -95,10 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except TinyTensorError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
+        print(escaped(f"{prog}: {error}"), file=sys.stderr)
         return MISTAKE
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"{prog}: {reason}", file=sys.stderr)
+        print(escaped(f"{prog}: {reason}"), file=sys.stderr)
         return MISTAKE
     return 0

@@ -1,8 +1,8 @@
-"""Tables in plain text."""
+"""Plain text: tables, and names that a terminal can show."""
 
 from collections.abc import Sequence
 
-__all__ = ["text_table"]
+__all__ = ["escaped", "text_table"]
 
 
 def text_table(cells: Sequence[Sequence[str]], texts: int) -> str:
@@ -25,3 +25,15 @@ def text_table(cells: Sequence[Sequence[str]], texts: int) -> str:
     ]
     rule = "─" * max(map(len, lines))
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def escaped(text: str) -> str:
+    r"""The text without control characters but line ends: a terminal shows it and obeys nothing in it.
+
+    >>> escaped("a\x1b[31m\nb\x07\u202e")
+    'a\\x1b[31m\nb\\x07\\u202e'
+    """
+    return "".join(
+        each if each == "\n" or each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
+    )

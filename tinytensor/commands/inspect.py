@@ -11,6 +11,7 @@ from typing import Any
 
 import tinytensor as tt
 from tinytensor.commands.picture import printable
+from tinytensor.text import escaped
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what is known of the file."""
-    print(printable(report(args.file)))
+    print(printable(escaped(report(args.file))))
 
 
 def report(path: str) -> str:
