@@ -1,6 +1,8 @@
 """Which arrays of a file are which parameters of a model: by names, else by shapes that leave one way."""
 
+import itertools
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -8,10 +10,14 @@ import numpy as np
 
 from tinytensor.errors import ArgumentError
 from tinytensor.io.config import State
-from tinytensor.io.named import grouped, natural, under
+from tinytensor.io.named import grouped, natural, start_of, under
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["Fit", "assignment", "chosen", "numbered", "same"]
+__all__ = ["Fit", "assignment", "chosen", "fingerprint", "numbered", "same", "signatures"]
+
+MAX_DEPTH = 16  # separators of a name at which a prefix may end
+MAX_COPIES = 4  # how often a file may have each array
+SEVERAL = 4  # choices in a message
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 Groups = Mapping[str, Mapping[str, tuple[str, str]]]
@@ -30,64 +36,73 @@ def chosen(state: State, parameters: State, prefix: str = "") -> Fit | None:
     Raises:
         ArgumentError: there are several ways; says which.
     """
-    start = f"{prefix}." if prefix and not prefix.endswith((".", "/")) else prefix
     within = under(state, prefix)
-    whole = only(within, parameters) or only(without_copies(within), parameters)
+    whole = only(within, parameters) or only(without_copies(within, parameters), parameters)
     if whole:
-        return renamed(whole, start)
+        return renamed(whole, prefix)
+    layers = sum("weight" in each for each in grouped(within).values())
     found: dict[str, Fit] = {}
-    for each in prefixes(within):
-        inner = under(within, each)
-        if len(inner) >= len(parameters) and not is_one_of_several(inner, within):
-            fit = only(inner, parameters) or only(without_copies(inner), parameters)
+    for each, inner in parts(within).items():
+        is_one_of_several = layers > 1 == len(grouped(inner))  # who means it asks for it by its prefix
+        if len(inner) >= len(parameters) and not is_one_of_several:
+            fit = only(inner, parameters) or only(without_copies(inner, parameters), parameters)
             if fit and not any(same(fit.values, other.values) for other in found.values()):
-                found[each] = renamed(fit, f"{start}{each}")
+                found[each] = renamed(renamed(fit, each), prefix)
+        if len(found) > SEVERAL:
+            break
     if len(found) > 1:
-        choices = " or ".join(f"prefix={start + each!r:.80}" for each in list(found)[:8])
+        choices = " or ".join(f"prefix={start_of(prefix) + each!r:.80}" for each in found)
         raise ArgumentError(f"several networks in the file have these shapes; choose one: {choices}")
     return next(iter(found.values()), None)
 
 
-def renamed(fit: Fit, start: str) -> Fit:
-    """The same with the names that the whole file has."""
-    return Fit(fit.values, frozenset(start + name for name in fit.used))
+def renamed(fit: Fit, prefix: str) -> Fit:
+    """The same with the names that they have in front of the prefix."""
+    return Fit(fit.values, frozenset(start_of(prefix) + name for name in fit.used))
 
 
-def prefixes(names: Iterable[str]) -> list[str]:
-    """All that names start with, to a separator.
+def parts(state: State) -> dict[str, dict[str, Array]]:
+    """The arrays under each prefix that names have, which ends with a separator.
 
-    >>> prefixes(["net.0.weight", "step"])
-    ['net.', 'net.0.']
+    >>> parts({"net.0.weight": 1, "net.0.bias": 2, "step": 3})
+    {'net.': {'0.weight': 1, '0.bias': 2}, 'net.0.': {'weight': 1, 'bias': 2}}
     """
-    found = {name[: match.end()]: None for name in names for match in re.finditer("[./]", name)}
-    return list(found)
+    found: dict[str, dict[str, Array]] = {}
+    for name, array in state.items():
+        for match in itertools.islice(re.finditer("[./]", name), MAX_DEPTH):
+            found.setdefault(name[: match.end()], {})[name[match.end() :]] = array
+    return found
 
 
-def is_one_of_several(inner: State, state: State) -> bool:
-    """Whether this is one layer of a network, which a caller who means it asks for by its prefix."""
-    weights = [layer for layer, each in grouped(state).items() if "weight" in each]
-    return len(grouped(inner)) == 1 < len(weights)
-
-
-def without_copies(state: State) -> State:
+def without_copies(state: State, parameters: State) -> State:
     """Without the layers whose arrays an earlier one has, too: a module that was registered twice."""
+    if not len(parameters) < len(state) <= MAX_COPIES * len(parameters):
+        return state
     kept: dict[str, Array] = {}
-    seen: dict[Shapes, list[dict[str, Array]]] = {}
-    for parameters in grouped(state).values():
-        arrays = {parameter: state[name] for parameter, (name, _) in parameters.items()}
-        earlier = seen.setdefault(tuple((each, array.shape) for each, array in arrays.items()), [])
-        if not any(same(arrays, other) for other in earlier):
-            kept |= {name: state[name] for name, _ in parameters.values()}
-        earlier.append(arrays)
+    seen: dict[tuple[tuple[str, int], ...], dict[str, Array]] = {}
+    for group in grouped(state).values():
+        arrays = {parameter: state[name] for parameter, (name, _) in group.items()}
+        key = tuple((parameter, fingerprint(array)) for parameter, array in arrays.items())
+        if key not in seen or not same(arrays, seen[key]):
+            seen[key] = arrays
+            kept |= {name: state[name] for name, _ in group.values()}
     return kept
 
 
+def fingerprint(array: Array) -> int:
+    """A number that equal arrays share and others hardly do."""
+    return zlib.crc32(
+        np.ascontiguousarray(array).data if array.size else b"",
+        hash((array.shape, array.dtype.char)) & 0xFFFFFFFF,
+    )
+
+
 def same(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
-    """Whether all arrays have the same shapes and values; NaN is equal to itself."""
+    """Whether all arrays have the same shapes and bits."""
     return one.keys() == other.keys() and all(
         array.shape == other[name].shape
         and array.dtype == other[name].dtype
-        and np.array_equal(array, other[name], equal_nan=array.dtype.kind == "f")
+        and array.tobytes() == other[name].tobytes()
         for name, array in one.items()
     )
 
@@ -100,7 +115,9 @@ def only(state: State, parameters: State) -> Fit | None:
     """
     if len(state) != len(parameters):
         return None
-    if state.keys() == parameters.keys():
+    if state.keys() == parameters.keys() and all(
+        state[name].shape == each.shape for name, each in parameters.items()
+    ):
         return Fit(dict(state), frozenset(state))
     theirs, ours = grouped(state), grouped(parameters)
     weights = [state[name] for each in theirs.values() for name, layout in each.values() if not layout]

@@ -8,7 +8,7 @@ from tinytensor.errors import ModelFormatError
 from tinytensor.io.config import State
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["Entry", "flat", "grouped", "natural", "under", "without_counters"]
+__all__ = ["Entry", "flat", "grouped", "natural", "start_of", "under", "without_counters"]
 
 COUNTER = "num_batches_tracked"  # of PyTorch's BatchNorm: how often it was trained
 
@@ -40,7 +40,7 @@ def natural(name: str) -> list[tuple[int, int | str]]:
     ['fc2', 'fc10']
     """
     parts = re.split(r"([0-9]+)", name)
-    return [(0, int(part)) if part.isdecimal() else (1, part) for part in parts if part]
+    return [(0, int(part)) if part.isdecimal() and len(part) < 20 else (1, part) for part in parts if part]
 
 
 def parsed(name: str) -> Entry:
@@ -89,9 +89,14 @@ def grouped(names: Iterable[str]) -> dict[str, dict[str, tuple[str, str]]]:
     return layers
 
 
+def start_of(prefix: str) -> str:
+    """What names under a prefix start with."""
+    return f"{prefix}." if prefix and not prefix.endswith((".", "/")) else prefix
+
+
 def under(state: State, prefix: str) -> dict[str, Array]:
     """The arrays whose names start with a prefix, which ends before a dot, without it."""
-    start = f"{prefix}." if prefix and not prefix.endswith((".", "/")) else prefix
+    start = start_of(prefix)
     return {name[len(start) :]: array for name, array in state.items() if name.startswith(start)}
 
 

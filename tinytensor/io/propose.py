@@ -74,7 +74,9 @@ def networks(state: State, path: Path) -> Iterator[str]:
     """The code for all of the arrays or, where they are no chain, for parts of them by their prefixes."""
     found = 0
     pending = [""]
-    while pending and found < NETWORKS:
+    for _ in range(LAYERS):
+        if not pending or found == NETWORKS:
+            break
         prefix = pending.pop(0)
         part = under(state, prefix)
         code = proposal(part, prefix, state, path)
@@ -82,8 +84,8 @@ def networks(state: State, path: Path) -> Iterator[str]:
             found += 1
             yield code
         else:
-            inner = dict.fromkeys(name.partition(".")[0] for name in part if "." in name)
-            pending += [f"{prefix}.{each}".lstrip(".") for each in inner][:LAYERS]
+            inner = dict.fromkeys(name[: name.index(".") + 1] for name in part if "." in name)
+            pending += [f"{prefix}{each}" for each in inner][:LAYERS]
 
 
 def proposal(part: State, prefix: str, state: State, path: Path) -> str:
@@ -91,12 +93,15 @@ def proposal(part: State, prefix: str, state: State, path: Path) -> str:
     groups = grouped(part)
     if not 0 < len(groups) <= LAYERS or (prefix and all(layer == "" for layer in groups)):
         return ""
+    found: list[str] = []
     for turned in (False, True):
         pieces = [piece(layer, each, part, turned) for layer, each in groups.items()]
         chain = chained([each for each in pieces if each]) if all(pieces) else []
         if chain and any("Linear" in each.code for each in chain):
-            return code_of(chain, part, prefix, state, path)
-    return ""
+            found.append(code_of(chain, part, prefix, state, path))
+    if len(found) == 2 and found[0] != found[1]:
+        return f"{found[0]}\n  or, if the network keeps its weights as (in, out):\n{found[1]}"
+    return found[0] if found else ""
 
 
 def piece(layer: str, group: Mapping[str, tuple[str, str]], state: State, turned: bool) -> Piece | None:
@@ -119,8 +124,8 @@ def piece(layer: str, group: Mapping[str, tuple[str, str]], state: State, turned
         return None
     size = weight[0]
     codes = {
-        ("bias", "running_mean", "running_var", "weight"): f"tt.BatchNorm(*np.ones((4, {size})))",
-        ("bias", "weight"): f"tt.LayerNorm(np.ones({size}), np.ones({size}))",
+        ("bias", "running_mean", "running_var", "weight"): f"tt.BatchNorm(*tt.ones((4, {size})))",
+        ("bias", "weight"): f"tt.LayerNorm(tt.ones({size}), tt.ones({size}))",
     }
     code = codes.get(tuple(sorted(shapes)))
     return Piece(layer, code, size, size, shapes) if code else None
@@ -129,10 +134,12 @@ def piece(layer: str, group: Mapping[str, tuple[str, str]], state: State, turned
 def chained(pieces: list[Piece]) -> list[Piece]:
     """The pieces in an order in which each fits the one before, if there is one."""
     by_name = sorted(pieces, key=lambda each: natural(each.layer))
-    orders = [by_name, pieces] if numbered(each.layer for each in pieces) else [pieces, by_name]
-    for order in orders:
+    ordered = numbered(each.layer for each in pieces)
+    for order in [by_name] if ordered else [pieces, by_name]:
         if all(one.outputs == next_.inputs for one, next_ in itertools.pairwise(order)):
             return order
+    if ordered:
+        return []
     steps = iter(range(STEPS))
 
     def extended(chain: list[Piece], left: list[Piece]) -> list[Piece]:
@@ -182,7 +189,9 @@ def missing_positions(layers: list[str]) -> list[int]:
     ([0, 2], [])
     """
     parts = [layer.rpartition(".") for layer in layers]
-    if len({first for first, _, _ in parts}) != 1 or not all(last.isdecimal() for _, _, last in parts):
+    if len({first for first, _, _ in parts}) != 1 or not all(
+        last.isdecimal() and len(last) < 20 for _, _, last in parts
+    ):
         return []
     positions = [int(last) for _, _, last in parts]
     gapless = positions == list(range(positions[0], positions[0] + len(positions)))  # or no nn.Sequential
@@ -199,11 +208,10 @@ def empty(shape: tuple[int, ...]) -> Array:
 def call(ours: State, names: dict[str, str], part: State, prefix: str, state: State, path: Path) -> str:
     """The call that puts the arrays into the model: by the path alone, with a prefix, or name by name."""
     where = repr(os.fspath(path))
-    names_of_part = {f"{prefix}.{name}".lstrip(".") for name in part}
-    calls = {
-        "": f"tt.load_weights(model, {where})",
-        prefix: f"tt.load_weights(model, {where}{f', prefix={prefix!r}' if prefix else ''})",
-    }
+    names_of_part = {prefix + name for name in part}
+    calls = {"": f"tt.load_weights(model, {where})"}
+    if prefix:
+        calls[prefix] = f"tt.load_weights(model, {where}, prefix={prefix.removesuffix('.')!r})"
     for each, code in calls.items():
         try:
             fit = chosen(state, ours, each)
@@ -218,8 +226,7 @@ def call(ours: State, names: dict[str, str], part: State, prefix: str, state: St
         theirs = groups[names[layer]][parameter][0]
         shape = part[theirs].shape
         change = "" if shape == wanted.shape else ".T" if shape == wanted.shape[::-1] else ".reshape(-1)"
-        full = f"{prefix}.{theirs}" if prefix else theirs
-        entries.append(f'"{name}": arrays[{full!r}]{change}')
+        entries.append(f'"{name}": arrays[{prefix + theirs!r}]{change}')
     return (
         f"arrays = tt.io.read_state({where})  # transpose what the network keeps as (in, out)\n"
         f"  tt.load_weights(model, {{{', '.join(entries)}}})"

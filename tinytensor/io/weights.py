@@ -9,7 +9,7 @@ import numpy as np
 
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.io.config import State
-from tinytensor.io.fit import assignment, chosen, same, signatures
+from tinytensor.io.fit import MAX_DEPTH, assignment, chosen, fingerprint, same, signatures
 from tinytensor.io.formats import identify, located
 from tinytensor.io.named import flat, grouped, under, without_counters
 from tinytensor.kernels.boundary import Array
@@ -99,9 +99,12 @@ def load_weights(
         load_state_dict(model, fit.values)
     except ArgumentError as error:
         raise ArgumentError(escaped(f"load_weights: {error}{order_is_open(within, parameters)}")) from error
-    taken = [{"": state[name]} for name in fit.used]
-    left = [name for name in state if name not in fit.used]
-    return Skipped([], [name for name in left if not any(same({"": state[name]}, each) for each in taken)])
+    taken = {fingerprint(state[name]): state[name] for name in fit.used}
+    left = {name: fingerprint(array) for name, array in state.items() if name not in fit.used}
+    copies = {
+        name for name, key in left.items() if key in taken and same({"": state[name]}, {"": taken[key]})
+    }
+    return Skipped([], [name for name in left if name not in copies])
 
 
 def array_of(value: Any) -> Array | None:
@@ -122,9 +125,10 @@ def array_of(value: Any) -> Array | None:
 def nearest(state: State, parameters: State) -> State:
     """The arrays under the prefix whose names are the model's most often, to say what does not fit."""
     candidates = [state]
-    while len({name.partition(".")[0] for name in candidates[-1]}) == 1:
-        first = next(iter(candidates[-1])).partition(".")[0]
-        candidates.append(under(candidates[-1], first))
+    for _ in range(MAX_DEPTH):
+        first = {name[: name.find(".") + 1] for name in candidates[-1]}
+        if len(first) == 1 and "" not in first:
+            candidates.append(under(candidates[-1], first.pop()))
     return max(candidates, key=lambda each: len(each.keys() & parameters.keys()))
 
 
