@@ -43,8 +43,9 @@ def chosen(state: State, parameters: State, prefix: str = "") -> Fit | None:
     layers = sum("weight" in each for each in grouped(within).values())
     found: dict[str, Fit] = {}
     for each, inner in parts(within).items():
-        is_one_of_several = layers > 1 == len(grouped(inner))  # who means it asks for it by its prefix
-        if len(inner) >= len(parameters) and not is_one_of_several:
+        if not len(parameters) <= len(inner) <= MAX_COPIES * len(parameters):
+            continue
+        if layers == 1 or len(grouped(inner)) > 1:  # who means one layer of several asks for it by its prefix
             fit = only(inner, parameters) or only(without_copies(inner, parameters), parameters)
             if fit and not any(same(fit.values, other.values) for other in found.values()):
                 found[each] = renamed(renamed(fit, each), prefix)

@@ -288,5 +288,6 @@ def read(path: Path) -> tuple[Config, State]:
     """
     state = read_state(path)
     count = len(state) // 2
-    is_course = count and state.keys() == {f"{letter}{i + 1}" for letter in "Wb" for i in range(count)}
+    names = {f"{letter}{i + 1}" for letter in "Wb" for i in range(count)}
+    is_course = count and state.keys() == names and all(each.ndim < 3 for each in state.values())
     refuse(state, path, COURSE.format(os.fspath(path)) if is_course else "")
