@@ -13,6 +13,9 @@ from tinytensor.tensor import Tensor
 __all__ = ["Skipped", "load_state_dict", "state_dict"]
 
 
+LISTED = 40  # problems in a message
+
+
 class Skipped(NamedTuple):
     """What `load_state_dict(…, strict=False)` passed over."""
 
@@ -54,9 +57,10 @@ def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True
         except TinyTensorError as error:
             problems.append(f"{name}: {error}")
     if problems:
+        more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
         raise ArgumentError(
             f"{type(layer).__name__}: the state dict does not fit, nothing was loaded:"
-            + "".join(f"\n  {problem}" for problem in sorted(problems))
+            + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
         )
     with changes.lock:
         assign(layer, replacements)

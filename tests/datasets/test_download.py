@@ -1,6 +1,7 @@
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from tests.datasets.web import dead, serve, silent
@@ -13,6 +14,14 @@ def test_brings_what_is_there(size):
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
     with serve({"/file": content}) as (url, _):
         assert download.transfer(url + "file").read() == content
+
+
+def test_a_file_that_comes_in_many_chunks():
+    """Each chunk is kept once and in its place, whatever the server's pieces are."""
+    content = np.random.default_rng(0).bytes(5 * download.CHUNK + 123)
+    pieces = [1, 2, download.CHUNK - 1, download.CHUNK, download.CHUNK + 1, 7, 1 << 30]
+    with serve({"/file": content}, pieces=pieces) as (url, _):
+        assert download.transfer(url + "file").getvalue() == content
 
 
 def test_a_missing_file():

@@ -7,10 +7,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @contextmanager
-def serve(files, promise=0):
+def serve(files, promise=0, pieces=(1 << 30,)):
     """Serve {path: bytes} from 127.0.0.1; yields the base URL and the list of paths asked for.
 
-    Each answer promises `promise` bytes more than it sends before the connection is closed.
+    An answer is sent in pieces of those sizes; it promises `promise` bytes more than it sends before the
+    connection is closed.
     """
     asked = []
 
@@ -24,7 +25,11 @@ def serve(files, promise=0):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content) + promise))
             self.end_headers()
-            self.wfile.write(content)
+            position = 0
+            for size in pieces:
+                self.wfile.write(content[position : position + size])
+                self.wfile.flush()
+                position += size
 
         def log_message(self, *args):
             pass

@@ -1,3 +1,4 @@
+import itertools
 import os
 import pathlib
 import stat
@@ -5,11 +6,14 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 
 import pytest
 
 import tinytensor as tt
+from tinytensor.io import formats
 from tinytensor.io.atomic import replacing
+from tinytensor.layers import changes
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and limits of POSIX systems")
 
@@ -143,3 +147,71 @@ def test_a_full_disk_leaves_the_old_file(tmp_path, suffix):
     """
     assert run(script, tmp_path / f"model{suffix}") == ["OSError"]
     assert os.listdir(tmp_path) == [f"model{suffix}"]
+
+
+@posix
+def test_the_file_and_then_its_folder_are_on_the_disk(tmp_path, monkeypatch):
+    """After a crash the name leads to the whole file: its bytes are written before it gets the name."""
+    seen = []
+
+    def fsync(descriptor):
+        found = os.fstat(descriptor)
+        seen.append(("folder" if stat.S_ISDIR(found.st_mode) else "file", found.st_ino, found.st_size))
+
+    def replace(source, target):
+        seen.append(("replace", os.stat(source).st_ino, os.stat(source).st_size))
+        original(source, target)
+
+    original = os.replace
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(pathlib.Path, "replace", replace)
+    with replacing(tmp_path / "model") as temporary:
+        temporary.write_text("new")
+    inode = (tmp_path / "model").stat().st_ino
+    assert seen[:2] == [("file", inode, 3), ("replace", inode, 3)]
+    assert seen[2][:2] == ("folder", tmp_path.stat().st_ino)
+    assert len(seen) == 3
+
+
+def test_a_model_is_saved_as_it_was_at_one_moment(tmp_path):
+    """No assignment comes between two parameters of a file."""
+
+    model, failed = tt.Sequential(tt.Rescale([0.0], [0.0])), []
+    started, stop = threading.Event(), threading.Event()
+
+    def change():
+        started.set()
+        for value in itertools.count(1):
+            if stop.is_set():
+                return
+            model.load_state_dict({"0.scale": [float(value)], "0.offset": [float(value)]})
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        started.wait()
+        for _ in range(20):
+            model.save(tmp_path / "m.safetensors")
+            state = tt.io.read_state(tmp_path / "m.safetensors")
+            failed += [state] if state["0.scale"] != state["0.offset"] else []
+    finally:
+        stop.set()
+        thread.join()
+    assert failed == []
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".npz", ".py"])
+def test_a_save_holds_the_lock_that_assignments_take(tmp_path, suffix, monkeypatch):
+    model, held = tt.Sequential(tt.Linear(3, 2)), []
+    row = next(each for each in formats.FORMATS if each.suffix == suffix)
+    write = row.imported().write
+
+    def watched(path, layer):
+        other = threading.Thread(target=lambda: held.append(not changes.lock.acquire(blocking=False)))
+        other.start()
+        other.join()
+        write(path, layer)
+
+    monkeypatch.setattr(row.imported(), "write", watched)
+    model.save(tmp_path / f"m{suffix}")
+    assert held == [True]

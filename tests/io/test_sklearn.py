@@ -8,16 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tests.naive import within
+from tests.naive import gamma, within
 from tests.rounding import error_bound
 from tinytensor.io.config import build, describe
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import (
+    LabelBinarizer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    RobustScaler,
+    StandardScaler,
+)  # fmt: skip
+from sklearn.tree import DecisionTreeClassifier
 
 FEATURES = 5
 
@@ -55,7 +66,8 @@ def agree(estimator, X):
 SCALERS = [
     StandardScaler(), StandardScaler(with_mean=False), StandardScaler(with_std=False),
     StandardScaler(with_mean=False, with_std=False), MinMaxScaler(), MinMaxScaler((-1, 2), clip=True),
-    MaxAbsScaler(), "passthrough", None,
+    MaxAbsScaler(), RobustScaler(), RobustScaler(with_centering=False), RobustScaler(with_scaling=False),
+    PCA(3), PCA(whiten=True), "passthrough", None,
 ]  # fmt: skip
 
 
@@ -113,9 +125,25 @@ def test_a_loss_of_counts():
 
 def test_what_is_refused():
     X, y = data("two", 0)
-    with pytest.raises(tt.UnsupportedOp, match=r"LogisticRegression.*there are MLPClassifier"):
-        tt.from_sklearn(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y))
-    for each in (MLPClassifier(), StandardScaler(), MinMaxScaler(), MaxAbsScaler()):
+    with pytest.raises(tt.UnsupportedOp, match=r"DecisionTreeClassifier.*there are MLPClassifier"):
+        tt.from_sklearn(make_pipeline(StandardScaler(), DecisionTreeClassifier()).fit(X, y))
+    with pytest.raises(tt.UnsupportedOp, match=r"with loss='hinge' it has no predict_proba"):
+        tt.from_sklearn(SGDClassifier().fit(X, y))
+    with pytest.raises(tt.UnsupportedOp, match="expected numbers as categories"):
+        tt.from_sklearn(OneHotEncoder().fit([["a"], ["b"]]))
+    with pytest.raises(tt.UnsupportedOp, match="infrequent"):
+        tt.from_sklearn(OneHotEncoder(min_frequency=2).fit([[1], [1], [2], [3]]))
+    search = GridSearchCV(Ridge(), {"alpha": [1.0]}, refit=False, cv=2).fit(X, y)
+    with pytest.raises(tt.ArgumentError, match=r"no best_estimator_; call its fit\(X, y\) with refit=True"):
+        tt.from_sklearn(search)
+    for each in (
+        MLPClassifier(),
+        StandardScaler(),
+        MinMaxScaler(),
+        MaxAbsScaler(),
+        PCA(),
+        LogisticRegression(),
+    ):
         with pytest.raises(tt.ArgumentError, match=r"not fitted yet; call its fit\(X, y\)"):
             tt.from_sklearn(each)
     for thing in (3, "MLPClassifier", [MLPClassifier()]):
@@ -128,3 +156,93 @@ def test_a_scaler_alone():
     scaler = StandardScaler().fit(X)
     model = tt.from_sklearn(scaler)
     within(model(tt.Tensor(X, X.dtype)), scaler.transform(X), 2 * error_bound(model, X))
+
+
+CLASSIFIERS = [
+    LogisticRegression(), LogisticRegression(fit_intercept=False),
+    SGDClassifier(loss="log_loss", random_state=0),
+    SGDClassifier(loss="modified_huber", random_state=0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["two", "words", "three"])
+@pytest.mark.parametrize("estimator", CLASSIFIERS, ids=str)
+def test_linear_classifiers(estimator, kind):
+    """Scores within γ(n + 2)|w||x|, through functions whose slopes are at most 1, and a quotient."""
+    X, y = data(kind, 0)
+    X = StandardScaler().fit_transform(X)
+    estimator = fitted(estimator, X, y)
+    model, wanted = tt.from_sklearn(estimator), estimator.predict_proba(X)
+    scores = np.abs(X) @ np.abs(estimator.coef_).T + np.abs(estimator.intercept_)
+    off = gamma(FEATURES + 2, np.float64) * scores.max(axis=1, keepdims=True) + 64 * 2.0**-53
+    within(model(tt.Tensor(X, X.dtype)), wanted, 2 * len(estimator.classes_) * off)
+    again = build(describe(model), model.state_dict())
+    assert np.array_equal(again(tt.Tensor(X, X.dtype)), model(tt.Tensor(X, X.dtype)))
+
+
+def test_classes_that_all_have_the_probability_0():
+    X, y = data("three", 0)
+    estimator = SGDClassifier(loss="modified_huber", random_state=0).fit(X, y)
+    estimator.coef_, estimator.intercept_ = np.zeros((3, FEATURES)), np.full(3, -2.0)
+    assert np.array_equal(tt.from_sklearn(estimator)(X).numpy(), estimator.predict_proba(X))
+    assert np.array_equal(tt.from_sklearn(estimator)(X).numpy(), np.full((40, 3), 1 / 3))
+
+
+@pytest.mark.parametrize("estimator", [LinearRegression(), Ridge(), Ridge(fit_intercept=False)], ids=str)
+@pytest.mark.parametrize("kind", ["one", "many"])
+def test_linear_regressors(estimator, kind):
+    X, y = data(kind, 0)
+    agree(estimator.fit(X, y), X)
+    column, _ = agree(estimator.fit(X, y.reshape(40, -1)[:, :1]), X)
+    assert column(X).shape == (40, 1) or estimator.coef_.ndim == 1
+
+
+@pytest.mark.parametrize("norm", ["l1", "l2", "max"])
+def test_normalizer(norm):
+    X, y = data("three", 0)
+    X[3] = 0
+    X[4] *= 1e-18
+    model, scaler = tt.from_sklearn(Normalizer(norm).fit(X)), Normalizer(norm)
+    wanted = scaler.transform(X)
+    within(model(tt.Tensor(X, X.dtype)), wanted, 2 * gamma(FEATURES + 3, np.float64) * np.abs(wanted))
+    estimator = fitted(make_pipeline(Normalizer(norm), LogisticRegression()), X, y)
+    got = tt.from_sklearn(estimator)(tt.Tensor(X, X.dtype))
+    coefficients = estimator[-1].coef_
+    off = 2 * gamma(4 * FEATURES, np.float64) * (np.abs(coefficients).sum(axis=1).max() + 1) + 64 * 2.0**-53
+    within(got, estimator.predict_proba(X), np.full((40, 3), 3 * off))
+
+
+@pytest.mark.parametrize("drop", [None, "first", "if_binary"])
+def test_one_hot_encoder_in_front(drop):
+    X = np.stack([np.arange(40) % 3, np.arange(40) % 2 * 2.5 - 1, np.arange(40) % 5 - 2], axis=1)
+    y = np.random.default_rng(0).integers(0, 2, 40)
+    encoder = OneHotEncoder(drop=drop, handle_unknown="ignore", sparse_output=False).fit(X)
+    unknown = np.concatenate([X, [[7, 8, 9]]]) if drop is None else X
+    model = tt.from_sklearn(encoder)
+    assert np.array_equal(model(tt.Tensor(unknown, np.float64)), encoder.transform(unknown))
+    again = build(describe(model), model.state_dict())
+    assert np.array_equal(again(X), encoder.transform(X))
+    estimator = make_pipeline(OneHotEncoder(drop=drop), MLPClassifier((4,), max_iter=5, random_state=0))
+    got = tt.from_sklearn(fitted(estimator, X, y)).predict(X)
+    bound = error_bound(tt.from_sklearn(estimator[-1]), encoder.transform(X))
+    within(got, estimator.predict_proba(X), 2 * bound + 2.0**-52)
+
+
+def test_outputs_of_a_label_binarizer():
+    X, y = data("three", 0)
+    estimator = MLPClassifier((4,), max_iter=5, random_state=0)
+    _, got = agree(fitted(estimator, X, LabelBinarizer().fit_transform(y)), X)
+    assert got.shape == (40, 3)
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, RandomizedSearchCV])
+def test_fitted_searches(search):
+    X, y = data("three", 0)
+    pipeline = Pipeline([("scale", RobustScaler()), ("net", MLPClassifier((4,), max_iter=5, random_state=0))])
+    options = {"n_iter": 2, "random_state": 0} if search is RandomizedSearchCV else {}
+    found = fitted(search(pipeline, {"net__alpha": [1e-4, 1e-2]}, cv=2, **options), X, y)
+    wanted = tt.from_sklearn(found.best_estimator_)
+    assert np.array_equal(tt.from_sklearn(found)(X), wanted(X))
+    options = {"n_iter": 1, "random_state": 0} if options else {}
+    inner = search(MLPClassifier((3,), max_iter=5, random_state=0), {"alpha": [1e-4]}, cv=2, **options)
+    agree(fitted(make_pipeline(StandardScaler(), inner), X, y), X)

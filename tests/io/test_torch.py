@@ -1,8 +1,7 @@
 """PyTorch: modules both ways, and files."""
 
 import collections
-import io
-import zipfile
+import warnings
 
 import numpy as np
 import pytest
@@ -16,6 +15,8 @@ from tests.rounding import error_bound
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 nn = torch.nn
+parametrize = pytest.importorskip("torch.nn.utils.parametrize")
+prune = pytest.importorskip("torch.nn.utils.prune")
 
 NOT_IN_TORCH = (tt.ClippedLinear, tt.ScaledELU)
 models = sequentials(
@@ -64,7 +65,7 @@ def test_every_module(module):
             values.data = torch.rand(values.shape, generator=rng) + 0.1
         assert name
     x = np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32)
-    agree(tt.from_torch(module), module.eval(), x)
+    agree(tt.from_torch(module.eval()), module, x)
 
 
 def test_an_image_in_front():
@@ -112,54 +113,162 @@ def test_a_subclass_of_a_module_is_not_mistaken_for_it():
         tt.from_torch(nn.Sequential(ReLU()))
 
 
-@pytest.mark.parametrize("new", [True, False])
-@pytest.mark.parametrize("wrap", [lambda state: state, lambda state: {"epoch": 3, "model_state_dict": state}])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
-def test_files_of_state_dicts(tmp_path, new, wrap, dtype):
-    module = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1)).to(dtype)
-    path = tmp_path / "net.pt"
-    torch.save(wrap(module.state_dict()), path, _use_new_zipfile_serialization=new)
-    model = tt.load(path)
-    for name, values in module.state_dict().items():
-        assert np.array_equal(model.state_dict()[name], values.double().numpy())
-
-    other = tt.Sequential(tt.Linear(3, 2), tt.relu, tt.Linear(2, 1))
-    tt.load_weights(other, path)
-    assert np.array_equal(other[2].weight, module[1].weight.detach().float().numpy())
+def samples(*shape):
+    return np.random.default_rng(1).standard_normal(shape, np.float32)
 
 
-def saved(thing):
-    buffer = io.BytesIO()
-    torch.save(thing, buffer)
-    return buffer.getvalue()
+def test_a_module_that_stands_twice_is_two_steps():
+    shared, activation = nn.Linear(6, 6), nn.ELU()
+    module = nn.Sequential(shared, activation, nn.Linear(6, 6), activation, shared).eval()
+    model = tt.from_torch(module)
+    assert [type(each).__name__ for each in model] == ["Linear", "ELU", "Linear", "ELU", "Linear"]
+    agree(model, module, samples(5, 6))
 
 
-class Canary:
-    def __reduce__(self):
-        return (pytest.fail, ("code from a file ran",))
+def test_tied_weights():
+    module = nn.Sequential(nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 6))
+    module[2].weight = module[0].weight
+    model = tt.from_torch(module)
+    assert np.array_equal(model[0].weight, model[2].weight)
+    agree(model, module, samples(5, 6))
+
+
+def weight_norm_of_old(linear):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.utils.weight_norm(linear)
+
+
+def pruned(linear):
+    prune.l1_unstructured(linear, "weight", amount=0.5)
+    prune.random_unstructured(linear, "bias", amount=0.5)
+    return linear
+
+
+class Doubled(nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
+def parametrized(linear):
+    parametrize.register_parametrization(linear, "weight", Doubled())
+    return linear
 
 
 @pytest.mark.parametrize(
-    ("thing", "said"),
+    "change",
     [
-        ({"0.weight": Canary()}, "without running code"),
-        (nn.Sequential(nn.Linear(2, 1)), "save model.state_dict()"),
-        ([torch.ones(2)], "expected a dict of tensors"),
-        ({"0.weight": 1.0}, "expected a dense tensor"),
-        ({"0.weight": torch.ones(2, 2, dtype=torch.complex64)}, "real numbers"),
-        ({"0.weight": torch.ones(1).expand(1 << 20, 1 << 10)}, "would take 4294967296 bytes"),
-        ({"0.weight": torch.ones(2, 2).to_sparse()}, "dense"),
-        ({0: torch.ones(2, 2)}, "expected a dense tensor"),
+        weight_norm_of_old, nn.utils.parametrizations.weight_norm, nn.utils.spectral_norm,
+        nn.utils.parametrizations.spectral_norm, nn.utils.parametrizations.orthogonal, pruned, parametrized,
     ],
 )  # fmt: skip
-def test_files_that_hold_something_else(tmp_path, thing, said):
-    (tmp_path / "net.pt").write_bytes(saved(thing))
-    with pytest.raises(tt.ModelFormatError, match=said):
-        tt.load(tmp_path / "net.pt")
+def test_effective_weights(change):
+    torch.manual_seed(0)
+    module = nn.Sequential(change(nn.Linear(6, 6)), nn.ReLU(), nn.Linear(6, 2))
+    module.train()(torch.ones(4, 6))  # the state of a spectral norm is that after some training
+    with torch.no_grad():
+        for parameter in module.parameters():  # what was computed before is out of date
+            parameter.mul_(1.5)
+    module.eval()
+    agree(tt.from_torch(module), module, samples(5, 6))
 
 
-def test_an_archive_that_would_grow(tmp_path):
-    with zipfile.ZipFile(tmp_path / "net.pt", "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("archive/data.pkl", bytes(200 << 20))
-    with pytest.raises(tt.ModelFormatError, match="209715200"):
-        tt.load(tmp_path / "net.pt")
+def negate(module, inputs, output):
+    return -output
+
+
+def test_hooks_are_refused_by_name():
+    module = nn.Sequential(nn.Linear(6, 2), nn.ReLU())
+    handle = module[1].register_forward_hook(negate)
+    with pytest.raises(tt.UnsupportedOp, match=r"^1: ReLU\(\): has the hook negate"):
+        tt.from_torch(module)
+    handle.remove()
+    handle = module.register_forward_pre_hook(lambda module, inputs: (inputs[0] + 1,))
+    with pytest.raises(tt.UnsupportedOp, match=r"^the module: Sequential(.|\n)*has the hook"):
+        tt.from_torch(module)
+    handle.remove()
+    module[1].forward = lambda x: -x
+    with pytest.raises(tt.UnsupportedOp, match=r"^1: ReLU\(\): has a forward of its own"):
+        tt.from_torch(module)
+    del module[1].forward
+    assert len(tt.from_torch(module)) == 2
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.Dropout(0.5), nn.Dropout1d(), nn.AlphaDropout(), nn.BatchNorm1d(6),
+     nn.utils.spectral_norm(nn.Linear(6, 6)), nn.utils.parametrizations.spectral_norm(nn.Linear(6, 6))],
+    ids=lambda layer: type(layer).__name__,
+)  # fmt: skip
+def test_training_mode_is_refused_where_it_differs(layer):
+    module = nn.Sequential(nn.Linear(6, 6), layer)
+    with pytest.raises(tt.UnsupportedOp, match=r"1(\..*)?: (.|\n)*is in training mode.*module\.eval\(\)"):
+        tt.from_torch(module)
+    assert len(tt.from_torch(module.eval())) == 2  # the advice
+    assert len(tt.from_torch(nn.Sequential(nn.Linear(6, 6), nn.Dropout(0.0), nn.LayerNorm(6)).train())) == 3
+
+
+def test_what_differs_from_its_layers_is_refused():
+    def shift(module, inputs, output):
+        return output + 1e-3 if isinstance(module, nn.Linear) else None
+
+    module = nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2))
+    said = r"values differ by 0\.00\d+, where rounding explains .*e-0\d"
+    with nn.modules.module.register_module_forward_hook(shift), pytest.raises(tt.UnsupportedOp, match=said):
+        tt.from_torch(module)
+    assert len(tt.from_torch(module)) == 3
+
+
+def test_a_module_that_needs_an_example():
+    module = nn.Sequential(nn.Unflatten(1, (2, -1)), nn.Flatten(), nn.Linear(7, 2)).double()
+    with pytest.raises(tt.UnsupportedOp, match=r"tinytensor has no such layer|pass samples"):
+        tt.from_torch(module)
+    module = nn.Sequential(nn.Softmax(dim=2))
+    with pytest.raises(tt.UnsupportedOp, match=r"pass samples .*: tt\.from_torch\(module, example=x\)"):
+        tt.from_torch(module)
+    assert len(tt.from_torch(module, example=np.ones((2, 3, 4), np.float32))) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_modules_of_other_dtypes(dtype):
+    module = nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5), nn.GELU(), nn.Linear(5, 3), nn.Softmax(-1)).to(
+        dtype
+    )
+    model = tt.from_torch(module)
+    assert np.array_equal(model[0].weight, module[0].weight.detach().double().numpy())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Sequential(nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(12, 2)),
+        nn.Sequential(nn.BatchNorm3d(3), nn.ReLU()),
+        nn.Sequential(nn.ReLU(), nn.LayerNorm((3, 4)), nn.Flatten(), nn.Linear(12, 2)),
+        nn.Sequential(nn.Tanh(), nn.PReLU(5), nn.Linear(5, 1)),
+        nn.Sequential(nn.Unflatten(1, (2, 3)), nn.Flatten()),
+        nn.Sequential(),
+    ],
+    ids=lambda module: type(next(iter(module), module)).__name__,
+)  # fmt: skip
+def test_samples_are_drawn_in_a_shape_that_the_layers_take(module):
+    assert len(tt.from_torch(module.eval())) == len(module)
+
+
+def test_saved_weights_of_a_module_that_was_registered_twice(tmp_path):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc1, self.fc2 = nn.Linear(6, 4), nn.Linear(4, 2)
+            self.net = nn.Sequential(self.fc1, nn.ReLU(), self.fc2)
+
+        def forward(self, x):
+            return self.net(x)
+
+    module = Net()
+    torch.save(module.state_dict(), tmp_path / "net.pt")
+    model = tt.Sequential(tt.Linear(6, 4), tt.relu, tt.Linear(4, 2))
+    assert tt.load_weights(model, tmp_path / "net.pt") == ([], [])
+    agree(model, module, samples(5, 6))
+    module.fc3 = nn.Linear(6, 4)  # of the same shape, with other values, is in doubt
+    torch.save(module.state_dict(), tmp_path / "net.pt")
+    assert tt.load_weights(model, tmp_path / "net.pt", prefix="net") == ([], ["fc3.weight", "fc3.bias"])

@@ -5,13 +5,13 @@ import hashlib
 import math
 import os
 import zlib
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinytensor.errors import DatasetError
+from tinytensor.files import opened_file
 
 __all__ = ["parse_idx", "read_idx"]
 
@@ -42,7 +42,7 @@ def read_idx(path: str | os.PathLike[str], ndim: int, sha256: str | None = None)
     array([0, 1, 2, 3], dtype=uint8)
     """
     try:
-        with Path(path).open("rb") as file:
+        with opened_file(path) as file:
             return parse_idx(file, str(path), ndim, sha256)
     except OSError as error:
         if isinstance(error, DatasetError):

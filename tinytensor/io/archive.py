@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
+from tinytensor.files import opened_file
 from tinytensor.kernels.boundary import Array
 
 __all__ = ["names", "opened", "read_member"]
@@ -28,7 +29,11 @@ FAILURES = (  # of the library, for damaged archives
 
 
 class Capped(io.FileIO):
-    """A file of which `zipfile` gets only so much at a time, as it reads its table of contents at once."""
+    """A file of which `zipfile` gets only so much at a time; it reads its table of contents at once."""
+
+    def __init__(self, path: Path):
+        with opened_file(path) as file:
+            super().__init__(os.dup(file.fileno()), "rb")
 
     def read(self, size: int | None = -1, /) -> Any:
         """At most READ_LIMIT bytes."""

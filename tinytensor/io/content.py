@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from tinytensor.errors import ModelFormatError
+from tinytensor.files import opened_file
 
 __all__ = ["content_of"]
 
@@ -15,7 +16,7 @@ def content_of(path: Path, limit: int) -> bytes:
         ModelFormatError: there are more than `limit`.
         OSError: it cannot be read.
     """
-    with open(path, "rb") as file:
+    with opened_file(path) as file:
         size = os.fstat(file.fileno()).st_size  # read(limit) would allocate the limit
         if size > limit:
             raise ModelFormatError(f"expected at most {limit} bytes, got {size}")

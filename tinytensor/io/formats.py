@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinytensor.errors import ArgumentError, DtypeError, ModelFormatError
+from tinytensor.files import opened_file
 from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
+from tinytensor.io.foreign import kind_of
+from tinytensor.io.pt import MAGIC
 from tinytensor.layers import changes
 from tinytensor.layers.layer import Layer
+from tinytensor.text import escaped
 
 __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
@@ -28,7 +32,6 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 ONNX_FIELDS = {
     number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
 }
-TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class Format(NamedTuple):
@@ -69,7 +72,7 @@ def looks_like_keras(head: bytes, path: Path) -> bool:
 
 def looks_like_torch(head: bytes, path: Path) -> bool:
     """A ZIP archive with a pickle in it, or a pickle that starts with PyTorch's magic number."""
-    return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
+    return head.startswith(MAGIC) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
 
 
 def looks_like_onnx(head: bytes, path: Path) -> bool:
@@ -83,8 +86,8 @@ FORMATS = (
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
     Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx"),
     Format("tinytensor.io.python", "a Python program", None, ".py"),
-    Format("tinytensor.io.torch", "a PyTorch state dict", looks_like_torch, None),
-    Format("tinytensor.io.book", "the course's pickle", looks_like_pickle, None),
+    Format("tinytensor.io.pt", "a PyTorch state dict", looks_like_torch, None),
+    Format("tinytensor.io.pickles", "a pickle of arrays", looks_like_pickle, None),
 )
 
 
@@ -95,15 +98,30 @@ def identify(path: str | os.PathLike[str]) -> Format:
         ModelFormatError: it is none that tinytensor reads.
         OSError: it cannot be read.
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would wait, a device never end
-        raise ModelFormatError(f"{os.fspath(path)}: expected a file")
-    with open(path, "rb") as file:
-        head = file.read(HEAD)
+    head = head_of(path)
     for each in FORMATS:
         if each.matches and each.matches(head, Path(path)):
             return each
+    kind = kind_of(head, path)
     known = ", ".join(each.name for each in FORMATS if each.matches)
-    raise ModelFormatError(f"{os.fspath(path)}: no model; expected a file of {known}")
+    said = f"is {kind}" if kind else f"no model; expected a file of {known}"
+    raise ModelFormatError(escaped(f"{os.fspath(path)}: {said}"))
+
+
+def head_of(path: str | os.PathLike[str]) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        ModelFormatError: it is a folder, a pipe or a device.
+        OSError: it cannot be read.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        kind = kind_of(b"", path)
+        raise ModelFormatError(
+            escaped(f"{os.fspath(path)}: expected a file{f', got {kind}' if kind else ''}")
+        )
+    with opened_file(path) as file:
+        return file.read(HEAD)
 
 
 def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Layer:
@@ -115,7 +133,8 @@ def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> 
             the names that the file has for them.
 
     Raises:
-        ModelFormatError: the file is no model, damaged, or of an unknown class; says where.
+        ModelFormatError: the file is no model, damaged, or of an unknown class; says where. Or it holds
+            weights alone, which do not say what is between them; says how `load_weights` takes them.
         ArgumentError: custom_objects is no list or dict of layers and activations.
         DtypeError: no path.
         OSError: it cannot be read.
@@ -149,9 +168,8 @@ def located(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except ModelFormatError as error:
         name = os.fspath(path)
-        if str(error).startswith(name):
-            raise
-        raise type(error)(f"{name}: {error}") from error
+        text = str(error) if str(error).startswith(name) else f"{name}: {error}"
+        raise type(error)(escaped(text)) from error
 
 
 def save(model: Layer, path: str | os.PathLike[str]) -> None:

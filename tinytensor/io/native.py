@@ -1,6 +1,6 @@
 """Our own format: a safetensors file whose metadata holds the configuration and checksums of everything.
 
-A safetensors file that others wrote has weights only; see `tinytensor.io.infer`.
+A safetensors file that others wrote has weights only; see `tinytensor.io.propose`.
 """
 
 import json
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tinytensor import __version__
 from tinytensor.errors import ModelFormatError
+from tinytensor.files import opened_file
 from tinytensor.io.config import Config, State, text_of
-from tinytensor.io.infer import infer
+from tinytensor.io.propose import refuse
 from tinytensor.io.safetensors import checksum, crc_of_text, parse_json, read_data, read_header
 from tinytensor.io.safetensors import write as write_tensors
 from tinytensor.layers.layer import Layer
@@ -33,13 +34,13 @@ def read(path: Path) -> tuple[Config, State]:
     """The configuration and the state dict in a file.
 
     Raises:
-        ModelFormatError: the file is damaged, or of a later version of the format.
+        ModelFormatError: the file is damaged, of a later version of the format, or of weights alone.
     """
-    with open(path, "rb") as file:
+    with opened_file(path) as file:
         header = read_header(file)
         metadata = header.metadata
         if not is_ours(metadata):
-            return infer(read_data(file, header, checksums=False)[0])
+            refuse(read_data(file, header, checksums=False)[0], path)
         if metadata.keys() != {FORMAT, VERSION, CONFIG, CHECKSUMS}:
             raise ModelFormatError(
                 f"metadata: expected tinytensor's four entries, got {sorted(metadata)!r:.200}"
@@ -66,7 +67,7 @@ def read_state(path: Path) -> State:
     Raises:
         ModelFormatError: the file is damaged.
     """
-    with open(path, "rb") as file:
+    with opened_file(path) as file:
         header = read_header(file)
         if not is_ours(header.metadata):
             return read_data(file, header, checksums=False)[0]

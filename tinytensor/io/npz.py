@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
-from tinytensor.io import book
 from tinytensor.io.archive import opened, read_member
 from tinytensor.io.config import Config, State, text_of
-from tinytensor.io.infer import infer
+from tinytensor.io.propose import refuse
 from tinytensor.io.safetensors import is_size, parse_json
 from tinytensor.kernels.boundary import Array, allowed
 from tinytensor.layers.layer import Layer
@@ -25,22 +24,19 @@ __all__ = ["read", "read_state", "write"]
 SUFFIX = ".npy"
 CONFIG = "tinytensor.config"  # its bytes are the JSON text
 HEADER_LIMIT = 10_000  # characters that NumPy evaluates as a literal
-CHAPTER = {"W1", "b1"}
 
 
 def read(path: Path) -> tuple[Config, State]:
-    """The configuration and the state dict; without a configuration what names and shapes leave no doubt of.
-
-    W1, b1, W2, b2, … are the network of the course, as in its pickle.
+    """The configuration and the state dict.
 
     Raises:
-        ModelFormatError: the file is damaged, or not enough to make a model of.
+        ModelFormatError: the file is damaged, or of weights alone.
     """
     state = dict(arrays(path))
     config = state.pop(CONFIG, None)
-    if config is not None:
-        return parse_json(config.tobytes().decode("utf-8", "replace")), state
-    return book.network(state) if state.keys() >= CHAPTER else infer(state)
+    if config is None:
+        refuse(state, path)
+    return parse_json(config.tobytes().decode("utf-8", "replace")), state
 
 
 def read_state(path: Path) -> State:

@@ -1,19 +1,13 @@
-"""PyTorch: Sequential modules as objects, both ways, and files of state dicts.
+"""PyTorch: Sequential modules as objects, both ways."""
 
-A file goes through PyTorch's own unpickler of weights, which runs no code from it.
-"""
-
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinytensor import activations as a
-from tinytensor.errors import DtypeError, ModelFormatError, UnsupportedOp, require
-from tinytensor.io.archive import opened
-from tinytensor.io.config import Config, State
-from tinytensor.io.infer import infer
+from tinytensor.errors import DtypeError, UnsupportedOp, require
+from tinytensor.io.torch_reading import compare, kind_of, refresh, refuse_unreadable
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
@@ -27,40 +21,48 @@ from tinytensor.layers.reshape import Reshape
 from tinytensor.operators import activations as other
 from tinytensor.sequential import Sequential
 
-__all__ = ["from_torch", "read", "read_state", "to_torch"]
+__all__ = ["array", "from_torch", "to_torch"]
 
 EXTRA = "torch"
-ZIP = b"PK\x03\x04"
-WITHIN = ("state_dict", "model_state_dict", "model")  # where training scripts keep it in a checkpoint
-GROWTH, EXTRA_SIZE = 4, 16 << 20  # tensors may share memory, and halves are widened
 
 
-def from_torch(module: Any) -> Sequential:
-    """The model that a `torch.nn.Sequential`, nested or not, or one of its layers is in eval mode.
+def from_torch(module: Any, example: Any = None) -> Sequential:
+    """The model that computes what a `torch.nn.Sequential`, nested or not, or one of its layers computes.
 
-    The weights are copied; float16 and bfloat16 become float32.
+    The weights are copied as they are in effect: tied layers, a module that stands twice, `weight_norm`,
+    `spectral_norm`, `prune` and parametrizations included. float16 and bfloat16 become float32. At the end
+    both run on a few random samples and have to agree but for rounding.
+
+    Args:
+        module: in eval mode, if it has layers that compute something else in training.
+        example: samples to compare on, where what can be drawn does not fit the module.
 
     Raises:
-        UnsupportedOp: a module that tinytensor has no layer for; says where it is, and what would help.
+        UnsupportedOp: a module that tinytensor has no layer for, has hooks, or is in training mode; says
+            which, and what would help. Or the outputs differ.
         DtypeError: something is no module.
         MissingExtra: PyTorch is not installed.
     """
-    nn = require("torch", EXTRA).nn
-    if not isinstance(module, nn.Module):
+    torch = require("torch", EXTRA)
+    if not isinstance(module, torch.nn.Module):
         raise DtypeError(f"from_torch: expected a torch.nn.Module, got {module!r:.80}")
-    layer = imported(module, nn, "")
+    refuse_unreadable(module)
+    with torch.no_grad():
+        layer = imported(module, torch.nn, "")
+    compare(layer, module, torch, example)
     return layer if isinstance(layer, Sequential) else Sequential(layer)
 
 
 def imported(module: Any, nn: Any, where: str) -> Layer:
     """One module, with those inside it."""
-    kind = type(module)
+    kind = kind_of(module)
     if isinstance(module, nn.Sequential) and kind.forward is nn.Sequential.forward:
-        children = module.named_children()
+        children = module._modules.items()  # named_children() leaves out what stands there again
         layers = [(name, imported(child, nn, f"{where}{name}.")) for name, child in children]
         return Sequential(*(layer if name.isdigit() else (name, layer) for name, layer in layers))
     name = kind.__name__
     if getattr(nn, name, None) is kind and name in FROM:
+        refresh(module)
         layer = FROM[name](module)
         if layer is not None:
             return layer
@@ -174,57 +176,3 @@ def to_torch(model: Layer) -> Any:
     module = exported(model if isinstance(model, Sequential) else Sequential(model)).eval()
     wide = any(values.dtype == np.float64 for values in model.parameters().values())
     return module.double() if wide else module
-
-
-def read(path: Path) -> tuple[Config, State]:
-    """The model that a file's state dict leaves no doubt of.
-
-    Raises:
-        ModelFormatError: there is doubt, or the file is damaged.
-    """
-    return infer(read_state(path))
-
-
-def read_state(path: Path) -> State:
-    """The state dict in a file of `torch.save`, by PyTorch's unpickler of weights.
-
-    Raises:
-        ModelFormatError: the file is damaged, or holds anything else than a dict of tensors.
-        MissingExtra: PyTorch is not installed.
-    """
-    torch = require("torch", EXTRA)
-    with open(path, "rb") as file:
-        if file.read(len(ZIP)) == ZIP:
-            with opened(path):  # checks its sizes
-                pass
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in any way there is
-        raise ModelFormatError(
-            f"no state dict that can be read without running code from it: {str(error)[:200]}; "
-            "save model.state_dict(), or use tt.from_torch with a module that you trust"
-        ) from error
-    for name in WITHIN:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-    if not isinstance(found, Mapping):
-        raise ModelFormatError(f"expected a dict of tensors by name, got {type(found).__name__}")
-    refuse_unusual(found, torch, GROWTH * path.stat().st_size + EXTRA_SIZE)
-    return {name: np.asarray(array(tensor)) for name, tensor in found.items()}
-
-
-def refuse_unusual(found: Mapping[Any, Any], torch: Any, limit: int) -> None:
-    """Raise unless these are tensors by name that can be copied within a limit."""
-    size = 0
-    for name, tensor in found.items():
-        if (
-            not isinstance(name, str)
-            or not isinstance(tensor, torch.Tensor)
-            or tensor.layout != torch.strided
-        ):
-            raise ModelFormatError(f"{name!r:.80}: expected a dense tensor, got {type(tensor).__name__}")
-        if tensor.is_complex() or tensor.is_quantized or tensor.element_size() == 0:
-            raise ModelFormatError(f"{name!r:.80}: expected real numbers, got {tensor.dtype}")
-        size += tensor.numel() * tensor.element_size()
-    if size > limit:
-        raise ModelFormatError(f"its tensors would take {size} bytes")

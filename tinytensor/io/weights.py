@@ -1,23 +1,32 @@
 """`tt.load_weights`: the weights of any file into a model that is there already."""
 
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.io.config import State
+from tinytensor.io.fit import MAX_DEPTH, assignment, chosen, fingerprint, same, signatures
 from tinytensor.io.formats import identify, located
-from tinytensor.io.infer import COUNTER, groups, without_prefix
+from tinytensor.io.named import flat, grouped, under, without_counters
+from tinytensor.kernels.boundary import Array
 from tinytensor.layers.layer import Layer
 from tinytensor.state_dict import Skipped, load_state_dict, state_dict
+from tinytensor.tensor import Tensor
+from tinytensor.text import escaped
 
 __all__ = ["load_weights", "read_state"]
 
-Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Source = str | os.PathLike[str] | Mapping[str, Any]
 
 
 def read_state(path: str | os.PathLike[str]) -> State:
     """The arrays in a model's file by name, float16 and bfloat16 as float32.
+
+    A checkpoint's dicts and lists inside one another give dotted names; what is no array is left out.
 
     Raises:
         ModelFormatError: the file is no model, or damaged; says where.
@@ -30,21 +39,33 @@ def read_state(path: str | os.PathLike[str]) -> State:
         return dict(module.read(Path(path))[1])
 
 
-def load_weights(model: Layer, path: str | os.PathLike[str], strict: bool = True) -> Skipped:
-    """Put the weights in a file (safetensors, npz, a PyTorch state dict, any model) into a model.
+def load_weights(
+    model: Layer, source: Source, strict: bool = True, *, key: str | None = None, prefix: str | None = None
+) -> Skipped:
+    """Put weights into a model: those of a file (safetensors, npz, `.pt`, pickle, any model) or of a dict.
 
-    The file's names may be those of the model, or have a prefix before them (`module.0.weight`), or be
-    others (`fc1.weight`, `fc2.weight`) if shapes, and numbers in the names, leave one way to assign them.
+    Names may be those of the model, have a prefix (`module.0.weight`), or be others (`fc1.weight`, `W1`) if
+    shapes, and numbers in the names, leave one way to assign them. A weight called `weight` is (out, in), one
+    called `kernel` (in, out); of other names (`W1`) the model's shapes decide, for all of the file at once. A
+    bias may have the shape (1, n) or (n, 1). Where a checkpoint holds more, the weights of the one nested key
+    or prefix that fits are taken; an array that is stored twice with equal values counts once.
 
     Args:
         model: gets the weights, all or, if anything is wrong, none.
-        path: the file; its content says which format it is.
-        strict: whether missing and unexpected names are an error; else they are passed over, and returned.
+        source: the file, whose content says which format it is; or arrays by name, dicts inside one another
+            as in a checkpoint.
+        strict: whether missing and unexpected names are an error; else they are passed over.
+        key: where in a checkpoint the weights are (`"model_state_dict"`), dotted if it is deeper.
+        prefix: what the names of the weights start with (`"actor"`).
+
+    Returns:
+        What was passed over: names that the model has and the source has not, and the other way round.
 
     Raises:
-        ArgumentError: names every missing, unexpected and mis-shaped entry.
+        ArgumentError: names every missing, unexpected and mis-shaped entry, or says what is open.
         ModelFormatError: the file is no model, or damaged; says where.
-        OSError: it cannot be read.
+        DtypeError: the source is neither a path nor a dict.
+        OSError: the file cannot be read.
 
     >>> import tempfile
     >>> import numpy as np
@@ -58,56 +79,72 @@ def load_weights(model: Layer, path: str | os.PathLike[str], strict: bool = True
     >>> model([1.0, 2.0]).tolist()
     [9.0]
     """
-    state = {name: array for name, array in read_state(path).items() if not name.endswith(COUNTER)}
-    return load_state_dict(model, fitted(state, state_dict(model)), strict)
-
-
-def fitted(state: State, parameters: State) -> State:
-    """The file's arrays by the model's names, where that is possible without doubt; else as they are."""
-    for candidate in (state, without_prefix(state)):
-        if candidate.keys() == parameters.keys():
-            return candidate
-    theirs, ours = groups(state), groups(parameters)
-    assigned = assignment(signatures(state, theirs), signatures(parameters, ours))
-    if assigned is None:
-        return without_prefix(state) if without_prefix(state).keys() & parameters.keys() else state
-    return {
-        f"{ours_name}.{name.rpartition('.')[2]}".removeprefix("."): state[name]
-        for theirs_name, ours_name in assigned.items()
-        for name in theirs[theirs_name]
+    if isinstance(source, Mapping):
+        state = flat(source, array_of)
+    elif isinstance(source, str | os.PathLike):
+        state = dict(read_state(source))
+    else:
+        raise DtypeError(f"load_weights: expected a path or a dict of arrays, got {type(source).__name__}")
+    state, start = without_counters(state), ".".join(filter(None, (key, prefix)))
+    within = under(state, start)
+    if not within:
+        raise ArgumentError(
+            f"load_weights: no array{f' under {start!r:.80}' if start else ''}; {listed(state)}"
+        )
+    parameters = state_dict(model)
+    try:
+        fit = chosen(state, parameters, start)
+        if fit is None:
+            return load_state_dict(model, nearest(within, parameters), strict)
+        load_state_dict(model, fit.values)
+    except ArgumentError as error:
+        raise ArgumentError(escaped(f"load_weights: {error}{order_is_open(within, parameters)}")) from error
+    taken = {fingerprint(state[name]): state[name] for name in fit.used}
+    left = {name: fingerprint(array) for name, array in state.items() if name not in fit.used}
+    copies = {
+        name for name, key in left.items() if key in taken and same({"": state[name]}, {"": taken[key]})
     }
+    return Skipped([], [name for name in left if name not in copies])
 
 
-def signatures(state: State, layers: dict[str, list[str]]) -> dict[str, Shapes]:
-    """What each layer's parameters are called and which shapes they have."""
-    return {
-        layer: tuple(sorted((name.rpartition(".")[2], state[name].shape) for name in names))
-        for layer, names in layers.items()
-    }
+def array_of(value: Any) -> Array | None:
+    """An array of NumPy's, of ours, of PyTorch's, or of whatever turns into one."""
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, Tensor):
+        return value.numpy()
+    if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
+        from tinytensor.io.torch import array
+
+        return array(value)
+    if hasattr(value, "__array__") and hasattr(value, "shape") and not isinstance(value, np.generic):
+        return np.asarray(value)
+    return None
 
 
-def assignment(theirs: dict[str, Shapes], ours: dict[str, Shapes]) -> dict[str, str] | None:
-    """Their layers to ours, if the shapes leave one way, or numbers in their names decide.
-
-    >>> square = (("weight", (9, 9)),)
-    >>> assignment({"fc2": square, "fc10": square}, {"0": square, "2": square})
-    {'fc2': '0', 'fc10': '2'}
-    >>> assignment({"query": square, "key": square}, {"0": square, "2": square})
-    """
-    found: dict[str, str] = {}
-    for signature in {*theirs.values(), *ours.values()}:
-        from_file, in_model = of(signature, theirs), of(signature, ours)
-        if len(from_file) != len(in_model) or not numbered(from_file):
-            return None
-        found |= dict(zip(from_file, in_model, strict=True))
-    return found
+def nearest(state: State, parameters: State) -> State:
+    """The arrays under the prefix whose names are the model's most often, to say what does not fit."""
+    candidates = [state]
+    for _ in range(MAX_DEPTH):
+        first = {name[: name.find(".") + 1] for name in candidates[-1]}
+        if len(first) == 1 and "" not in first:
+            candidates.append(under(candidates[-1], first.pop()))
+    return max(candidates, key=lambda each: len(each.keys() & parameters.keys()))
 
 
-def of(signature: Shapes, layers: dict[str, Shapes]) -> list[str]:
-    """The layers of that signature, in their order."""
-    return [layer for layer, each in layers.items() if each == signature]
+def order_is_open(state: State, parameters: State) -> str:
+    """A line that says so, if the layers have the model's shapes and the names do not say which is which."""
+    theirs, ours = (signatures(each, grouped(each)) for each in (state, parameters))
+    if sorted(theirs.values()) != sorted(ours.values()) or assignment(theirs, ours) is not None:
+        return ""
+    name, other = next(iter(parameters)), next(iter(state))
+    return (
+        "\n  the shapes fit, but the names do not say which layer is which; use the model's names: "
+        f"tt.load_weights(model, {{{name!r}: arrays[{other!r}], …}}), arrays = tt.io.read_state(path)"
+    )
 
 
-def numbered(names: Iterable[str]) -> bool:
-    """Whether the names differ in nothing but numbers."""
-    return len({re.sub("[0-9]+", "#", name) for name in names}) <= 1
+def listed(state: State) -> str:
+    """The names that there are, a few of them."""
+    names = ", ".join(f"{name} {array.shape}" for name, array in list(state.items())[:8])
+    return f"there are {names}{', …' if len(state) > 8 else ''}" if state else "it holds no arrays"
