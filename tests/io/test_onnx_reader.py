@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tests.naive import gamma, within
 from tests.rounding import error_bound
+from tinytensor.commands.inspect import report
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
@@ -195,15 +196,19 @@ def external(tmp_path, location, content=bytes(72)):
     return folder
 
 
-def test_weights_in_another_file_only_if_asked(tmp_path):
+def test_weights_in_another_file(tmp_path):
     folder = external(tmp_path, "weights.bin")
     (folder / "weights.bin").write_bytes(np.asarray(W, "<f4").tobytes())
+    for ours in (tt.load(folder / "m.onnx"), tt.from_onnx(folder / "m.onnx")):
+        assert np.array_equal(ours[0].weight, W.T.astype(np.float32))
+    assert tt.verify(ours, folder / "m.onnx", X).rows
     with pytest.raises(
         tt.ModelFormatError, match=r"lies in another file, 'weights\.bin'.*external_data=True"
     ):
-        tt.load(folder / "m.onnx")
-    ours = tt.from_onnx(folder / "m.onnx", external_data=True)
-    assert np.array_equal(ours[0].weight, W.T.astype(np.float32))
+        tt.from_onnx(folder / "m.onnx", external_data=False)
+    with pytest.raises(tt.ModelFormatError, match=r"'weights\.bin'; tt\.from_onnx\(path\)"):
+        tt.from_onnx((folder / "m.onnx").read_bytes())
+    assert "weights.bin" in report(str(folder / "m.onnx"))
 
 
 def test_no_file_outside_the_folder(tmp_path):
@@ -230,22 +235,30 @@ def test_no_file_outside_the_folder(tmp_path):
     for location in ("../secret", str(tmp_path / "secret"), *inside):
         external(tmp_path, location)
         with pytest.raises(tt.ModelFormatError, match="no regular file in the folder of the model"):
-            tt.from_onnx(folder / "m.onnx", external_data=True)
+            tt.load(folder / "m.onnx")
     external(tmp_path, "real")
-    tt.from_onnx(folder / "m.onnx", external_data=True)
+    tt.load(folder / "m.onnx")
     (folder / "real").write_bytes(bytes(71))
     with pytest.raises(tt.ModelFormatError, match="ends at byte 72 of 71"):
-        tt.from_onnx(folder / "m.onnx", external_data=True)
+        tt.load(folder / "m.onnx")
 
 
 def test_what_is_not_computed_is_named():
-    unknown = node("Einsum", "r", "y", equation="ij->ij")
-    made = model([node("Sin", "x", "s"), node("Relu", "s", "r"), unknown])
+    unknown = node("Einsum", "c", "y", equation="ii->i")
+    made = model(
+        [node("Det", "x", "a"), node("Det", "a", "b"), node("Relu", "b", "r"),
+         node("RandomNormalLike", "r", "c"), unknown],
+    )  # fmt: skip
     with pytest.raises(tt.UnsupportedOp) as caught:
         tt.from_onnx(made)
-    for said in ("node 's' (Sin)", "node 'y' (Einsum)", "opset 17", "would have to be made"):
-        assert said in str(caught.value)
+    said = str(caught.value).splitlines()
+    assert said[0].startswith("node 'a' (Det), node 'b' (Det), opset 17: tinytensor does not compute Det")
+    assert "node 'c' (RandomNormalLike), opset 17: " in said[1]
+    assert "draws random numbers" in said[1]
+    assert "node 'y' (Einsum), opset 17: a diagonal, 'ii'" in said[2]
+    assert len(said) == 3
     assert "node 'r'" not in str(caught.value)
+    assert max(map(len, said)) < 200
 
 
 def test_paths_bytes_and_models(tmp_path):
