@@ -243,6 +243,51 @@ def test_no_file_outside_the_folder(tmp_path):
         tt.load(folder / "m.onnx")
 
 
+def several(tmp_path, *parts):
+    """A model whose weights are parts of one file of 72 bytes: (offset, length) each, read as (3, 6) or (6, 3)."""
+    made = model([node("Identity", "x", "y")], w=W)
+    del made.graph.initializer[:]
+    for i, (offset, length) in enumerate(parts):
+        tensor = made.graph.initializer.add(name=f"w{i}", data_type=TensorProto.UINT8, dims=[72])
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", "weights.bin"), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+    (tmp_path / "weights.bin").write_bytes(bytes(100))
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    return tmp_path / "m.onnx"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([(0, 72)] * 5000, None),  # one part, read once
+        ([(0, 72), (28, 72)], "overlaps other tensors"),
+        ([(29, 72)], "ends at byte 101 of 100"),
+        ([(0, 71)], "has 72 bytes, in 'weights.bin' are 71"),
+        ([(-1, 72)], "expected an offset and a length"),
+        ([(0, 1 << 70)], "expected an offset and a length"),
+        ([(1 << 40, 72)], "ends at byte"),
+    ],
+)
+def test_parts_of_a_file(tmp_path, parts, said):
+    path = several(tmp_path, *parts)
+    if said is None:
+        assert len(tt.load(path)) == 0
+        assert "weights in 'weights.bin': 5000 tensors" in report(str(path))
+    else:
+        with pytest.raises(tt.ModelFormatError, match=said):
+            tt.load(path)
+
+
+def test_where_a_tensor_lies_is_said_once(tmp_path):
+    path = several(tmp_path, (0, 72))
+    made = onnx.load(path, load_external_data=False)
+    made.graph.initializer[0].external_data.add(key="location", value="other.bin")
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(tt.ModelFormatError, match="says twice where it lies"):
+        tt.load(path)
+
+
 def test_what_is_not_computed_is_named():
     unknown = node("Einsum", "c", "y", equation="ii->i")
     made = model(

@@ -71,7 +71,7 @@ def of_tensors(function: Callable[..., Any], of_arrays: bool) -> Callable[..., A
         try:
             with np.errstate(all="ignore"):
                 y = function(*arrays, **attributes)
-        except (ValueError, IndexError, TypeError, OverflowError) as error:
+        except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
             raise ShapeError(f"{function.__name__}: {error}") from error
         if isinstance(y, tuple):
             return tuple(Tensor._wrap(np.asarray(each)) for each in y)

@@ -16,7 +16,7 @@ from tinytensor.io.onnx.activations import ACTIVATIONS
 from tinytensor.io.onnx.changes import CHANGES
 from tinytensor.io.onnx.learning import LEARNING
 from tinytensor.io.onnx.program import HALVES_HELP, ML, WIDENED, Program, Step
-from tinytensor.io.onnx.tensors import STRING
+from tinytensor.io.onnx.tensors import HALVES, STRING
 from tinytensor.operators.table import OPERATIONS
 
 __all__ = ["NEWEST", "modernize"]
@@ -55,6 +55,8 @@ def modernize(program: Program) -> None:
         except UnsupportedOp as error:
             problems.setdefault(str(error), []).append(step.node)
     program.steps = steps
+    for value in program.inputs.values():
+        value.dtype = "float32" if value.dtype in HALVES else value.dtype
     for name in program.outputs:
         if name in program.halves:
             widened(program, problems, f"output {name!r:.80}")

@@ -12,7 +12,6 @@ import numpy as np
 from tinytensor.errors import TinyTensorError
 from tinytensor.io.onnx.program import Program, Step
 from tinytensor.io.onnx.shapes import Values, lengths_of, results_of
-from tinytensor.io.onnx.tensors import HALVES
 from tinytensor.kernels.boundary import Array
 from tinytensor.operators.definition import Value
 from tinytensor.operators.table import OPERATORS
@@ -31,10 +30,7 @@ def simplify(program: Program) -> Values:
 
     Returns what is known of every value.
     """
-    values = {
-        name: Value("float32" if value.dtype in HALVES else value.dtype, value.shape)
-        for name, value in program.inputs.items()
-    }
+    values = dict(program.inputs)
     values |= {name: constant(array) for name, array in program.constants.items()}
     others: dict[str, str] = {}
     kept = []
