@@ -64,7 +64,11 @@ def originals(folder):
         "pickle": course(),
     }  # fmt: skip
     if find_spec("onnx"):
+        from tests.io import crafted_onnx
+
         found["onnx"] = saved(folder, ".onnx")
+        found["onnx operations"] = crafted_onnx.operations().SerializeToString()
+        found["onnx elsewhere"] = crafted_onnx.beside(folder).SerializeToString()
     if find_spec("h5py"):
         found["keras"] = (DATA / "small.keras").read_bytes()
     if find_spec("torch"):
@@ -111,20 +115,26 @@ def archived(members):
 class Trial:
     """One file after the other, in memory, and what came of them."""
 
-    def __init__(self):
+    def __init__(self, folder):
+        self.folder = folder
         self.file = os.memfd_create("model")
         self.path = Path(f"/proc/self/fd/{self.file}")
         self.files, self.loaded, self.wrong, self.longest = 0, 0, [], 0.0
 
     def load(self, name, content):
-        os.ftruncate(self.file, 0)
-        os.pwrite(self.file, content, 0)
+        path = self.path
+        if name == "onnx elsewhere":  # it needs a folder
+            path = self.folder / "m.onnx"
+            path.write_bytes(content)
+        else:
+            os.ftruncate(self.file, 0)
+            os.pwrite(self.file, content, 0)
         begin = time.perf_counter()
         try:
-            repr(tt.load(self.path))
+            repr(tt.load(path))
             self.loaded += 1
         except tt.ModelFormatError as error:
-            if not str(error).startswith(str(self.path)):
+            if not str(error).startswith(str(path)):
                 self.wrong.append(f"{name}: does not say where: {error}")
         except BaseException as error:
             self.wrong.append(f"{name}: {type(error).__name__}: {error}"[:300] + f" {content[:400].hex()}")
@@ -141,7 +151,7 @@ def limit_memory(size):
 
 def main(folder):
     warnings.simplefilter("ignore")
-    trial, good = Trial(), originals(folder)
+    trial, good = Trial(folder), originals(folder)
     for name, content in good.items():  # imports and compiled kernels are not the file's memory
         trial.load(name, content)
     repr(tt.ones(2) * tt.ones(2))

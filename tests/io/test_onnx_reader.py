@@ -244,7 +244,7 @@ def test_no_file_outside_the_folder(tmp_path):
 
 
 def several(tmp_path, *parts):
-    """A model whose weights are parts of one file of 72 bytes: (offset, length) each, read as (3, 6) or (6, 3)."""
+    """A model whose tensors are parts of one file of 100 bytes: (offset, length) each."""
     made = model([node("Identity", "x", "y")], w=W)
     del made.graph.initializer[:]
     for i, (offset, length) in enumerate(parts):

@@ -4,11 +4,14 @@ import itertools
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.io.onnx.program import ML
+from tinytensor.io.onnx.semantics import NEWEST
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
@@ -188,6 +191,14 @@ def test_the_batch_is_never_known():
     ]  # fmt: skip
     ours = tt.from_onnx(model(nodes, 17, (1, 6), zero=I64(0)))
     assert ours(X).item() == pytest.approx(float(X.sum(dtype=float)) / 4, rel=8 * U * 24)
+
+
+def test_the_document_lists_the_operations():
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / "formats.md").read_text()
+    listed = " ".join(text[text.index("These are computed") : text.index("## Files from strangers")].split())
+    named = {name.removeprefix(f"{ML}.") for name in NEWEST}
+    assert {name for name in named if f"{name}," not in listed and f"{name}." not in listed} == set()
 
 
 def halved(opset=17, outputs=1):

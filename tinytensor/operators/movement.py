@@ -40,11 +40,12 @@ def Slice(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -
 
 
 @operation(18, splits, "first", "first")
-def Split(x: Any, split: Any = None, axis: int = 0, num_outputs: int = 1) -> Any:
+def Split(x: Any, split: Any = None, axis: int = 0, num_outputs: Any = None) -> Any:
     """Parts along an axis, of these lengths; or as many parts, the last of which may be shorter."""
-    n = x.shape[axis]
-    size = -(-n // num_outputs)
-    ends = np.minimum(np.arange(1, num_outputs + 1) * size, n) if split is None else np.cumsum(whole(split))
+    n, parts = x.shape[axis], num_outputs if split is None else split.size
+    if not parts or parts != (num_outputs or parts):
+        raise ValueError(f"expected {num_outputs} parts, got {parts}")
+    ends = np.minimum(np.arange(1, parts + 1) * -(-n // parts), n) if split is None else np.cumsum(split)
     if ends[-1] != n:
         raise ValueError(f"parts of {ends[-1]} elements together, along an axis of {n}")
     return tuple(np.split(x, ends[:-1], axis))

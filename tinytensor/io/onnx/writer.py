@@ -149,7 +149,7 @@ def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence
     if "to" in attributes:
         attributes[DTYPE] = attributes.pop("to")
     if layer.operation == "Split" and len(inputs) > 1:
-        del attributes["num_outputs"]
+        attributes.pop("num_outputs", None)
     if attributes.pop("flatten", 0):
         rows = nodes.add("Flatten", inputs[0], axis=attributes.pop("axis"))
         flat = nodes.add(layer.operation, rows, axis=-1)
