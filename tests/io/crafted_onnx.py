@@ -87,7 +87,8 @@ def operations():
     nodes = [
         node("Shape", "x", "s"), node("Slice", "s one two", "n"), node("ConstantOfShape", "n", "c"),
         node("Split", "x", "a b", axis=1), node("Concat", "b a", "d", axis=1), node("Add", "d c", "e"),
-        node("Tile", "e x2", "t"), node("TopK", "t one", "k i"), node("Einsum", "x k", "g", equation="ij,ik->ik"),
+        node("Tile", "e x2", "t"), node("TopK", "t one", "k i"),
+        node("Einsum", "x k", "g", equation="ij,ik->ik"),
         helper.make_node("Scaler", ["g"], ["h"], domain="ai.onnx.ml", offset=[1.0], scale=[0.5]),
         helper.make_node("LinearClassifier", ["h"], ["l", "p"], domain="ai.onnx.ml", coefficients=[1.0, 2.0],
                          classlabels_strings=["a", "b"], post_transform="SOFTMAX"),
@@ -110,11 +111,12 @@ def beside(folder):
 def learning():
     """Operations of ai.onnx.ml whose attributes do not fit."""
     for op, given in (
-        ("Scaler", {}), ("Scaler", {"scale": [1.0] * 5, "offset": [1.0, 2.0]}), ("Normalizer", {"norm": "evil"}),
+        ("Scaler", {}), ("Scaler", {"scale": [1.0] * 5, "offset": [1.0, 2.0]}),
+        ("Normalizer", {"norm": "evil"}),
         ("LinearRegressor", {}), ("LinearRegressor", {"coefficients": [1.0] * 5, "targets": 2}),
         ("LinearRegressor", {"coefficients": [1.0], "targets": HUGE}),
         ("LinearRegressor", {"coefficients": [1.0], "targets": -1}),
-        ("LinearClassifier", {"coefficients": []}),
+        ("LinearClassifier", {"coefficients": [1.0]}),
         ("LinearClassifier", {"coefficients": [1.0] * 4, "classlabels_strings": ["a", "b"]}),
         ("LinearClassifier", {"coefficients": [1.0] * 4, "classlabels_ints": [1, 2], "intercepts": [1.0]}),
         ("LabelEncoder", {}), ("LabelEncoder", {"keys_int64s": [1], "values_int64s": [1, 2]}),

@@ -4,7 +4,7 @@ Source: the operators of ai.onnx.ml; they compute in float32 whatever comes.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,14 +60,14 @@ def normalizer(program: Program, step: Step) -> list[Step]:
 
 def rows_of(step: Step, rows: int) -> Any:
     """The coefficients as so many rows, and the intercepts."""
-    coefficients = np.array(step.attributes["coefficients"], np.float32)
-    intercepts = np.array(step.attributes.get("intercepts") or [0.0] * rows, np.float32)
-    if rows < 1 or coefficients.size % rows or not coefficients.size or intercepts.size != rows:
+    coefficients, intercepts = (step.attributes.get(name) or [] for name in ("coefficients", "intercepts"))
+    count = len(coefficients)
+    if not 1 <= rows <= count or count % rows or len(intercepts) not in (0, rows):
         raise ModelFormatError(
-            f"{step.node}: {coefficients.size} coefficients and {intercepts.size} intercepts do not fit "
-            f"{rows} rows"
+            f"{step.node}: {count} coefficients and {len(intercepts)} intercepts do not fit {rows} rows"
         )
-    return coefficients.reshape(rows, -1), intercepts
+    offsets = np.array(intercepts, np.float32) if intercepts else np.zeros(rows, np.float32)
+    return np.array(coefficients, np.float32).reshape(rows, -1), offsets
 
 
 def after(step: Step) -> str:
@@ -107,54 +107,61 @@ def linear_classifier(program: Program, step: Step) -> list[Step]:
     return steps.made
 
 
-def given(step: Step, what: str) -> list[Any] | None:
-    """Keys or values, of whatever type; None if there are none."""
+class Side(NamedTuple):
+    """The keys or the values of a table, and their dtype."""
+
+    values: list[Any]
+    dtype: str
+
+
+def side(step: Step, what: str) -> Side:
+    """The keys or the values, of whatever type."""
+    dtypes = {f"{what}_int64s": "int64", f"{what}_floats": "float32", f"{what}_strings": "str"}
     attributes = step.attributes
-    names = (f"{what}_int64s", f"{what}_floats", f"{what}_strings", f"{what}_tensor")
-    found = [attributes[name] for name in names if attributes.get(name) is not None and len(attributes[name])]
-    return found[0] if len(found) == 1 else None
+    found = [Side(attributes[name], dtype) for name, dtype in dtypes.items() if attributes.get(name)]
+    tensor = attributes.get(f"{what}_tensor")
+    if tensor is not None:
+        found.append(Side(tensor.ravel().tolist(), tensor.dtype.name))
+    if len(found) != 1:
+        raise UnsupportedOp("keys and values that are not of one type each; numbers would help")
+    return found[0]
 
 
 def label_encoder(program: Program, step: Step) -> list[Step]:
     """A table from keys to values; strings are their positions among the values, or among what is read."""
-    x, words = step.inputs[0], program.words.get(step.inputs[0])
-    keys, values = given(step, "keys"), given(step, "values")
+    words = program.words.get(step.inputs[0])
     if step.version < 2:
-        classes = step.attributes.get("classes_strings") or []
-        numbered = list(range(len(classes)))
+        classes = Side(step.attributes.get("classes_strings") or [], "str")
+        numbered = Side(list(range(len(classes.values))), "int64")
         keys, values = (classes, numbered) if words is not None else (numbered, classes)
-    if keys is None or values is None or len(keys) != len(values):
-        raise UnsupportedOp("keys and values that are not of one type each; numbers would help")
+    else:
+        keys, values = side(step, "keys"), side(step, "values")
+    if len(keys.values) != len(values.values) or (keys.dtype == "str") != (words is not None):
+        raise UnsupportedOp("keys and values that do not fit what is read; numbers would help")
+    default = default_of(step, values.dtype)
     if words is not None:
-        pairs = [(words.index(key), value) for key, value in zip(keys, values, strict=True) if key in words]
-        keys, values = [key for key, _ in pairs], [value for _, value in pairs]
-    default: Any = default_of(step, values)
-    if any(isinstance(each, str) for each in [*values, default]):
-        strings = list(dict.fromkeys([*values, str(default)]))
+        pairs = [(words.index(k), v) for k, v in zip(keys.values, values.values, strict=True) if k in words]
+        keys = Side([key for key, _ in pairs], "int64")
+        values = values._replace(values=[value for _, value in pairs])
+    if values.dtype == "str":
+        strings = list(dict.fromkeys([*values.values, default]))
         program.words[step.outputs[0]] = strings
-        values, default = [strings.index(each) for each in values], strings.index(str(default))
+        default, values = strings.index(default), Side([*map(strings.index, values.values)], "int64")
     steps = Steps(program, step)
-    dtypes = [
-        "float32" if any(isinstance(each, float) for each in side) else "int64" for side in (keys, values)
-    ]
-    tables = [np.array(side, dtype) for side, dtype in zip((keys, values), dtypes, strict=True)]
-    if any(table.ndim != 1 for table in tables):
-        raise UnsupportedOp("keys or values that are no numbers; numbers would help")
-    operands = [steps.constant(table, table.dtype.name) for table in tables]
-    steps.add("LabelEncoder", x, *operands, steps.constant([default], dtypes[1]), result=step.outputs[0])
+    tables = [steps.constant(*each) for each in (keys, values, Side([default], values.dtype))]
+    steps.add("LabelEncoder", step.inputs[0], *tables, result=step.outputs[0])
     return steps.made
 
 
-def default_of(step: Step, values: list[Any]) -> Any:
+def default_of(step: Step, dtype: str) -> Any:
     """What stands for a key that is not in the table."""
-    attributes = step.attributes
-    if attributes.get("default_tensor") is not None:
-        return attributes["default_tensor"].ravel()[0].item()
-    if any(isinstance(each, str) for each in values):
-        return attributes.get("default_string", "_Unused")
-    if any(isinstance(each, float) for each in values):
-        return attributes.get("default_float", -0.0)
-    return attributes.get("default_int64", -1)
+    tensor = step.attributes.get("default_tensor")
+    if tensor is not None and tensor.size == 1:
+        return tensor.item()
+    if dtype == "str":
+        return step.attributes.get("default_string", "_Unused")
+    floating = step.attributes.get("default_float", -0.0)
+    return floating if dtype.startswith("float") else step.attributes.get("default_int64", -1)
 
 
 def one_hot_encoder(program: Program, step: Step) -> list[Step]:
