@@ -77,7 +77,7 @@ def originals(folder):
 
 
 # How many bits of every byte are flipped: all, but of archives, which checksums guard, some, in turn.
-BITS = {"npz": 2, "keras": 1, "torch": 1}
+BITS = {"npz": 2, "keras": 1, "torch": 1, "onnx operations": 2, "onnx elsewhere": 4}
 
 
 def damaged(content, flips):
