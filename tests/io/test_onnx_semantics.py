@@ -1,5 +1,6 @@
 """What an operation meant when the file was written, and what no file may cost."""
 
+import inspect
 import itertools
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.io.onnx.learning import LEARNING
 from tinytensor.io.onnx.program import ML
 from tinytensor.io.onnx.semantics import NEWEST
+from tinytensor.operators.table import OPERATIONS
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
@@ -199,6 +202,27 @@ def test_the_document_lists_the_operations():
     listed = " ".join(text[text.index("These are computed") : text.index("## Files from strangers")].split())
     named = {name.removeprefix(f"{ML}.") for name in NEWEST}
     assert {name for name in named if f"{name}," not in listed and f"{name}." not in listed} == set()
+
+
+# What `modernize` takes away: how other types are computed, and what is for training.
+TAKEN_AWAY = {
+    "BatchNormalization": {"momentum", "training_mode"}, "Cast": {"round_mode", "saturate"},
+    "CastLike": {"round_mode", "saturate"}, "Dropout": {"seed"}, "LayerNormalization": {"stash_type"},
+    "RMSNormalization": {"stash_type"}, "Range": {"stash_type"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - LEARNING.keys()))
+def test_attributes_are_those_of_the_definition_that_was_read(name):
+    schema = onnx.defs.get_schema(name, NEWEST[name], "")
+    assert schema.since_version == NEWEST[name]
+    known = inspect.signature(OPERATIONS[name].compute).parameters
+    assert schema.attributes.keys() - known.keys() == TAKEN_AWAY.get(name, set())
+    for key in schema.attributes.keys() & known.keys():
+        default = known[key].default
+        if schema.attributes[key].default_value.type and default is not inspect.Parameter.empty:
+            wanted = helper.get_attribute_value(schema.attributes[key].default_value)
+            assert default == (wanted.decode() if isinstance(wanted, bytes) else pytest.approx(wanted, rel=U))
 
 
 def halved(opset=17, outputs=1):

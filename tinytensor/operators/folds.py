@@ -166,7 +166,7 @@ def RMSNormalization(x: Any, scale: Any, axis: int = -1, epsilon: float = 1e-5) 
 
 @operation(22, first)
 def InstanceNormalization(x: Any, scale: Any, bias: Any, epsilon: float = 1e-5) -> Any:
-    """(x - mean) / √(variance + epsilon) · scale + bias, over the axes from 2 on of each channel of a sample."""
+    """(x - mean) / √(variance + epsilon) · scale + bias, over each channel of each sample."""
     wide = np.array(x, np.float64, order="C")
     axes = tuple(range(2, x.ndim))
     deviation = wide - np.mean(wide, axes, keepdims=True)
