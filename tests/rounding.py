@@ -24,7 +24,12 @@ SLOPES = {
     tt.Mish: lambda f: 1.09, tt.CELU: lambda f: 1, tt.Softsign: lambda f: 1, tt.Clip: lambda f: 1,
     tt.ClippedLinear: lambda f: abs(f.alpha), tt.ScaledELU: lambda f: abs(f.gamma) * max(1, abs(f.alpha)),
 }  # fmt: skip
+# Those whose formula subtracts, so that an error of e^x, or of a product, stays as large as it was.
 ABSOLUTE = {
+    tt.ELU,
+    tt.SELU,
+    tt.CELU,
+    tt.ScaledELU,
     tt.Swish,
     tt.GELU,
     tt.HardSwish,

@@ -11,6 +11,7 @@ __all__ = [
     "IndexingError",
     "MissingExtra",
     "ModelFormatError",
+    "ModelFormatWarning",
     "ShapeError",
     "TinyTensorError",
     "UnsupportedOp",
@@ -40,6 +41,10 @@ class ArgumentError(TinyTensorError, ValueError):
 
 class ModelFormatError(TinyTensorError, ValueError):
     """A file is not the model it claims to be; nothing was loaded from it."""
+
+
+class ModelFormatWarning(UserWarning):
+    """A model was loaded, but something of it is not quite as its file says."""
 
 
 class UnsupportedOp(ModelFormatError):

@@ -13,7 +13,7 @@ def onnx(folder):
     """All of them, as bytes; `folder` has a file `secret`, and gets a link."""
     if not (folder / "link").exists():
         (folder / "link").symlink_to("/etc/hostname")
-    made = itertools.chain(tensors(), elsewhere(folder), wirings(), attributes(), growing())
+    made = itertools.chain(tensors(), elsewhere(folder), wirings(), attributes(), growing(), learning())
     return itertools.chain((each.SerializeToString() for each in made), wires())
 
 
@@ -77,6 +77,71 @@ def wirings():
     yield model([node("Gemm", "x", "y")])
 
 
+def operations():
+    """Operations whose results depend on lengths, and some of ai.onnx.ml."""
+    numbers = {"one": [1], "two": [2], "many": [0, 2], "x2": [1, 2]}
+    constants = [
+        TensorProto(name=name, data_type=INT64, dims=[len(values)], int64_data=values)
+        for name, values in numbers.items()
+    ]
+    nodes = [
+        node("Shape", "x", "s"), node("Slice", "s one two", "n"), node("ConstantOfShape", "n", "c"),
+        node("Split", "x", "a b", axis=1), node("Concat", "b a", "d", axis=1), node("Add", "d c", "e"),
+        node("Tile", "e x2", "t"), node("TopK", "t one", "k i"),
+        node("Einsum", "x k", "g", equation="ij,ik->ik"),
+        helper.make_node("Scaler", ["g"], ["h"], domain="ai.onnx.ml", offset=[1.0], scale=[0.5]),
+        helper.make_node("LinearClassifier", ["h"], ["l", "p"], domain="ai.onnx.ml", coefficients=[1.0, 2.0],
+                         classlabels_strings=["a", "b"], post_transform="SOFTMAX"),
+        helper.make_node("ZipMap", ["p"], ["y"], domain="ai.onnx.ml", classlabels_strings=["a", "b"]),
+    ]  # fmt: skip
+    made = model(nodes, constants, outputs=("y", "l"))
+    made.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    return made
+
+
+def beside(folder):
+    """A model whose weights are in a file beside it."""
+    (folder / "weights").write_bytes(GOOD)
+    tensor = weight(data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", "weights"), ("offset", "0"), ("length", "16")):
+        tensor.external_data.add(key=key, value=value)
+    return model(USE, [tensor])
+
+
+def learning():
+    """Operations of ai.onnx.ml whose attributes do not fit."""
+    for op, given in (
+        ("Scaler", {}), ("Scaler", {"scale": [1.0] * 5, "offset": [1.0, 2.0]}),
+        ("Normalizer", {"norm": "evil"}),
+        ("LinearRegressor", {}), ("LinearRegressor", {"coefficients": [1.0] * 5, "targets": 2}),
+        ("LinearRegressor", {"coefficients": [1.0], "targets": HUGE}),
+        ("LinearRegressor", {"coefficients": [1.0], "targets": -1}),
+        ("LinearClassifier", {"coefficients": [1.0]}),
+        ("LinearClassifier", {"coefficients": [1.0] * 4, "classlabels_strings": ["a", "b"]}),
+        ("LinearClassifier", {"coefficients": [1.0] * 4, "classlabels_ints": [1, 2], "intercepts": [1.0]}),
+        ("LabelEncoder", {}), ("LabelEncoder", {"keys_int64s": [1], "values_int64s": [1, 2]}),
+        ("LabelEncoder", {"keys_int64s": [1], "values_strings": ["\x1b[31m"]}),
+        ("LabelEncoder", {"keys_floats": [1.0], "keys_int64s": [1], "values_int64s": [1]}),
+        ("LabelEncoder", {"keys_strings": ["a"], "values_int64s": [1]}),
+        ("OneHotEncoder", {}), ("OneHotEncoder", {"cats_int64s": [HUGE]}), ("Imputer", {}), ("ZipMap", {}),
+        ("Imputer", {"imputed_value_floats": [1.0] * 7}), ("Evil", {}),
+    ):  # fmt: skip
+        for version in (1, 2, 4, HUGE):
+            made = model([helper.make_node(op, ["x"], ["y"], domain="ai.onnx.ml", **given)])
+            yield made
+            made.opset_import.append(helper.make_opsetid("ai.onnx.ml", version))
+            yield made
+    words = TensorProto(name="w", data_type=TensorProto.STRING, dims=[2], string_data=[b"a", b"\xff"])
+    for dims in ([2], [HUGE], [-1], [3]):
+        del words.dims[:]
+        words.dims.extend(dims)
+        yield model(
+            [helper.make_node("ArrayFeatureExtractor", ["w", "i"], ["y"], domain="ai.onnx.ml")], [words]
+        )
+        yield model([node("Identity", "w", "y")], [words])
+        yield model([node("Add", "w x", "y")], [words])
+
+
 def attributes():
     for opset in (0, 1, 6, 999, HUGE):
         yield model([node("Relu", "x", "y")], opset=opset)
@@ -95,8 +160,25 @@ def attributes():
 def growing():
     """What takes much to compute is not to be computed on the way in."""
     shape = TensorProto(name="s", data_type=INT64, dims=[2], int64_data=[HUGE, HUGE])
-    for op in ("Reshape", "Expand", "Tile"):
+    for op in ("Reshape", "Expand", "Tile", "OneHot", "Pad", "Slice", "TopK", "Split", "GatherND", "Range"):
         yield model([node(op, "x s", "y")], [shape])
+        yield model([node(op, "x s s", "y")], [shape])
+        yield model([node(op, "s s s", "y")], [shape])
+        yield model([node(op, "w s s s", "y")], [shape, weight(raw_data=GOOD)])
+    for equation in (
+        "",
+        "->",
+        "ii->i",
+        "ij,jk,kl,lm->im",
+        "...",
+        "a,b",
+        "abcdefghijklm->a",
+        "ij->ijk",
+        ",,,",
+        "é",
+    ):
+        for inputs in ("x", "x x", "w w", "w w w"):
+            yield model([node("Einsum", inputs, "y", equation=equation)], [weight(raw_data=GOOD)])
     yield model([node("ConstantOfShape", "s", "y")], [shape])
     yield model([node("Gather", "w s", "y")], [shape, weight(raw_data=GOOD)])
     names = ["w", *(f"c{i}" for i in range(60))]

@@ -60,7 +60,11 @@ def originals(folder):
         "torch before 1.6": (DATA / "small_before_1_6.pt").read_bytes(),
     }  # fmt: skip
     if find_spec("onnx"):
+        from tests.io import crafted_onnx
+
         found["onnx"] = saved(folder, ".onnx")
+        found["onnx operations"] = crafted_onnx.operations().SerializeToString()
+        found["onnx elsewhere"] = crafted_onnx.beside(folder).SerializeToString()
     if find_spec("h5py"):
         from tests.io.keras_files import small_h5
 
@@ -73,7 +77,7 @@ def originals(folder):
 WEIGHTS_ALONE = ("weights", "pickle", "torch", "torch before 1.6")
 
 # How many bits of every byte are flipped: all, but of archives, which checksums guard, some, in turn.
-BITS = {"npz": 2, "keras": 1, "torch": 1}
+BITS = {"npz": 2, "keras": 1, "torch": 1, "onnx operations": 2, "onnx elsewhere": 4}
 
 
 def damaged(content, flips):
@@ -116,25 +120,31 @@ def archived(members):
 class Trial:
     """One file after the other, in memory, and what came of them."""
 
-    def __init__(self):
+    def __init__(self, folder):
+        self.folder = folder
         self.file = os.memfd_create("model")
         self.path = Path(f"/proc/self/fd/{self.file}")
         self.files, self.loaded, self.wrong, self.longest = 0, 0, [], 0.0
 
     def load(self, name, content):
-        os.ftruncate(self.file, 0)
-        os.pwrite(self.file, content, 0)
+        path = self.path
+        if name == "onnx elsewhere":  # it needs a folder
+            path = self.folder / "m.onnx"
+            path.write_bytes(content)
+        else:
+            os.ftruncate(self.file, 0)
+            os.pwrite(self.file, content, 0)
         begin = time.process_time()  # the machine may be busy
         try:
             if name.removeprefix("crafted ") in WEIGHTS_ALONE:
-                tt.io.read_state(self.path)  # then it is read, and refused with advice
+                tt.io.read_state(path)  # then it is read, and refused with advice
                 with contextlib.suppress(tt.ModelFormatError):
-                    self.wrong.append(f"{name}: a model of weights alone: {tt.load(self.path)!r}")
+                    self.wrong.append(f"{name}: a model of weights alone: {tt.load(path)!r}")
             else:
-                repr(tt.load(self.path))
+                repr(tt.load(path))
             self.loaded += 1
         except tt.ModelFormatError as error:
-            if not str(error).startswith(str(self.path)):
+            if not str(error).startswith(str(path)):
                 self.wrong.append(f"{name}: does not say where: {error}")
         except BaseException as error:
             self.wrong.append(f"{name}: {type(error).__name__}: {error}"[:300] + f" {content[:400].hex()}")
@@ -151,7 +161,7 @@ def limit_memory(size):
 
 def main(folder):
     warnings.simplefilter("ignore")
-    trial, good = Trial(), originals(folder)
+    trial, good = Trial(folder), originals(folder)
     for name, content in good.items():  # imports and compiled kernels are not the file's memory
         trial.load(name, content)
     repr(tt.ones(2) * tt.ones(2))

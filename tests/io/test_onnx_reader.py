@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tests.naive import gamma, within
 from tests.rounding import error_bound
+from tinytensor.commands.inspect import report
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
@@ -195,15 +196,19 @@ def external(tmp_path, location, content=bytes(72)):
     return folder
 
 
-def test_weights_in_another_file_only_if_asked(tmp_path):
+def test_weights_in_another_file(tmp_path):
     folder = external(tmp_path, "weights.bin")
     (folder / "weights.bin").write_bytes(np.asarray(W, "<f4").tobytes())
+    for ours in (tt.load(folder / "m.onnx"), tt.from_onnx(folder / "m.onnx")):
+        assert np.array_equal(ours[0].weight, W.T.astype(np.float32))
+    assert tt.verify(ours, folder / "m.onnx", X).rows
     with pytest.raises(
         tt.ModelFormatError, match=r"lies in another file, 'weights\.bin'.*external_data=True"
     ):
-        tt.load(folder / "m.onnx")
-    ours = tt.from_onnx(folder / "m.onnx", external_data=True)
-    assert np.array_equal(ours[0].weight, W.T.astype(np.float32))
+        tt.from_onnx(folder / "m.onnx", external_data=False)
+    with pytest.raises(tt.ModelFormatError, match=r"'weights\.bin'; tt\.from_onnx\(path\)"):
+        tt.from_onnx((folder / "m.onnx").read_bytes())
+    assert "weights.bin" in report(str(folder / "m.onnx"))
 
 
 def test_no_file_outside_the_folder(tmp_path):
@@ -230,22 +235,75 @@ def test_no_file_outside_the_folder(tmp_path):
     for location in ("../secret", str(tmp_path / "secret"), *inside):
         external(tmp_path, location)
         with pytest.raises(tt.ModelFormatError, match="no regular file in the folder of the model"):
-            tt.from_onnx(folder / "m.onnx", external_data=True)
+            tt.load(folder / "m.onnx")
     external(tmp_path, "real")
-    tt.from_onnx(folder / "m.onnx", external_data=True)
+    tt.load(folder / "m.onnx")
     (folder / "real").write_bytes(bytes(71))
     with pytest.raises(tt.ModelFormatError, match="ends at byte 72 of 71"):
-        tt.from_onnx(folder / "m.onnx", external_data=True)
+        tt.load(folder / "m.onnx")
+
+
+def several(tmp_path, *parts):
+    """A model whose tensors are parts of one file of 100 bytes: (offset, length) each."""
+    made = model([node("Identity", "x", "y")], w=W)
+    del made.graph.initializer[:]
+    for i, (offset, length) in enumerate(parts):
+        tensor = made.graph.initializer.add(name=f"w{i}", data_type=TensorProto.UINT8, dims=[72])
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", "weights.bin"), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+    (tmp_path / "weights.bin").write_bytes(bytes(100))
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    return tmp_path / "m.onnx"
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([(0, 72)] * 5000, None),  # one part, read once
+        ([(0, 72), (28, 72)], "overlaps other tensors"),
+        ([(29, 72)], "ends at byte 101 of 100"),
+        ([(0, 71)], "has 72 bytes, in 'weights.bin' are 71"),
+        ([(-1, 72)], "expected an offset and a length"),
+        ([(0, 1 << 70)], "expected an offset and a length"),
+        ([(1 << 40, 72)], "ends at byte"),
+    ],
+)
+def test_parts_of_a_file(tmp_path, parts, said):
+    path = several(tmp_path, *parts)
+    if said is None:
+        assert len(tt.load(path)) == 0
+        assert "weights in 'weights.bin': 5000 tensors" in report(str(path))
+    else:
+        with pytest.raises(tt.ModelFormatError, match=said):
+            tt.load(path)
+
+
+def test_where_a_tensor_lies_is_said_once(tmp_path):
+    path = several(tmp_path, (0, 72))
+    made = onnx.load(path, load_external_data=False)
+    made.graph.initializer[0].external_data.add(key="location", value="other.bin")
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(tt.ModelFormatError, match="says twice where it lies"):
+        tt.load(path)
 
 
 def test_what_is_not_computed_is_named():
-    unknown = node("Einsum", "r", "y", equation="ij->ij")
-    made = model([node("Sin", "x", "s"), node("Relu", "s", "r"), unknown])
+    unknown = node("Einsum", "c", "y", equation="ii->i")
+    made = model(
+        [node("Det", "x", "a"), node("Det", "a", "b"), node("Relu", "b", "r"),
+         node("RandomNormalLike", "r", "c"), unknown],
+    )  # fmt: skip
     with pytest.raises(tt.UnsupportedOp) as caught:
         tt.from_onnx(made)
-    for said in ("node 's' (Sin)", "node 'y' (Einsum)", "opset 17", "would have to be made"):
-        assert said in str(caught.value)
+    said = str(caught.value).splitlines()
+    assert said[0].startswith("node 'a' (Det), node 'b' (Det), opset 17: tinytensor does not compute Det")
+    assert "node 'c' (RandomNormalLike), opset 17: " in said[1]
+    assert "draws random numbers" in said[1]
+    assert "node 'y' (Einsum), opset 17: a diagonal, 'ii'" in said[2]
+    assert len(said) == 3
     assert "node 'r'" not in str(caught.value)
+    assert max(map(len, said)) < 200
 
 
 def test_paths_bytes_and_models(tmp_path):

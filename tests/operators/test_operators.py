@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tinytensor.operators.table import OPERATORS
+from tests.strategies import LAYOUTS
+from tinytensor.operators.definition import NUMPY
+from tinytensor.operators.table import OPERATIONS, OPERATORS
 
 
 def run(name, *operands, **attributes):
@@ -79,3 +81,146 @@ def test_softmax_of_opset_12_is_over_all_that_follows():
 
 def test_every_operation_is_a_function():
     assert all(callable(each) for each in OPERATORS.values())
+
+
+X = np.random.default_rng(0).standard_normal((5, 3, 1027)).astype(np.float32)
+AXIS = np.array([-1])
+K, MOVED = np.array(3), np.array([0.5], np.float32)
+# One use of each operation whose result has a row for each row of x.
+ROWS = {
+    **dict.fromkeys(("ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMin", "ReduceProd", "ReduceSumSquare"),
+                    ((AXIS,), {})),
+    **dict.fromkeys(("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Floor",
+                     "IsInf", "IsNaN", "Reciprocal", "Round", "Shrink", "Sign", "Sin", "Sinh", "Tan"),
+                    ((), {})),
+    "ArgMin": ((), {"axis": -1}), "CumSum": ((np.array(-1),), {}), "TopK": ((K,), {}), "Hardmax": ((), {}),
+    "InstanceNormalization": ((np.ones(3, np.float32), np.ones(3, np.float32)), {}),
+    "LpNormalization": ((), {"p": 1}), "RMSNormalization": ((MOVED,), {}), "Normalizer": ((), {"norm": "L2"}),
+    "Einsum": ((X[0, :1].T * X[0, 1, :4],), {"equation": "abc,cd->abd"}),
+    "Sum": ((MOVED, MOVED), {}), "Mean": ((MOVED, MOVED), {}), "Mod": ((MOVED,), {"fmod": 1}),
+    "Slice": ((np.array([1]), np.array([9]), np.array([2])), {}), "Trilu": ((), {}),
+    "Equal": ((MOVED,), {}), "ArrayFeatureExtractor": ((np.array([3, 1, 3]),), {}),
+    "Split": ((), {"axis": 2, "num_outputs": 2}), "Pad": ((np.array([0, 0, 2, 0, 0, -3]),), {}),
+}  # fmt: skip
+
+
+def outcome(name, x):
+    operands, attributes = ROWS[name]
+    y = run(name, x, *operands, **attributes)
+    return [each.numpy() for each in (y if isinstance(y, tuple) else (y,))]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_neither_batch_nor_layout_changes_a_bit(name):
+    whole = outcome(name, X)
+    for layout in LAYOUTS:
+        for a, b in zip(whole, outcome(name, layout(X)), strict=True):
+            assert a.tobytes() == b.tobytes()
+    for row in range(len(X)):
+        for a, b in zip(whole, outcome(name, X[row : row + 1]), strict=True):
+            assert a[row].tobytes() == b[0].tobytes()
+
+
+@pytest.mark.parametrize(
+    "name", ["Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Atanh"]
+)
+def test_functions_are_rounded_once(name):
+    import mpmath
+
+    x = np.concatenate([np.linspace(-0.99, 0.99, 199), [1e-30, -1e-20, 0.0]]).astype(np.float32)
+    with mpmath.workdps(40):
+        exact = [float(getattr(mpmath, name.lower())(mpmath.mpf(float(each)))) for each in x]
+    assert np.array_equal(run(name, x), np.array(exact).astype(np.float32))
+    assert np.isnan(run(name, np.array([np.nan], np.float32)).item())
+
+
+def test_what_nan_and_infinity_become():
+    x = np.array([np.nan, np.inf, -np.inf, -0.0], np.float32)
+    assert np.array_equal(run("Sign", x), np.array([np.nan, 1, -1, 0], np.float32), equal_nan=True)
+    assert run("IsNaN", x).tolist() == [True, False, False, False]
+    assert run("IsInf", x, detect_negative=0).tolist() == [False, True, False, False]
+    assert run("IsInf", x, detect_positive=0).tolist() == [False, False, True, False]
+    assert run("Equal", x, x).tolist() == [False, True, True, True]
+    assert np.array_equal(run("Reciprocal", x), np.array([np.nan, 0, -0.0, -np.inf]), equal_nan=True)
+    assert run("Round", np.array([0.5, 1.5, -2.5], np.float32)).tolist() == [0.0, 2.0, -2.0]
+    assert np.isnan(run("ReduceMin", x[:2], keepdims=0).item())
+    assert run("ReduceLogSumExp", x[1:2], keepdims=0).item() == np.inf
+    assert run("ReduceLogSumExp", x[2:3], keepdims=0).item() == -np.inf
+
+    def folded(name, value):
+        return run(name, np.array([value, value], np.float32), keepdims=0).item()
+
+    assert folded("ReduceLogSumExp", 1e4) == np.float32(1e4 + np.log(2))
+    assert folded("ReduceL2", 3e38) == np.inf
+    assert folded("ReduceL2", 1e30) < np.inf  # the squares are float64
+
+
+def test_folds_of_nothing():
+    x, axes = np.zeros((2, 0), np.float32), np.array([1])
+    found = {name: run(name, x, axes, keepdims=0).tolist()[0] for name in NUMPY if name.startswith("Reduce")}
+    assert found == {
+        "ReduceL1": 0, "ReduceL2": 0, "ReduceLogSum": -np.inf, "ReduceLogSumExp": -np.inf,
+        "ReduceMin": np.inf, "ReduceProd": 1, "ReduceSumSquare": 0,
+    }  # fmt: skip
+    squares = run("ReduceSumSquare", X, np.array([], np.int64), noop_with_empty_axes=1)
+    assert np.array_equal(squares, (X.astype(float) ** 2).astype(np.float32))
+
+
+def test_remainders_have_a_sign():
+    a, b = np.array([7, -7, 7, -7]), np.array([3, 3, -3, -3])
+    assert run("Mod", a, b).tolist() == [1, 2, -2, -1]
+    assert run("Mod", a, b, fmod=1).tolist() == [1, -1, 1, -1]
+
+
+def test_the_first_of_equal_ones():
+    x = np.array([[2, 7, 7, 2, 1]], np.float32)
+    values, where = run("TopK", x, np.array([3]))
+    assert (values.tolist(), where.tolist()) == ([[7, 7, 2]], [[1, 2, 0]])
+    values, where = run("TopK", x, np.array([3]), largest=0)
+    assert (values.tolist(), where.tolist()) == ([[1, 2, 2]], [[4, 0, 3]])
+    assert run("Hardmax", x).tolist() == [[0, 1, 0, 0, 0]]
+    assert run("ArgMin", x, axis=1, select_last_index=1).tolist() == [[4]]
+
+
+I = np.array  # noqa: E741
+
+
+@pytest.mark.parametrize(
+    ("name", "operands", "attributes"),
+    [
+        ("Split", (X, I([1, 1])), {"axis": 2, "num_outputs": 2}),
+        ("Split", (X, I([1027])), {"axis": 2, "num_outputs": 2}),
+        ("TopK", (X, I([9999])), {}),
+        ("TopK", (X, I([-1])), {}),
+        ("Expand", (X, I([4, 4, 4])), {}),
+        ("Expand", (X, I([1 << 40] * 3)), {}),
+        ("Tile", (X, I([2])), {}),
+        ("Range", (I(0), I(1), I(0)), {}),
+        ("GatherElements", (X, I([[9]])), {}),
+        ("GatherND", (X, I([[9]])), {}),
+        ("ScatterND", (X, I([[0]]), I([[1.0] * 7], np.float32)), {}),
+        ("Slice", (X, I([0]), I([1]), I([7])), {}),
+        ("Slice", (X, I([0]), I([1]), I([0]), I([0])), {}),
+        ("Pad", (X, I([1, 1])), {}),
+        ("Einsum", (X, X), {"equation": "ab,bc->ac"}),
+        ("Einsum", (X,), {"equation": "abc,c->ab"}),
+        ("Einsum", (X, X[:, :, :5]), {"equation": "abc,abc->ab"}),
+        ("Sum", (X, I([1.0, 2.0], np.float32)), {}),
+        ("ReverseSequence", (X, I([1, 2])), {}),
+        ("ArgMin", (X,), {"axis": 5}),
+        ("ReduceL1", (X, I([7])), {}),
+        ("OneHot", (I([1]), I([1 << 50]), I([0.0, 1.0])), {}),
+        ("LabelEncoder", (X, I([1.0]), I([1.0, 2.0]), I([0.0])), {"axis": 1}),
+    ],
+)
+def test_operands_that_do_not_fit(name, operands, attributes):
+    with pytest.raises((tt.ShapeError, tt.ArgumentError)):
+        run(name, *operands, **attributes)
+
+
+def test_every_operation_is_documented_and_inferred():
+    for name, each in OPERATIONS.items():
+        assert each.compute.__doc__
+        assert callable(each.shape)
+        assert each.newest >= 1
+        assert OPERATORS[name] is each.compute

@@ -6,7 +6,9 @@ Nothing in the file is executed. A file of weights alone is listed by their name
 import argparse
 import contextlib
 import os
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import tinytensor as tt
@@ -29,14 +31,29 @@ def report(path: str) -> str:
     """What is known of a file, as text."""
     from tinytensor.io.formats import identify
 
-    lines = [f"{path}: {identify(path).name}, {os.path.getsize(path):,} bytes", ""]
+    format_ = identify(path)
+    lines = [f"{path}: {format_.name}, {os.path.getsize(path):,} bytes"]
     try:
-        lines.append(str(table(tt.load(path))))
+        lines += [f"weights in {name!r}: {n} tensors" for name, n in other_files(format_, path).items()]
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", tt.ModelFormatWarning)
+            model = tt.load(path)
+        lines += [str(each.message).removeprefix(f"{path}: ") for each in caught]
+        lines += ["", str(table(model))]
     except tt.ModelFormatError as error:
-        lines.append(f"would not import: {str(error).removeprefix(f'{path}: ')}")
+        lines += ["", f"would not import: {str(error).removeprefix(f'{path}: ')}"]
         with contextlib.suppress(tt.ModelFormatError):  # the same that was said already
             lines += ["", *listed(tt.io.read_state(path))]
     return "\n".join(lines)
+
+
+def other_files(format_: Any, path: str) -> dict[str, int]:
+    """The files beside a model that it reads, and how many tensors lie in each."""
+    if format_.name != "ONNX":
+        return {}
+    from tinytensor.io.onnx.reader import parts
+
+    return parts(Path(path))
 
 
 def table(model: Any) -> Any:

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor.errors import DtypeError, MissingExtra, UnsupportedOp, require
-from tinytensor.io.content import content_of
 from tinytensor.io.formats import identify, load
-from tinytensor.io.onnx.reader import SIZE_LIMIT, parsed
+from tinytensor.io.onnx.reader import inlined
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
@@ -76,7 +75,7 @@ def of_file(path: Path) -> Reference:
     """A file, run by the program that wrote it where that is installed, else by tinytensor."""
     module = identify(path).module
     if module == "tinytensor.io.onnx":
-        return of_onnx(parsed(content_of(path, SIZE_LIMIT)))
+        return of_onnx(inlined(path))
     if module == "tinytensor.io.keras":
         try:
             return reference_of(require("keras", "keras").models.load_model(path))

@@ -55,7 +55,7 @@ def choose_layers(program: Program, values: Values) -> None:
             continue
         if any(values[name].dtype in FLOATS for name in step.inputs[:1]):
             found = activation(step) if step.op in ACTIVATIONS else RULES.get(step.op, nothing)(chooser, step)
-            if found is not None:
+            if found is not None and program.afford(found.size()):
                 found.node, found.outputs = step.node, step.outputs[:1]
                 program.steps[position] = found
 
@@ -72,7 +72,7 @@ def layer(name: str, x: str, parameters: dict[str, Array] | None = None, **confi
 
 def activation(step: Step) -> Step:
     """Our activation with the attributes of theirs."""
-    name, arguments = ACTIVATIONS[step.op]
+    name, arguments, _ = ACTIVATIONS[step.op]
     config = {ours: step.attributes.get(theirs, default) for theirs, (ours, default) in arguments.items()}
     config = {key: shortest(value) if isinstance(value, float) else value for key, value in config.items()}
     if step.op == "HardSigmoid" and is_sixth(step):

@@ -206,7 +206,7 @@ def configured(op: str, arguments: dict[str, tuple[str, Any]]) -> Emitter:
 
 
 EMITTERS: dict[str, Emitter] = {
-    **{ours: configured(theirs, arguments) for theirs, (ours, arguments) in ACTIVATIONS.items()},
+    **{ours: configured(theirs, arguments) for theirs, (ours, arguments, _) in ACTIVATIONS.items()},
     "BatchNorm": batch_norm,
     "Clip": clip,
     "Dropout": dropout,

@@ -301,7 +301,8 @@ def recognise(program: Program, values: Values) -> None:
         result = step.outputs[0]
         for rule in RULES.get(step.op, ()):
             found = rule(reader, result)
-            if found is not None and values[found.inputs[0]].dtype in ("float32", "float64"):
+            floating = found is not None and values[found.inputs[0]].dtype in ("float32", "float64")
+            if found is not None and floating and program.afford(found.size()):
                 found.node, found.outputs = step.node, step.outputs
                 program.steps[position] = found
                 break

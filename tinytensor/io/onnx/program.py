@@ -3,27 +3,26 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from tinytensor.errors import ModelFormatError, UnsupportedOp
-from tinytensor.io.onnx.tensors import DTYPES, HALVES, array_of, dtype_of
-from tinytensor.kernels.boundary import Array
+import numpy as np
 
-__all__ = ["OLDEST", "Program", "Step", "Value", "program_of"]
+from tinytensor.errors import ModelFormatError, UnsupportedOp
+from tinytensor.io.onnx.external import Files
+from tinytensor.io.onnx.tensors import DTYPES, HALVES, STRING, array_of, dtype_of, strings_of
+from tinytensor.kernels.boundary import Array
+from tinytensor.operators.definition import Value
+
+__all__ = ["ML", "OLDEST", "Program", "Step", "program_of"]
 
 OLDEST = 6
 DOMAINS = {"", "ai.onnx"}
+ML = "ai.onnx.ml"
+HALVES_HELP = 'float16 or bfloat16; to compute it in float32: tt.from_onnx(path, halves="widen")'
+WIDENED = "float16 or bfloat16 is computed in float32, which rounds less and overflows later"
+ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read, beside four times its weights
 NODE_LIMIT = 10_000
-FLOAT, INT, STRING, TENSOR, FLOATS, INTS, STRINGS = 1, 2, 3, 4, 6, 7, 8  # ONNX's numbers of attribute types
-
-
-@dataclass
-class Value:
-    """What is known of a value before it is computed: a length may be unknown, or the whole shape."""
-
-    dtype: str
-    shape: tuple[int | None, ...] | None
+FLOAT, INT, TEXT, TENSOR, FLOATS, INTS, TEXTS = 1, 2, 3, 4, 6, 7, 8  # ONNX's numbers of attribute types
 
 
 @dataclass
@@ -38,6 +37,10 @@ class Step:
     parameters: dict[str, Array] | None = None
     version: int = 0  # of the operation's definition in the file's opset
 
+    def size(self) -> int:
+        """Bytes of its parameters."""
+        return sum(array.nbytes for array in (self.parameters or {}).values())
+
 
 @dataclass
 class Program:
@@ -49,10 +52,41 @@ class Program:
     constants: dict[str, Array]
     halves: set[str]  # names of inputs and constants in float16 or bfloat16
     names: set[str]  # all that are taken
-    opset: int
+    opsets: dict[
+        str, int
+    ]  # of ONNX's own operations, "", and of those for machine learning, if they are used
+    budget: int  # bytes that may still be computed when the file is read
+    widen: bool  # whether halves are computed in float32
+    words: dict[str, list[str]] = field(default_factory=dict)  # of values that are positions in these strings
+    notes: list[str] = field(default_factory=list)  # what is not quite as the file says
+
+    def afford(self, size: int) -> bool:
+        """Whether the budget has as many bytes; then they are gone."""
+        enough = size <= self.budget
+        self.budget -= size if enough else 0
+        return enough
+
+    def name(self, step: Step) -> str:
+        """A name that nothing has."""
+        name = f"{step.outputs[0]}:{len(self.names)}"
+        while name in self.names:
+            name += ":"
+        self.names.add(name)
+        return name
+
+    def constant(self, step: Step, value: Array) -> str:
+        """A new constant; its name."""
+        name = self.name(step)
+        self.constants[name] = value
+        return name
+
+    def note(self, text: str) -> None:
+        """Say something, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
 
-def program_of(model: Any, folder: Path | None) -> Program:
+def program_of(model: Any, files: Files, widen: bool) -> Program:
     """The main graph of a ModelProto.
 
     Raises:
@@ -64,15 +98,20 @@ def program_of(model: Any, folder: Path | None) -> Program:
         raise ModelFormatError("holds no graph")
     if len(graph.node) > NODE_LIMIT:
         raise ModelFormatError(f"expected at most {NODE_LIMIT} nodes, got {len(graph.node)}")
-    opset = opset_of(model)
+    opsets = opsets_of(model)
     if graph.sparse_initializer:
         raise UnsupportedOp("sparse initializers; dense ones would help")
     constants: dict[str, Array] = {}
     halves = set()
+    words = {}
     for tensor in graph.initializer:
         if not tensor.name or tensor.name in constants:
             raise ModelFormatError(f"initializer {tensor.name!r:.80}: expected a name of its own")
-        constants[tensor.name] = array_of(tensor, f"initializer {tensor.name!r:.80}", folder)
+        if tensor.data_type == STRING:
+            words[tensor.name] = strings_of(tensor, f"initializer {tensor.name!r:.80}")
+            constants[tensor.name] = np.arange(len(words[tensor.name])).reshape(tensor.dims)
+            continue
+        constants[tensor.name] = array_of(tensor, f"initializer {tensor.name!r:.80}", files)
         if DTYPES[tensor.data_type] in HALVES:
             halves.add(tensor.name)
     inputs: dict[str, Value] = {}
@@ -81,23 +120,36 @@ def program_of(model: Any, folder: Path | None) -> Program:
             if not each.name or each.name in inputs:
                 raise ModelFormatError(f"input {each.name!r:.80}: expected a name of its own")
             inputs[each.name] = value_of(each, f"input {each.name!r:.80}")
-    steps = [step_of(node, position, folder) for position, node in enumerate(graph.node)]
+            if inputs[each.name].dtype == "bfloat16" and not widen:
+                raise UnsupportedOp(f"input {each.name!r:.80}: {HALVES_HELP}")
+    steps = [step_of(node, position, files) for position, node in enumerate(graph.node)]
     outputs = [each.name for each in graph.output]
     halves.update(name for name, value in inputs.items() if value.dtype in HALVES)
+    halves.update(name for node in graph.node if holds_halves(node) for name in node.output)
     names = {*inputs, *constants, ""}
     refuse_undefined(steps, names, outputs)
-    return Program(inputs, outputs, steps, constants, halves, names, opset)
+    budget = ALLOWANCE + 4 * sum(array.nbytes for array in constants.values())
+    return Program(inputs, outputs, steps, constants, halves, names, opsets, budget, widen, words)
 
 
-def opset_of(model: Any) -> int:
-    """The version of ONNX's own operations that the model uses."""
-    versions = {each.version for each in model.opset_import if each.domain in DOMAINS}
-    if not versions and model.opset_import:
-        domains = sorted({each.domain for each in model.opset_import})
+def holds_halves(node: Any) -> bool:
+    """Whether a node has a tensor of halves as an attribute, as a Constant may."""
+    return any(each.type == TENSOR and DTYPES.get(each.t.data_type) in HALVES for each in node.attribute)
+
+
+def opsets_of(model: Any) -> dict[str, int]:
+    """The versions of ONNX's own operations, and of those for machine learning, that the model uses."""
+    found: dict[str, set[int]] = {"": set(), ML: set()}
+    for each in model.opset_import:
+        found.get("" if each.domain in DOMAINS else each.domain, set()).add(each.version)
+    domains = sorted({each.domain for each in model.opset_import})
+    if domains and not found[""] and not found[ML]:
         raise UnsupportedOp(f"operations of {domains!r:.80} alone; ONNX's own would help")
-    if len(versions) != 1:
-        raise ModelFormatError(f"expected one version of ONNX's operations, got {sorted(versions)!r:.80}")
-    (opset,) = versions
+    if len(found[""]) > 1 or len(found[ML]) > 1 or not domains:
+        versions = sorted(found[""] | found[ML])
+        raise ModelFormatError(f"expected one version of ONNX's operations, got {versions!r:.80}")
+    opsets = {domain: versions.pop() for domain, versions in found.items() if versions}
+    opset = opsets.get("", OLDEST)
     if opset < OLDEST:
         raise UnsupportedOp(
             f"opset {opset}: tinytensor reads {OLDEST} and later; onnx.version_converter would help"
@@ -106,7 +158,7 @@ def opset_of(model: Any) -> int:
         raise UnsupportedOp(
             "functions within the model; onnx.inliner.inline_local_functions(model) would help"
         )
-    return int(opset)
+    return opsets
 
 
 def value_of(info: Any, who: str) -> Value:
@@ -115,8 +167,6 @@ def value_of(info: Any, who: str) -> Value:
         raise UnsupportedOp(f"{who}: expected a tensor, no sequence, map or optional value")
     tensor = info.type.tensor_type
     dtype = dtype_of(tensor.elem_type, who)
-    if dtype == "bfloat16":
-        raise UnsupportedOp(f"{who}: bfloat16, which NumPy does not have; the model in float32 would help")
     if not tensor.HasField("shape"):
         return Value(dtype, None)
     return Value(dtype, tuple(length_of(dim) for dim in tensor.shape.dim))
@@ -127,7 +177,7 @@ def length_of(dim: Any) -> int | None:
     return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else None
 
 
-def step_of(node: Any, position: int, folder: Path | None) -> Step:
+def step_of(node: Any, position: int, files: Files) -> Step:
     """One node, its attributes as Python values."""
     name = f"node {node.name or position!r:.80} ({node.op_type:.40})"
     op = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
@@ -135,31 +185,24 @@ def step_of(node: Any, position: int, folder: Path | None) -> Step:
     for each in node.attribute:
         if each.name in attributes:
             raise ModelFormatError(f"{name}: attribute {each.name!r:.80} stands twice")
-        attributes[each.name] = attribute(each, f"{name}: attribute {each.name!r:.80}", folder)
+        attributes[each.name] = attribute(each, f"{name}: attribute {each.name!r:.80}", files)
     return Step(name, op, list(node.input), list(node.output), attributes)
 
 
-def attribute(proto: Any, who: str, folder: Path | None) -> Any:
+def attribute(proto: Any, who: str, files: Files) -> Any:
     """The value of an attribute, None if it is of a kind that no operation of ours has."""
     if proto.ref_attr_name:
         raise ModelFormatError(f"{who}: refers to a function's argument, outside of a function")
     readers: dict[int, Callable[[], Any]] = {
         FLOAT: lambda: proto.f,
         INT: lambda: proto.i,
-        STRING: lambda: proto.s.decode("utf-8", "replace"),
-        TENSOR: lambda: whole(proto.t, who, folder),
+        TEXT: lambda: proto.s.decode("utf-8", "replace"),
+        TENSOR: lambda: array_of(proto.t, who, files),
         FLOATS: lambda: list(proto.floats),
         INTS: lambda: list(proto.ints),
-        STRINGS: lambda: [each.decode("utf-8", "replace") for each in proto.strings],
+        TEXTS: lambda: [each.decode("utf-8", "replace") for each in proto.strings],
     }
     return readers[proto.type]() if proto.type in readers else None
-
-
-def whole(tensor: Any, who: str, folder: Path | None) -> Array:
-    """A tensor that is no half: what a Constant gives is not told apart by its type later."""
-    if DTYPES.get(tensor.data_type) in HALVES:
-        raise UnsupportedOp(f"{who}: float16 or bfloat16; the model in float32 would help")
-    return array_of(tensor, who, folder)
 
 
 def refuse_undefined(steps: list[Step], known: set[str], outputs: list[str]) -> None:

@@ -1,65 +1,117 @@
 """From an ONNX model to a configuration and a state dict, and to the model."""
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
-from tinytensor.errors import DtypeError, ModelFormatError, require
+from tinytensor.errors import ArgumentError, DtypeError, ModelFormatError, ModelFormatWarning, require
 from tinytensor.io.config import Config, State, build
 from tinytensor.io.content import content_of
 from tinytensor.io.formats import located
 from tinytensor.io.onnx.assemble import assemble
 from tinytensor.io.onnx.choose import choose_layers
+from tinytensor.io.onnx.external import Files
 from tinytensor.io.onnx.patterns import recognise
 from tinytensor.io.onnx.program import program_of
 from tinytensor.io.onnx.semantics import modernize
-from tinytensor.io.onnx.shapes import values_of
 from tinytensor.io.onnx.simplify import drop_unread, simplify
+from tinytensor.io.onnx.tensors import DTYPES, EXTERNAL, HALVES, array_of
 from tinytensor.io.onnx.wire import refuse_bombs
 from tinytensor.layers.layer import Layer
 
-__all__ = ["from_onnx", "read"]
+__all__ = ["from_onnx", "inlined", "parts", "read"]
 
+NO_FOLDER = "tt.from_onnx(path) reads it from the folder of the model"
+NOT_ASKED = "tt.from_onnx(path, external_data=True) reads it"
 SIZE_LIMIT = (2 << 30) - 1  # of a message of Protocol Buffers
 
 
-def from_onnx(model: Any, external_data: bool = False) -> Layer:
+def from_onnx(model: Any, external_data: bool = True, halves: str = "widen") -> Layer:
     """The model in an ONNX file, in bytes, or in a `ModelProto`.
 
     It is called with the graph's inputs in their order, as arrays or Tensors, and gives its outputs, one
-    Tensor or a tuple of them. A chain of layers becomes a `Sequential`, anything else a `Graph`.
+    Tensor or a tuple of them. A chain of layers becomes a `Sequential`, anything else a `Graph`. Strings, as
+    the labels of a classifier, become their positions in a list, and the dictionaries of ZipMap an array.
 
     Args:
         model: a path, the content of a file, or a `ModelProto`.
-        external_data: whether weights may be read from other files in the folder of the model.
+        external_data: whether weights may be read from other files, regular ones in the folder of the model.
+        halves: "widen" computes float16 and bfloat16 in float32, "refuse" raises.
 
     Raises:
         UnsupportedOp: names every node that tinytensor does not compute, and what would help.
-        ModelFormatError: it is no well-formed model, or wants another file; says where.
+        ModelFormatError: it is no well-formed model, or wants a file that is not to be read; says where.
+        ArgumentError: `halves` is neither.
         OSError: the file cannot be read.
         MissingExtra: the onnx package is not installed.
+
+    Warns:
+        ModelFormatWarning: something is not quite as the file says: halves, strings, dictionaries.
     """
     onnx = require("onnx", "onnx")
-    if isinstance(model, onnx.ModelProto):
-        return build(*configured(model, None))
-    if isinstance(model, bytes):
-        return build(*configured(parsed(model), None))
-    if not isinstance(model, str | os.PathLike):
+    if halves not in ("widen", "refuse"):
+        raise ArgumentError(f"from_onnx: halves: expected 'widen' or 'refuse', got {halves!r:.80}")
+    widen = halves == "widen"
+    if isinstance(model, onnx.ModelProto | bytes):
+        proto = parsed(model) if isinstance(model, bytes) else model
+        config, state, notes = configured(proto, Files(None, NO_FOLDER), widen)
+        source = ""
+    elif isinstance(model, str | os.PathLike):
+        with located(model):
+            config, state, notes = of_file(Path(model), external_data, widen)
+        source = f"{os.fspath(model)}: "
+    else:
         raise DtypeError(f"from_onnx: expected a path, bytes or a ModelProto, got {model!r:.80}")
-    with located(model):
-        path = Path(model)
-        folder = path.parent if external_data else None
-        return build(*configured(parsed(content_of(path, SIZE_LIMIT)), folder))
+    warn(notes, source, 3)
+    return build(config, state)
 
 
 def read(path: Path) -> tuple[Config, State]:
-    """The configuration and the state dict of the model in a file, without any other files.
+    """The configuration and the state dict of the model in a file, and in files beside it.
 
     Raises:
         UnsupportedOp: names every node that tinytensor does not compute.
         ModelFormatError: it is no well-formed model.
     """
-    return configured(parsed(content_of(path, SIZE_LIMIT)), None)
+    config, state, notes = of_file(path, True, True)
+    warn(notes, f"{path}: ", 4)
+    return config, state
+
+
+def warn(notes: list[str], source: str, depth: int) -> None:
+    """Say what is not quite as the file says."""
+    for note in notes:
+        warnings.warn(f"{source}{note}", ModelFormatWarning, stacklevel=depth)
+
+
+def of_file(path: Path, external_data: bool, widen: bool) -> tuple[Config, State, list[str]]:
+    """The configuration and the state dict of the model in a file, and what there is to say of it."""
+    files = Files(path.parent) if external_data else Files(None, NOT_ASKED)
+    return configured(parsed(content_of(path, SIZE_LIMIT)), files, widen)
+
+
+def parts(path: Path) -> dict[str, int]:
+    """The files that a model's tensors lie in, by the names that it has for them, and how many tensors."""
+    found: dict[str, int] = {}
+    for tensor in parsed(content_of(path, SIZE_LIMIT)).graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                found[entry.value] = found.get(entry.value, 0) + 1
+    return found
+
+
+def inlined(path: Path) -> Any:
+    """The `ModelProto` in a file, with the tensors that lie in files beside it."""
+    model, files = parsed(content_of(path, SIZE_LIMIT)), Files(path.parent)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == EXTERNAL:
+            array = array_of(tensor, f"initializer {tensor.name!r:.80}", files)
+            needed = array.size * (2 if DTYPES[tensor.data_type] in HALVES else array.itemsize)
+            content = files.bytes_of(tensor, tensor.name, needed)
+            del tensor.external_data[:]
+            tensor.data_location, tensor.raw_data = 0, content
+    return model
 
 
 def parsed(content: bytes) -> Any:
@@ -74,14 +126,14 @@ def parsed(content: bytes) -> Any:
     return model
 
 
-def configured(model: Any, folder: Path | None) -> tuple[Config, State]:
-    """The configuration and the state dict of a ModelProto."""
-    program = program_of(model, folder)
+def configured(model: Any, files: Files, widen: bool) -> tuple[Config, State, list[str]]:
+    """The configuration and the state dict of a ModelProto, and what there is to say of it."""
+    program = program_of(model, files, widen)
     modernize(program)
-    simplify(program)
     drop_unread(program)
-    values = values_of(program)
+    values = simplify(program)
+    drop_unread(program)
     recognise(program, values)
     choose_layers(program, values)
     drop_unread(program)
-    return assemble(program, values)
+    return *assemble(program, values), program.notes

@@ -1,42 +1,74 @@
-"""Steps that need not be taken: constants, identities, and what nothing reads."""
+"""Steps that need not be taken: constants, identities, and what nothing reads.
+
+What is computed here is counted before, in the one budget of the file, and only what something reads.
+"""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import TinyTensorError
 from tinytensor.io.onnx.program import Program, Step
+from tinytensor.io.onnx.shapes import Values, lengths_of, results_of
 from tinytensor.kernels.boundary import Array
+from tinytensor.operators.definition import Value
 from tinytensor.operators.table import OPERATORS
 from tinytensor.tensor import Tensor
 
 __all__ = ["drop_unread", "simplify"]
 
-VIEWS = {"Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}  # of weights: they copy nothing
-FOLDED = 256  # numbers that other operations may take to be computed in advance, as shapes are
-RESULT = 1 << 16
+VIEWS = {"Shape", "Size", "Squeeze", "Transpose", "Unsqueeze"}  # of weights: they copy nothing
+COPIES = {"Flatten", "Reshape"}  # of weights that are not in C order, else views
+PRODUCTS = {"Einsum", "Gemm", "MatMul"}  # take longer than their operands and results are large
+SMALL = 1 << 16  # bytes of operands and results of a product that is computed in advance
 
 
-def simplify(program: Program) -> None:
-    """Compute what depends on constants alone, and let the others read through identities."""
+def simplify(program: Program) -> Values:
+    """Compute what depends on constants alone, and let the others read through identities.
+
+    Returns what is known of every value.
+    """
+    values = dict(program.inputs)
+    values |= {name: constant(array) for name, array in program.constants.items()}
     others: dict[str, str] = {}
     kept = []
     for step in program.steps:
         step.inputs = [others.get(name, name) for name in step.inputs]
-        if step.op == "Constant":
-            continue
         same = same_as(program, step)
         if same is not None:
             others[step.outputs[0]] = same
             continue
-        values = folded(program, step)
-        if values is None:
+        operands = [values[name] if name else None for name in step.inputs]
+        results = results_of(step, operands)
+        arrays = folded(program, step, results)
+        if arrays is None:
+            results[0].content = lengths_of(step, operands, results[0])
+            arrays = complete(results)
+        if arrays is None:
             kept.append(step)
+            values.update(zip(step.outputs, results, strict=False))
         else:
-            program.constants.update(zip(step.outputs, values, strict=False))
+            found = dict(zip(step.outputs, arrays, strict=False))
+            program.constants.update(found)
+            values.update({name: constant(array) for name, array in found.items()})
     program.steps = kept
     program.outputs = [others.get(name, name) for name in program.outputs]
+    return values
+
+
+def constant(array: Array) -> Value:
+    """All is known."""
+    return Value(array.dtype.name, array.shape, array)
+
+
+def complete(results: list[Value]) -> tuple[Array, ...] | None:
+    """Lengths of axes that are all known."""
+    content = results[0].content
+    if content is None or np.isnan(content).any():
+        return None
+    return (np.asarray(content.astype(results[0].dtype)),)
 
 
 def same_as(program: Program, step: Step) -> str | None:
@@ -46,34 +78,39 @@ def same_as(program: Program, step: Step) -> str | None:
     source = step.inputs[0] if step.inputs else ""
     if step.op == "Cast" and source in program.constants:
         return source if program.constants[source].dtype == step.attributes["to"] else None
-    return source if step.op == "Identity" or (step.op in {"Max", "Min"} and len(step.inputs) == 1) else None
+    alone = step.op in {"Max", "Min", "Sum"} and len(step.inputs) == 1
+    return source if step.op == "Identity" or alone else None
 
 
-def folded(program: Program, step: Step) -> tuple[Array, ...] | None:
-    """The results of a step that reads constants only, if they are small or views."""
+def folded(program: Program, step: Step, results: Sequence[Value]) -> tuple[Array, ...] | None:
+    """The results of a step that reads constants only, if the budget allows it."""
     if not all(name in program.constants for name in filter(None, step.inputs)) or not any(step.inputs):
         return None
     operands = [program.constants.get(name) for name in step.inputs]
-    shapes = [each.shape for each in operands if each is not None]
-    if step.op not in VIEWS and not is_small(shapes):
+    cost = cost_of(step, [each for each in operands if each is not None], results)
+    if step.op not in OPERATORS or cost is None or not program.afford(cost):
         return None
     try:
         y: Any = OPERATORS[step.op](
             *(None if each is None else Tensor._wrap(each) for each in operands), **step.attributes
         )
-    except (TinyTensorError, KeyError):  # an activation, or what fails when the model is called
+    except TinyTensorError:  # it fails when the model is called, too
         return None
     arrays = tuple(each.numpy() for each in (y if isinstance(y, tuple) else (y,)))
     return None if len(arrays) < len(step.outputs) else arrays
 
 
-def is_small(shapes: list[tuple[int, ...]]) -> bool:
-    """Whether any of our operations gives few numbers for operands of these shapes."""
-    try:
-        broadcast = math.prod(np.broadcast_shapes(*shapes))
-    except ValueError:
-        broadcast = 0
-    return sum(map(math.prod, shapes)) <= FOLDED and broadcast <= RESULT
+def cost_of(step: Step, operands: list[Array], results: Sequence[Value]) -> int | None:
+    """Bytes of operands and results, if all are known and it is worth while to compute them in advance."""
+    in_order = all(each.flags.c_contiguous for each in operands[:1])
+    if step.op in VIEWS or (step.op in COPIES and in_order):
+        return 0
+    size = sum(each.nbytes for each in operands)
+    for result in results:
+        if result.shape is None or any(n is None or n < 0 for n in result.shape):
+            return None
+        size += math.prod(n for n in result.shape if n is not None) * np.dtype(result.dtype).itemsize
+    return None if step.op in PRODUCTS and size > SMALL else size
 
 
 def drop_unread(program: Program) -> None:

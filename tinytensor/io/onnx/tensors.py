@@ -1,17 +1,15 @@
-"""The tensors in an ONNX file as arrays: sizes first, and other files only where that was asked for."""
+"""The tensors in an ONNX file as arrays: sizes first."""
 
 import math
-import os
-import stat
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import ModelFormatError, UnsupportedOp
+from tinytensor.io.onnx.external import Files
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["DTYPES", "HALVES", "array_of", "dtype_of"]
+__all__ = ["DTYPES", "EXTERNAL", "HALVES", "STRING", "array_of", "dtype_of", "strings_of"]
 
 # ONNX's numbers of element types; halves are read as float32, which holds all their values.
 DTYPES = {
@@ -23,7 +21,7 @@ TYPED = {
     "float32": "float_data", "float64": "double_data", "int64": "int64_data", "uint32": "uint64_data",
     "uint64": "uint64_data",
 }  # fmt: skip
-EXTERNAL = 1
+EXTERNAL, STRING = 1, 8
 
 
 def dtype_of(elem_type: int, who: str) -> str:
@@ -40,8 +38,8 @@ def dtype_of(elem_type: int, who: str) -> str:
     return DTYPES[elem_type]
 
 
-def array_of(tensor: Any, who: str, folder: Path | None) -> Array:
-    """The values of a TensorProto, read-only; `folder` is where files beside the model may be read.
+def array_of(tensor: Any, who: str, files: Files) -> Array:
+    """The values of a TensorProto, read-only.
 
     Raises:
         ModelFormatError: sizes do not fit, or it asks for another file.
@@ -56,7 +54,7 @@ def array_of(tensor: Any, who: str, folder: Path | None) -> Array:
     stored = np.dtype("uint16" if dtype in HALVES else dtype).newbyteorder("<")
     needed = math.prod(shape) * stored.itemsize
     if tensor.data_location == EXTERNAL:
-        array = np.frombuffer(external(tensor, who, folder, needed), stored)
+        array = np.frombuffer(files.bytes_of(tensor, who, needed), stored)
     elif tensor.HasField("raw_data"):
         raw = tensor.raw_data
         if len(raw) != needed:
@@ -69,6 +67,16 @@ def array_of(tensor: Any, who: str, folder: Path | None) -> Array:
     array = widened(array.astype(stored.newbyteorder("="), copy=False), dtype).reshape(shape)
     array.flags.writeable = False
     return array
+
+
+def strings_of(tensor: Any, who: str) -> list[str]:
+    """The strings of a TensorProto."""
+    strings = [each.decode("utf-8", "replace") for each in tensor.string_data]
+    if len(tensor.dims) > 64 or min(tensor.dims, default=0) < 0 or math.prod(tensor.dims) != len(strings):
+        raise ModelFormatError(
+            f"{who}: {list(tensor.dims)!r:.200} are not the lengths of {len(strings)} strings"
+        )
+    return strings
 
 
 def typed(tensor: Any, who: str, dtype: str, stored: np.dtype[Any], count: int) -> Array:
@@ -89,50 +97,3 @@ def widened(array: Array, dtype: str) -> Array:
     if dtype == "float16":
         return array.view(np.float16).astype(np.float32)
     return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else array
-
-
-def external(tensor: Any, who: str, folder: Path | None, needed: int) -> bytes:
-    """The bytes of a tensor that lie in a regular file in the folder of the model, reached by no link."""
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = entries.get("location", "")
-    if folder is None:
-        raise ModelFormatError(
-            f"{who}: lies in another file, {location!r:.80}; if you trust the model: "
-            "tt.from_onnx(path, external_data=True)"
-        )
-    numbers = [entries.get(key, default) for key, default in (("offset", "0"), ("length", str(needed)))]
-    if not all(number.isascii() and number.isdigit() and len(number) < 19 for number in numbers):
-        raise ModelFormatError(f"{who}: expected an offset and a length, got {numbers!r:.80}")
-    offset, length = map(int, numbers)
-    if length != needed:
-        raise ModelFormatError(f"{who}: has {needed} bytes, in {location!r:.80} are {length}")
-    with open_within(folder, location, who) as file:
-        size = os.fstat(file.fileno()).st_size
-        if offset + needed > size:
-            raise ModelFormatError(f"{who}: ends at byte {offset + needed} of {size} in {location!r:.80}")
-        file.seek(offset)
-        return bytes(file.read(needed))
-
-
-def open_within(folder: Path, location: str, who: str) -> Any:
-    """Open a file in a folder for reading, if the way to it leaves the folder nowhere.
-
-    Source: CVE-2022-25882, CVE-2024-27318, CVE-2026-27489: `..`, absolute paths, symbolic and hard links.
-    """
-    refusal = f"{who}: {location!r:.80} is no regular file in the folder of the model"
-    parts = location.replace("\\", "/").split("/")
-    root = os.path.realpath(folder)
-    whole = os.path.join(root, *parts)
-    unusual = {"", ".", ".."}.intersection(parts) or ":" in location or "\0" in location
-    if unusual or os.path.realpath(whole) != whole:
-        raise ModelFormatError(refusal)
-    try:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        file = os.fdopen(os.open(whole, flags | getattr(os, "O_BINARY", 0)), "rb")
-    except OSError as error:
-        raise ModelFormatError(f"{refusal}: {error.strerror}") from error
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-        file.close()
-        raise ModelFormatError(refusal)
-    return file

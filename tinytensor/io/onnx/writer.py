@@ -28,6 +28,7 @@ __all__ = ["to_onnx", "write"]
 Typed = tuple[Value, list[Any]]  # a value and its lengths: numbers, names, or None
 
 OPSET, IR_VERSION = 20, 9
+NOT_IN_OPSET = {"ArrayFeatureExtractor", "LabelEncoder", "Normalizer", "OneHotEncoder", "RMSNormalization"}
 NUMBERS = {name: number for number, name in DTYPES.items()}
 
 
@@ -166,8 +167,12 @@ def emitted(nodes: Nodes, layer: Layer, x: Value, y: str) -> Value:
 def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence[str]) -> None:
     """An operation of ONNX, as it is in OPSET."""
     attributes = dict(layer.attributes)
+    if layer.operation in NOT_IN_OPSET:
+        raise UnsupportedOp(f"{nodes.where}: {layer!r:.200}: opset {OPSET} of ONNX has nothing for it")
     if "to" in attributes:
         attributes[DTYPE] = attributes.pop("to")
+    if layer.operation == "Split" and len(inputs) > 1:
+        attributes.pop("num_outputs", None)
     if attributes.pop("flatten", 0):
         rows = nodes.add("Flatten", inputs[0], axis=attributes.pop("axis"))
         flat = nodes.add(layer.operation, rows, axis=-1)

@@ -28,6 +28,7 @@ from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
+from tinytensor.operators.table import NUMPY_MODULES
 from tinytensor.sequential import Sequential
 from tinytensor.state_dict import state_dict
 from tinytensor.tensor import Tensor
@@ -46,13 +47,13 @@ ARGUMENTS: dict[type[Layer], tuple[str, tuple[str, ...]]] = {
     Reshape: ("reshape", ("shape",)),
 }
 MOVES = (Flatten, Reshape, Operator, Constant, Graph)  # take integers as they are
-SEVERAL = ("Dropout", "LayerNormalization")  # operations with several results
+SEVERAL = ("Dropout", "LayerNormalization", "Split", "TopK")  # operations with several results
 
 FUNCTIONS: dict[str, FunctionType] = {
     name: value
-    for module in (layers, operators)
+    for module in (layers, operators, *NUMPY_MODULES)
     for name, value in vars(module).items()
-    if isinstance(value, FunctionType)
+    if isinstance(value, FunctionType) and value.__module__ == module.__name__
 }
 
 HEAD = '''"""A trained network as a program that needs nothing but NumPy, written by tinytensor {version}.
@@ -125,6 +126,7 @@ def embedded(name: str, values: Any) -> Iterator[str]:
 def source(name: str) -> tuple[str, set[str]]:
     """The text of a function, and the functions beside it that it names."""
     text = inspect.getsource(FUNCTIONS[name])
+    text = text[text.index("def ") :]  # without decorators
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     return text, names & FUNCTIONS.keys()
 
