@@ -14,7 +14,7 @@ from tinytensor.tensor import Tensor
 if TYPE_CHECKING:
     from tinytensor.layers.layer import Layer
 
-__all__ = ["call", "checked_rows", "listening", "noted", "read_only", "recorded"]
+__all__ = ["call", "listening", "noted", "read_only", "recorded"]
 
 OURS = "tinytensor"
 
@@ -113,12 +113,3 @@ def result(layer: "Layer", y: Any) -> Tensor:
         return Tensor(y)
     except (DtypeError, ShapeError) as error:
         raise DtypeError(f"{layer!r}: forward returned no Tensor: {error}") from error
-
-
-def checked_rows(who: Any, x: Any, y: Any) -> None:
-    """Raise unless there is one output for each sample of a batch."""
-    if len(x) > 1 and (not y or y[0] != x[0]):
-        raise ShapeError(
-            f"{who}: expected an output for each of {x[0]} samples, (batch, …), got shape {y} for samples of "
-            f"shape {x}; a forward must keep axis 0"
-        )
