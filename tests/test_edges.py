@@ -86,7 +86,10 @@ WRONG = {
     "tuple": (tt.DtypeError, r"\[1\] .*: forward returned a tuple of 2; expected one Tensor"),
     "list": (tt.DtypeError, r"\[1\] .*: forward returned a list of 1; expected one Tensor"),
     "text": (tt.DtypeError, r"\[1\] .*: forward returned no Tensor"),
-    "scalar": (tt.ShapeError, r"expected an output for each of \d samples, .* got shape \(\)"),
+    "scalar": (
+        tt.ShapeError,
+        r"\[1\] Returns\(what='scalar'\): expected an output for each of \d samples, .* got shape \(\)",
+    ),
     "number": (tt.ShapeError, r"expected an output for each of \d samples, .* got shape \(\)"),
     "one row less": (tt.ShapeError, r"expected an output for each of 4 samples, .* got shape \(3, 3\)"),
     "one row more": (tt.ShapeError, r"expected an output for each of \d samples"),

@@ -195,3 +195,14 @@ def test_a_layer_that_is_not_called_has_no_output():
     ):
         model.outputs(np.ones((1, 4)), "0.inner")
     assert list(model.outputs(np.ones((1, 4)))) == ["0"]
+
+
+def test_outputs_of_a_graph_inside():
+    layers = [tt.Linear(4, 4, seed=0), tt.Constant(np.ones(4, np.float32)), tt.Operator("Add")]
+    graph = tt.Graph(["x"], ["y"], layers, [(["x"], ["h"]), ([], ["c"]), (["h", "c"], ["y"])])
+    model = tt.Sequential(tt.relu, graph)
+    x = tt.normal((3, 4), seed=1)
+    seen = model.outputs(x)
+    assert list(seen) == ["0", "1.layers.0", "1.layers.1", "1.layers.2", "1"]
+    same(seen["1"], model(x))
+    same(seen["1.layers.0"], layers[0](tt.relu(x)))

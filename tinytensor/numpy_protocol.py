@@ -1,7 +1,7 @@
 """How NumPy and other libraries see a Tensor.
 
-`np.asarray(t)` and DLPack share its memory. A NumPy function of a Tensor is computed by NumPy and gives a
-Tensor wherever the result is an array of a dtype that a Tensor may have.
+`np.asarray(t)` and DLPack share its memory, but DLPack copies what is read-only. A NumPy function of a Tensor
+is computed by NumPy and gives a Tensor wherever the result is an array of a dtype that a Tensor may have.
 """
 
 from typing import TYPE_CHECKING, Any

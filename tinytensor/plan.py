@@ -17,9 +17,8 @@ from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, same, still
 from tinytensor.layers import changes
 from tinytensor.layers.activation import Activation
-from tinytensor.layers.calls import checked_rows
 from tinytensor.layers.layer import Layer
-from tinytensor.layers.located import run
+from tinytensor.layers.located import Located, check_rows, through
 from tinytensor.program import Program
 from tinytensor.stretch import AnyStep, Stretch, known_steps
 from tinytensor.tensor import Tensor
@@ -27,7 +26,6 @@ from tinytensor.threads import get_num_threads
 
 __all__ = ["Part", "Plan", "divide", "plan_of"]
 
-Located = tuple[int, Layer]
 Known = tuple[Layer, list[AnyStep] | None]
 
 
@@ -60,14 +58,18 @@ class Plan:
             if y is not None:
                 return y
         threads = threads or get_num_threads()
+        changed: Located | None = None
         for part in self.parts:
             here = out if part is self.parts[-1] else None
             found = None if part.stretch is None else part.stretch.run(array, tensor, threads, here)
             if part.stretch is not None and found is not None and len(self.parts) == 1:
                 self.remember(part.stretch, array.dtype)
-            array = layer_by_layer(part.layers, array, tensor) if found is None else found
-            tensor = True
-        return finished(array, x)
+            if found is None:
+                last, first = through(part.layers, Tensor._wrap(array) if tensor else Tensor(array))
+                found, changed = last._array, changed or first
+            array, tensor = found, True
+        check_rows(x.shape, array.shape, changed)
+        return of_its_own(array, x)
 
     def at_once(self, array: Array, threads: int | None) -> Array | None:
         """The outputs by the shortest way, if this plan and the samples allow it."""
@@ -95,20 +97,10 @@ class Plan:
                 self.ready[dtype] = program
 
 
-def layer_by_layer(layers: Iterable[Located], array: Array, tensor: bool) -> Array:
-    """Each layer's own `forward`; errors say where they happened."""
-    x = Tensor._wrap(array) if tensor else Tensor(array)
-    for position, layer in layers:
-        x = run(position, layer, x, layer)
-    return x._array
-
-
-def finished(y: Array, x: Array | Tensor) -> Array:
-    """The outputs, one for each sample, in memory of their own."""
-    checked_rows("Sequential", x.shape, y.shape)
+def of_its_own(y: Array, x: Array | Tensor) -> Array:
+    """The outputs, in memory that is not that of the samples."""
     samples = x._array if type(x) is Tensor else x
-    own = y.flags.writeable and not np.may_share_memory(y, samples)
-    return y if own else y.copy()
+    return y if y.flags.writeable and not np.may_share_memory(y, samples) else y.copy()
 
 
 def divide(layers: Iterable[Located]) -> list[Part]:

@@ -12,10 +12,10 @@ from tinytensor.entries import Entry, entries, entry
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError
 from tinytensor.kernels.boundary import FLOATS, Array, index
 from tinytensor.layers import changes
-from tinytensor.layers.calls import checked_rows, listening, recorded
+from tinytensor.layers.calls import listening, recorded
 from tinytensor.layers.lambda_ import Lambda
 from tinytensor.layers.layer import Layer, refuse_cycle
-from tinytensor.layers.located import run
+from tinytensor.layers.located import check_rows, through
 from tinytensor.plan import Plan, plan_of
 from tinytensor.predict import predict, predict_batches
 from tinytensor.profile import Profile, profile
@@ -67,10 +67,8 @@ class Sequential(Layer, MutableSequence[Any]):
 
     def forward(self, x: Tensor) -> Tensor:
         """Layer by layer."""
-        y = x
-        for position, (_, layer) in enumerate(self._entries):
-            y = run(position, layer, y, layer)
-        checked_rows("Sequential", x.shape, y.shape)
+        y, changed = through(enumerate(self), x)
+        check_rows(x.shape, y.shape, changed)
         return y
 
     def children(self) -> dict[str, Layer]:

@@ -104,9 +104,7 @@ def test_prod(case):
     x = np.copysign(np.abs(x) ** 0.01, x).astype(x.dtype)  # near ±1: a thousand of them stay finite
     n = x.size
     exact = reduced(lambda values: math.prod(map(np.longdouble, values)), x, axis, keepdims)
-    underflow = np.longdouble(
-        np.finfo(x.dtype).smallest_subnormal
-    )  # below the normal numbers a rounding is half of it
+    underflow = float(np.finfo(x.dtype).smallest_subnormal)  # a rounding there is half of it
     error = (gamma(n, np.float64) + unit_roundoff(x.dtype)) * np.abs(exact) + underflow / 2
     within(reduce.prod(x, axis, keepdims), exact, error)
 

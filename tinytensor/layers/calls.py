@@ -14,7 +14,7 @@ from tinytensor.tensor import Tensor
 if TYPE_CHECKING:
     from tinytensor.layers.layer import Layer
 
-__all__ = ["call", "checked_rows", "listening", "read_only", "recorded"]
+__all__ = ["call", "listening", "noted", "read_only", "recorded"]
 
 OURS = "tinytensor"
 
@@ -68,10 +68,10 @@ def read_only(x: Tensor) -> Tensor:
     return Tensor._wrap(view)
 
 
-def guarded(layer: "Layer", x: Tensor) -> Any:
-    """forward(x); an attempt to write into x is said to be one."""
+def guarded(layer: "Layer", *x: Any) -> Any:
+    """forward(*x); an attempt to write into x is said to be one."""
     try:
-        return layer.forward(x)
+        return layer.forward(*x)
     except ValueError as error:
         if "read-only" not in str(error):
             raise
@@ -81,18 +81,18 @@ def guarded(layer: "Layer", x: Tensor) -> Any:
         ) from error
 
 
-def noted(layer: "Layer", x: Tensor) -> Any:
-    """forward(x), put into what is recorded if the layer is inside the one that is running."""
+def noted(layer: "Layer", *x: Any) -> Any:
+    """forward(*x), put into what is recorded if the layer is inside the one that is running."""
     parent, prefix, calls = recorder.path[-1]
     names = [name for name, child in parent.children().items() if child is layer]
     if not names:
-        return guarded(layer, x)
+        return guarded(layer, *x)
     # a layer that stands in several places is called for one after the other
     path = prefix + names[min(calls[id(layer)], len(names) - 1)]
     calls[id(layer)] += 1
     recorder.path.append((layer, f"{path}.", Counter()))
     try:
-        y = guarded(layer, x)
+        y = guarded(layer, *x)
     finally:
         recorder.path.pop()
     if recorder.seen is not None and (type(y) is Tensor or isinstance(y, np.ndarray)):
@@ -113,12 +113,3 @@ def result(layer: "Layer", y: Any) -> Tensor:
         return Tensor(y)
     except (DtypeError, ShapeError) as error:
         raise DtypeError(f"{layer!r}: forward returned no Tensor: {error}") from error
-
-
-def checked_rows(who: Any, x: Any, y: Any) -> None:
-    """Raise unless there is one output for each sample of a batch."""
-    if len(x) > 1 and (not y or y[0] != x[0]):
-        raise ShapeError(
-            f"{who}: expected an output for each of {x[0]} samples, (batch, …), got shape {y} for samples of "
-            f"shape {x}; a forward must keep axis 0"
-        )

@@ -5,6 +5,7 @@ from typing import Any, final
 
 from tinytensor.errors import ArgumentError, ShapeError, TinyTensorError
 from tinytensor.kernels.boundary import as_operand
+from tinytensor.layers.calls import listening, noted
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
@@ -58,7 +59,8 @@ class Graph(Layer):
 
         Arrays keep their dtype, integers included.
         """
-        return self.forward(*(each if type(each) is Tensor else Tensor._wrap(as_operand(each)) for each in x))
+        given = [each if type(each) is Tensor else Tensor._wrap(as_operand(each)) for each in x]
+        return noted(self, *given) if listening() else self.forward(*given)
 
     def forward(self, *x: Tensor) -> Any:
         """The same, of Tensors."""
@@ -129,7 +131,7 @@ def define(known: set[str], name: str, who: str) -> None:
 def evaluate(layer: Layer, values: list[Any], defined: tuple[str, ...]) -> Any:
     """layer(values); an error says where it happened."""
     try:
-        return layer.forward(*values)
+        return noted(layer, *values) if listening() else layer.forward(*values)
     except TinyTensorError as error:
         said = str(error)
         where = f"Graph {', '.join(defined)} = "
