@@ -4,6 +4,8 @@ import os
 from importlib.util import find_spec
 
 collect_ignore = ["tests/io/make_keras.py"]  # a script for who has Keras
+if not find_spec("h5py"):
+    collect_ignore.append("tests/io/keras_files.py")
 if not find_spec("torch"):
     collect_ignore.append("tinytensor/io/torch_modules.py")  # derives from PyTorch's classes
 

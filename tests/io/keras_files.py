@@ -1,4 +1,4 @@
-"""Files of Keras 1 and 2, written by hand as they wrote them: `.h5`, and `.keras` of 2.13 to 2.15."""
+"""Files of Keras 1 to 3, written by hand as they wrote them, and what a Dense in them computes."""
 
 import io
 import json
@@ -6,6 +6,14 @@ import zipfile
 
 import h5py
 import numpy as np
+
+RNG = np.random.default_rng(7)
+KERNEL = RNG.standard_normal((3, 4)).astype(np.float32)
+BIAS = RNG.standard_normal(4).astype(np.float32)
+X = RNG.standard_normal((6, 3)).astype(np.float32)
+DENSE = X.astype(float) @ KERNEL + BIAS
+KERAS_2 = {"dense": [("dense/kernel:0", KERNEL), ("dense/bias:0", BIAS)]}
+SECOND = RNG.standard_normal((4, 2)).astype(np.float32)
 
 
 def layer(kind, name, **config):

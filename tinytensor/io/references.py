@@ -50,11 +50,11 @@ def reference_of(reference: Any) -> Reference:
         return of_onnx(reference)
     if isinstance(reference, Layer):
         return Reference("tinytensor", lambda inputs: model_values(reference, inputs))
-    if torch is not None and isinstance(reference, torch.nn.Module):
-        return of_torch(reference, torch)
-    if keras is not None and isinstance(reference, keras.Model):
+    if keras is not None and isinstance(reference, keras.Model):  # on PyTorch it is one of its modules, too
         program = f"Keras {keras.__version__}"
         return Reference(program, lambda inputs: keras_values(reference, keras, inputs), ["float32"])
+    if torch is not None and isinstance(reference, torch.nn.Module):
+        return of_torch(reference, torch)
     if type(reference).__module__.startswith("sklearn."):
         call = getattr(reference, "predict_proba", None) or getattr(reference, "predict", None)
         call = call or reference.transform
