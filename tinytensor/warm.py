@@ -15,6 +15,7 @@ from tinytensor.operators import activations as other_activations
 
 __all__ = ["jobs", "warmup"]
 
+
 def jobs() -> list[tuple[str, Callable[[], Any]]]:
     """Every piece of machine code that comes with tinytensor: its name, and what makes it."""
     for module in (activations, other_activations):

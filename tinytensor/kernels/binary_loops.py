@@ -62,8 +62,8 @@ def make_loops(scalar: Callable[[Any, Any], Any]) -> Callable[..., None]:
                 y[k] = compiled(a[k], b[k])
 
     def loops(
-        a: Any, b: Any, y: Any, scratch: Any, blocks: int, middle: int, inner: int, a_blocks: int, a_middle: int,
-        a_inner: int, b_blocks: int, b_middle: int, b_inner: int,
+        a: Any, b: Any, y: Any, scratch: Any, blocks: int, middle: int, inner: int, a_blocks: int,
+        a_middle: int, a_inner: int, b_blocks: int, b_middle: int, b_inner: int,
     ) -> None:  # fmt: skip
         a_repeated, b_repeated = a_inner < inner, b_inner < inner
         short = inner < SHORT_ROW and not a_repeated and not b_repeated

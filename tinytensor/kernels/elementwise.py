@@ -37,10 +37,8 @@ def loops(kind: str, signature: str, function: Callable[..., Any], body: Callabl
     """Kernels of a function's loop; ours are kept on disk under their name, a user's live in this process."""
     ours = in_sources(function)
     name = f"{kind}_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
-    found = {
-        dtype: Kernel(name, signature.replace("T", short), body, cached=ours) for dtype, short in SHORT.items()
-    }
-    return {dtype: register(each) if ours else each for dtype, each in found.items()}
+    made = {dtype: Kernel(name, signature.replace("T", short), body, ours) for dtype, short in SHORT.items()}
+    return {dtype: register(each) if ours else each for dtype, each in made.items()}
 
 
 @cache

@@ -115,9 +115,7 @@ def of_pairs(start: float, combine: Combine) -> Callable[..., None]:
 
 sum_ = of_pairs(0.0, lambda a, b: a + b)
 prod = of_pairs(1.0, lambda a, b: a * b)
-squares = make_loops(
-    0.0, lambda total, x, centre: total + (x - centre) * (x - centre), lambda a, b: a + b
-)
+squares = make_loops(0.0, lambda total, x, centre: total + (x - centre) * (x - centre), lambda a, b: a + b)
 min_ = of_pairs(math.inf, lambda a, b: b if (b < a) | (b != b) else a)
 max_ = of_pairs(-math.inf, lambda a, b: b if (b > a) | (b != b) else a)
 any_ = of_pairs(0.0, lambda a, b: 1.0 if b != 0 else a)

@@ -171,7 +171,5 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
             plan.ctypes.data, a.strides[1], b.ctypes.data, bias.ctypes.data, k, m,
         )  # fmt: skip
         call[[B_ROW, B_COLUMN]] = b.strides
-        product_range[dtype].function(
-            call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room
-        )
+        product_range[dtype].function(call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room)
     IDLE.append(room)

@@ -14,6 +14,7 @@ from tinytensor.kernels.load import load_symbols
 
 __all__ = ["address", "compile_module", "target_machine"]
 
+
 def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
     """LLVM's compiler for a CPU, by default for this one (or what `NUMBA_CPU_NAME` and `_FEATURES` say)."""
     if triple:
