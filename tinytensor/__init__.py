@@ -1,7 +1,7 @@
 """Run trained neural networks on a CPU, in batches, as fast as the silicon allows.
 
-`tinytensor.contents` is the table of contents: every name in it is a name of this package. It is imported
-on first use of one of them, as declaring the kernels takes 80 ms after Numba has taken 450.
+`tinytensor.contents` is the table of contents: every name in it is a name of this package. A name's module is
+imported when it is first used.
 """
 
 from importlib import import_module
@@ -20,8 +20,9 @@ def __getattr__(name: str) -> Any:
     contents = import_module("tinytensor.contents")
     if name != "__all__" and name not in contents.__all__:
         raise AttributeError(f"module 'tinytensor' has no attribute {name!r}")
-    globals().update({each: getattr(contents, each) for each in contents.__all__}, __all__=contents.__all__)
-    return globals()[name]
+    value = getattr(contents, name)
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:
