@@ -55,6 +55,7 @@ class Result:
     values: list[float] = field(default_factory=list)
     facts: dict[str, float] = field(default_factory=dict)
     failed: str | None = None
+    blas: str = ""  # the libraries of linear algebra that its process had loaded
 
     @property
     def key(self) -> Key:
@@ -73,10 +74,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Effort:
-    """How often and how long is measured, and how long a peer may take to answer."""
+    """How often and how long is measured, and how long a peer may take to answer.
+
+    For each sitting the work is made anew, at other addresses in memory; the rounds are shared among them.
+    """
 
     rounds: int
     at_least: float  # seconds a round
+    sittings: int = 1
     prepare_limit: float = 180.0
     measure_limit: float = 60.0
 
@@ -93,6 +98,7 @@ class Suite:
     figures: tuple[str, ...]  # those in the details
     prepare: Callable[[Any, Case], Prepared] | None = None  # in a worker
     most_rounds: int = 1000
+    extra: tuple[Any, ...] = ()  # who takes part beside the chosen peers
 
 
 class Failed(Exception):

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.case import Result
 from benchmarks.figures import OURS, Ratio, by_case, fastest, ratio
-from benchmarks.networks import INPUTS
+from benchmarks.networks import CHAPTER, INPUTS, LARGE, SMALL
 from benchmarks.peers import PEERS
 from benchmarks.record import Run
 from tinytensor.errors import require
@@ -16,6 +16,7 @@ from tinytensor.errors import require
 __all__ = ["draw"]
 
 INK, GREY, GRID = "#1f2328", "#656d76", "#e4e8ec"
+PANELS = [each.name for each in (CHAPTER, SMALL, LARGE)]
 KINDS = {"digits": "#d62728", "uint8": "#e8833a", "dense": "#4d77b3"}
 STYLE = {
     "font.family": "DejaVu Sans", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
@@ -43,13 +44,18 @@ def plain(axis: Any) -> None:
     axis.set_major_formatter(ticker.EngFormatter(sep=""))
 
 
+def charted(result: Result) -> bool:
+    return result.suite == "mnist" and not result.failed and network(result) in PANELS
+
+
 def mnist(run: Run, threads: int) -> list[Result]:
-    """What went well in the suite of that name."""
-    return [r for r in run.results if r.suite == "mnist" and not r.failed and r.threads == threads]
+    """What went well in the suite of that name; of the networks that have a panel."""
+    return [r for r in run.results if charted(r) and r.threads == threads]
 
 
 def network(result: Result) -> str:
-    return "-".join(map(str, result.settings["network"]))
+    """The name that the group begins with."""
+    return result.group.partition(", ")[0]
 
 
 def throughput(run: Run, plt: Any) -> tuple[Any, str] | None:
@@ -82,7 +88,7 @@ def throughput(run: Run, plt: Any) -> tuple[Any, str] | None:
 def ratios(run: Run, plt: Any) -> tuple[Any, str] | None:
     """How many times as fast as each case's fastest other peer we are, with the middle half of the rounds."""
     points: dict[tuple[str, int, str], list[tuple[int, Ratio]]] = {}
-    for peers in by_case([r for r in run.results if r.suite == "mnist" and not r.failed]).values():
+    for peers in by_case([r for r in run.results if charted(r)]).values():
         best, ours = fastest(peers), peers.get(OURS)
         if best and ours:
             line = network(ours), ours.threads, ours.settings["input"]

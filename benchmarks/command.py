@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import datetime
+import itertools
 import os
 import sys
 import time
@@ -12,18 +13,23 @@ from typing import Any
 
 import tinytensor as tt
 from benchmarks import machine
-from tinytensor.errors import ArgumentError, TinyTensorError, require
+from benchmarks.record import resumed, save
+from tinytensor.cli import Parser
+from tinytensor.commands.terminal import exit_status
+from tinytensor.errors import ArgumentError, require
 
-__all__ = ["add_arguments", "main", "new_run", "progress", "run"]
+__all__ = ["add_arguments", "collect", "main", "new_run", "progress", "run"]
 
 FOLDER = "benchmark-results"
 
 
 def threads_list(text: str) -> list[int]:
-    """Comma-separated numbers from 1."""
-    parts = text.split(",")
-    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
-        raise argparse.ArgumentTypeError(f"expected numbers from 1 with commas, as 1,2, got {text!r}")
+    """Comma-separated numbers from 1 to that of the cores."""
+    parts, most = text.split(","), machine.usable_cores()
+    if not all(part.isascii() and part.isdigit() and 1 <= int(part) <= most for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"expected numbers from 1 to {most}, this machine's cores, with commas, as 1,2, got {text!r}"
+        )
     return sorted({int(part) for part in parts})
 
 
@@ -43,7 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         suite.add_argument("--threads", type=threads_list, metavar="1,2", help="default: 1 and all cores")
         suite.add_argument("--peers", metavar="A,B", help="only these; tinytensor always takes part")
         suite.add_argument("--data", metavar="DIR", help="a folder with MNIST's IDX files")
-        suite.add_argument("--out", type=Path, metavar="DIR", help=f"default: {FOLDER}/DATE-TIME")
+        suite.add_argument("--folder", metavar="DIR", help="a folder with ad01.h5 of MLPerf Tiny")
+        suite.add_argument(
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help=f"default: {FOLDER}/DATE-TIME; an unfinished run there goes on",
+        )
     report = subparsers.add_parser("report", help="draw a run's report again", allow_abbrev=False)
     report.set_defaults(action=report_again)
     report.add_argument("folder", type=Path, metavar="DIR", help="where results.json is")
@@ -92,17 +104,15 @@ def chosen_peers(names: str | None, quick: bool) -> tuple[list[Any], dict[str, s
 def measure(args: argparse.Namespace) -> int:
     """Run suites and report them."""
     from benchmarks import report
-    from benchmarks.record import load, save
+    from benchmarks.record import load
 
     require("rich", "bench"), require("matplotlib", "bench")
-    if args.data:
-        os.environ["TINYTENSOR_DATA"] = str(Path(args.data).resolve())
+    use_folders(args)
     peers, left_out = chosen_peers(args.peers, args.quick)
     for name, why in left_out.items():
         print(f"left out: {name}: {why}", file=sys.stderr)
-    made = measured_run(args, peers, left_out)
     folder = args.out or Path(FOLDER) / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = save(made, folder)
+    made, path = measured_run(args, peers, left_out, folder)
     made = load(path)  # rounded as in the file, so that `report` redraws the same
     written = [path, *report.write(made, folder)]
     report.show(made)
@@ -110,26 +120,46 @@ def measure(args: argparse.Namespace) -> int:
     return 0
 
 
-def measured_run(args: argparse.Namespace, peers: list[Any], left_out: dict[str, str]) -> Any:
-    """All suites of a run, with a bar and the time left."""
+def use_folders(args: argparse.Namespace) -> None:
+    """Tell this process and the workers where the data are."""
+    for given, name in ((args.data, "TINYTENSOR_DATA"), (args.folder, "TINYTENSOR_AD01")):
+        if given:
+            os.environ[name] = str(Path(given).resolve())
+
+
+def measured_run(
+    args: argparse.Namespace, peers: list[Any], left_out: dict[str, str], folder: Path
+) -> tuple[Any, Path]:
+    """All suites of a run, kept in the folder; the run and its file."""
     from benchmarks.case import Effort
-    from benchmarks.interleave import measured
     from benchmarks.suites import SUITES
 
-    begin = time.monotonic()
     threads = args.threads or ([1] if args.quick else sorted({1, machine.usable_cores()}))
     made = new_run(command_line(args, threads), peers, left_out, threads, args.quick)
     plan = [(SUITES[name], SUITES[name].cases(args.quick, threads)) for name in args.suites]
-    total = sum(suite.takes(peer, case) for suite, cases in plan for case in cases for peer in peers)
-    effort = Effort(3, 0.004) if args.quick else Effort(7, 0.016)
-    with progress(total) as step, contextlib.suppress(KeyboardInterrupt):  # what there is, is reported
-        for result in measured(plan, peers, effort, step):
-            made.results.append(result)
+    made = resumed(made, folder)
+    effort = Effort(3, 0.004) if args.quick else Effort(7, 0.016, 2)
+    with contextlib.suppress(KeyboardInterrupt):  # what there is, is reported
+        collect(made, plan, peers, effort, folder)
     made.results.sort(key=lambda result: args.suites.index(result.suite))
     for count, again in roofs(threads).items():  # what a neighbour took from the first try
         made.roofline[count] = {name: max(best, again[name]) for name, best in made.roofline[count].items()}
-    made.seconds = time.monotonic() - begin
-    return made
+    return made, save(made, folder)
+
+
+def collect(made: Any, plan: list[Any], peers: list[Any], effort: Any, folder: Path) -> None:
+    """Measure what the run lacks, with a bar and the time left; its file is written after every case."""
+    from benchmarks.interleave import measured, takers
+
+    done = {result.key for result in made.results}
+    plan = [(suite, [case for case in cases if case.key not in done]) for suite, cases in plan]
+    total = sum(len(takers(suite, case, peers)) for suite, cases in plan for case in cases)
+    begin = time.monotonic() - made.seconds
+    with progress(total) as step:
+        for _, results in itertools.groupby(measured(plan, peers, effort, step), lambda each: each.key):
+            made.results += results
+            made.seconds = time.monotonic() - begin
+            save(made, folder)
 
 
 def roofs(threads: list[int]) -> dict[str, dict[str, float]]:
@@ -151,10 +181,11 @@ def new_run(
     command: list[str], peers: list[Any], left_out: dict[str, str], threads: list[int], quick: bool
 ) -> Any:
     """A run without results: the machine, its state, the versions."""
-    from benchmarks.networks import digits
+    from benchmarks.networks import NETWORKS, digits, missing
     from benchmarks.peers import package
     from benchmarks.record import Run
 
+    absent = {network.name: why for network in NETWORKS if (why := missing(network))}
     test_set = bool(os.environ.get("TINYTENSOR_DATA"))
     return Run(
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -166,7 +197,7 @@ def new_run(
         machine=machine.machine(),
         packages=machine.packages(),
         peers={peer.name: package(peer) for peer in peers},
-        left_out=left_out,
+        left_out=left_out | absent,
         roofline=roofs(threads),
     )
 
@@ -232,12 +263,6 @@ def run(args: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse and run; what the user can have caused is one line on stderr and status 2."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="python -m benchmarks", description=__doc__, allow_abbrev=False)
     add_arguments(parser)
-    try:
-        return run(parser.parse_args(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except TinyTensorError as error:
-        print(f"python -m benchmarks: {error}", file=sys.stderr)
-        return 2
+    return exit_status("python -m benchmarks", lambda: run(parser.parse_args(arguments)))

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.case import Case, Effort, Failed, Result, Suite
 
-__all__ = ["Plan", "measured"]
+__all__ = ["Plan", "measured", "takers"]
 
 LIVES = 2  # a peer that was lost so often is left out of the rest of the suite
 
@@ -32,12 +32,17 @@ def measured(plan: Plan, peers: Iterable[Any], effort: Effort, step: Step) -> It
                 for case in cases:
                     if (case.threads, case.cores) == (threads, number):
                         taking = {
-                            p.name: subject(subjects, suite, p, case) for p in peers if suite.takes(p, case)
+                            p.name: subject(subjects, suite, p, case) for p in takers(suite, case, peers)
                         }
                         yield from one_case(case, taking, rounds, lost, step)
         finally:
             for each in subjects.values():
                 each.close()
+
+
+def takers(suite: Suite, case: Case, peers: Iterable[Any]) -> list[Any]:
+    """Who takes part in the case."""
+    return [peer for peer in (*peers, *suite.extra) if suite.takes(peer, case)]
 
 
 def subject(present: dict[Any, Any], suite: Suite, peer: Any, case: Case) -> Any:
@@ -65,16 +70,21 @@ def one_case(
             found[name].failed = str(failure)
             lost[name] = lost.get(name, 0) + failure.lost
 
-    for name, each in subjects.items():
-        step(case, name)
+    for name in subjects:
         if lost.get(name, 0) >= LIVES:
             found[name].failed = "left out: was lost twice in this suite"
-        else:
-            found[name].facts |= attempt(name, each.prepare, case, effort) or {}
-    for _ in range(effort.rounds):
+    for sitting in np.array_split(range(effort.rounds), min(effort.sittings, effort.rounds)):
         for name, each in subjects.items():
-            if not found[name].failed and (one := attempt(name, each.measure, effort)):
-                seen[name].append(one)
+            if not sitting[0]:
+                step(case, name)
+            if not found[name].failed:
+                facts = attempt(name, each.prepare, case, effort) or {}
+                found[name].blas = facts.pop("blas", "")
+                found[name].facts |= facts
+        for _ in sitting:
+            for name, each in subjects.items():
+                if not found[name].failed and (one := attempt(name, each.measure, effort)):
+                    seen[name].append(one)
     for name, result in found.items():
         result.values = [float(one["value"]) for one in seen[name]]
         extra = seen[name][0].keys() - {"value"} if seen[name] else set()

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-__all__ = ["commit", "machine", "numpy_blas", "packages", "usable_cores"]
+__all__ = ["blas", "commit", "machine", "packages", "usable_cores"]
 
 ROOT = Path(__file__).parent.parent
 FEATURES = ("fma", "avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd", "sve")
@@ -31,13 +31,11 @@ def machine() -> dict[str, Any]:
     )
     flags = set(info.get("flags", info.get("Features", "")).split())
     return {
-        "cpu": info.get("model name") or platform.processor() or platform.machine(),
-        "cpu_family_model_stepping": [info.get(key, "") for key in ("cpu family", "model", "stepping")],
+        "cpu": cpu(info),
         "features": [name for name in FEATURES if name in flags],
         "virtual": "hypervisor" in flags,
         "cores": os.cpu_count(),
         "cores_usable": usable_cores(),
-        "numpy_blas": numpy_blas(),
         "caches": caches(),
         "governor": read("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor") or "unknown",
         "memory_gb": memory(),
@@ -46,6 +44,13 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "compiler": platform.python_compiler(),
     }
+
+
+def cpu(info: dict[str, str]) -> str:
+    """The name, and, as hypervisors hide it, vendor, family, model and stepping where the system tells."""
+    name = info.get("model name") or platform.processor() or platform.machine()
+    known = [f"{key} {info[key]}" for key in ("vendor_id", "cpu family", "model", "stepping") if key in info]
+    return f"{name} ({', '.join(known)})" if known else name
 
 
 def usable_cores() -> int:
@@ -81,21 +86,18 @@ def packages() -> dict[str, str]:
     return found
 
 
-def numpy_blas() -> str:
-    """The kernel that NumPy's BLAS chose for this CPU."""
+def blas() -> str:
+    """The libraries of linear algebra in this process, with the kernel that each chose for this CPU."""
     try:
         from threadpoolctl import threadpool_info
     except ImportError:
         return "unknown (pip install threadpoolctl)"
-    import numpy as np
-
-    np.ones((2, 2)) @ np.ones((2, 2))
     found = {
         f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture', 'unknown')}"
         for pool in threadpool_info()
         if pool["user_api"] == "blas"
     }
-    return "; ".join(sorted(found)) or "none that threadpoolctl knows"
+    return " and ".join(sorted(found))
 
 
 def commit() -> str:

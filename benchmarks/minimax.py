@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from mpmath import cos, erf, erfc, linspace, log, log1p, lu_solve, matrix, mp, mpf, pi, sqrt
+from mpmath import cos, diff, erf, erfc, exp, linspace, log, log1p, lu_solve, matrix, mp, mpf, pi, sqrt
 
 Function = Callable[[mpf], mpf]
 POINTS_PER_COEFFICIENT = 5
@@ -49,6 +49,19 @@ def erf_slope(square: mpf) -> mpf:
     return (erf(x) / x if x else 2 / sqrt(pi)) - 1
 
 
+def tail_ratio(w: mpf) -> mpf:
+    """Φ(-t)·e^(t²/2)·(t + k) with w = (t - k) / (t + k)."""
+    t = TAIL_CENTRE * (1 + w) / (1 - w)
+    return erfc(t / sqrt(2)) / 2 * exp(t * t / 2) * (t + TAIL_CENTRE)
+
+
+def tail_slope(w: mpf) -> mpf:
+    """(tail_ratio(w) - tail_ratio(0)) / w; at 0 the derivative."""
+    return (tail_ratio(w) - tail_ratio(mpf(0))) / w if abs(w) > mpf(10) ** -15 else diff(tail_ratio, 0)
+
+
+TAIL_CENTRE = mpf(4)  # 26 terms do; near √(π/2), where the ratio is flat, 40 would be needed
+TAIL_END = {"single": mpf(15), "double": mpf("39.5")}  # from there on x·Φ(x) is 0 in that dtype
 FOLD = mpf("0.9375")  # where erf changes from one polynomial to the other
 BOTH = log(2) / 2 * (1 + mpf(2) ** -10)
 FITS = (
@@ -67,6 +80,11 @@ FITS = (
     Fit(
         "ERF_FAR", lambda t: -log(erfc(t)) / t - 1, lambda t: t * erfc(t), FOLD,
         {"single": mpf(4), "double": mpf(6)}, {"single": 6, "double": 19},
+    ),
+    Fit(
+        "TAIL", tail_slope, lambda w: abs(w) / tail_ratio(w) + mpf(10) ** -6, mpf(-1),
+        {name: (t - TAIL_CENTRE) / (t + TAIL_CENTRE) for name, t in TAIL_END.items()},
+        {"single": 10, "double": 25},
     ),
 )  # fmt: skip
 

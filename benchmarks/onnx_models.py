@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks.networks import Network
+from benchmarks.networks import EPS, Network
 
 __all__ = ["network_model", "single"]
 
+ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "Relu", "softmax": "Softmax"}
 TYPES = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE, "uint8": TensorProto.UINT8}
 
 
@@ -27,22 +28,30 @@ def finished(nodes: list[Any], inputs: dict[str, Any], output: str, constants: d
 
 
 def network_model(network: Network, x: Any) -> bytes:
-    """Gemm, activation, …, Softmax; for raw pixels Cast and Mul before them."""
+    """Gemm, normalization, activation, …; for raw pixels Cast and Mul before them."""
     nodes, constants, here = [], {}, "x"
+
+    def add(operation: str, inputs: list[str], **attributes: Any) -> str:
+        name = f"{operation}{len(nodes)}"
+        nodes.append(helper.make_node(operation, inputs, [name], **attributes))
+        return name
+
     if x.dtype == np.uint8:
         constants["scale"] = np.float32(1 / 255)
-        nodes += [
-            helper.make_node("Cast", ["x"], ["pixels"], to=TensorProto.FLOAT),
-            helper.make_node("Mul", ["pixels", "scale"], ["scaled"]),
-        ]
-        here = "scaled"
-    last = len(network.sizes) - 2
-    for i, (weight, bias) in enumerate(network.layers()):
-        constants |= {f"w{i}": weight, f"b{i}": bias}
-        nodes.append(helper.make_node("Gemm", [here, f"w{i}", f"b{i}"], [f"a{i}"], transB=1))
-        here = f"z{i}"
-        operation = "Softmax" if i == last else {"sigmoid": "Sigmoid", "relu": "Relu"}[network.hidden]
-        nodes.append(helper.make_node(operation, [f"a{i}"], [here]))
+        here = add("Mul", [add("Cast", ["x"], to=TensorProto.FLOAT), "scale"])
+    for i, layer in enumerate(network.layers()):
+        before = here
+        constants |= {f"w{i}": layer.weight, f"b{i}": layer.bias}
+        here = add("Gemm", [here, f"w{i}", f"b{i}"], transB=1)
+        if layer.norm:
+            names = [f"{role}{i}" for role in ("gain", "shift", "mean", "variance")][: len(layer.norm)]
+            constants |= dict(zip(names, layer.norm, strict=True))
+            operation = {2: "LayerNormalization", 4: "BatchNormalization"}[len(names)]
+            here = add(operation, [here, *names], epsilon=EPS)
+        if layer.activation:
+            here = add(ACTIVATIONS[layer.activation], [here])
+        if layer.adds:
+            here = add("Add", [before, here])
     return finished(nodes, {"x": x}, here, constants)
 
 

@@ -6,43 +6,47 @@ into the outputs as a NumPy array, as fast as its library can by the usual calls
 
 import importlib.metadata
 import importlib.util
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 import tinytensor as tt
 from benchmarks.case import Call
-from benchmarks.networks import Array, Network, model
+from benchmarks.networks import EPS, Array, Network, model
 
 __all__ = ["PEERS", "Peer", "absent", "onnxruntime_session", "openvino_model", "package", "sklearn_model"]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """`shared`: whether several threads may call one model. `slow`: left out of quick runs."""
+    """`shared`: whether several threads may call one model. `slow`: left out of quick runs.
+
+    `plain`: takes only networks that are plain. `needs` and `tools`: further packages and programs.
+    """
 
     name: str
     module: str
     distribution: str
-    network: Callable[[Network, Array, int], Call]
+    network: Callable[[Network, Array, int], Call] | None
     colour: str
     most_rows: int = 10**9
     shared: bool = True
     slow: bool = False
+    plain: bool = False
     needs: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
 
-
-@cache
-def our_model(network: Network, raw: bool) -> tt.Sequential:
-    return model(network, raw)
+    def takes(self, network: Network, rows: int) -> bool:
+        """Whether it can predict so many rows with the network."""
+        return rows <= self.most_rows and (network.plain or not self.plain)
 
 
 def tinytensor(network: Network, x: Array, threads: int) -> Call:
     tt.set_num_threads(threads)
-    made = our_model(network, x.dtype == np.uint8)
+    made = model(network, x.dtype == np.uint8)
     return lambda: made.predict(x)
 
 
@@ -58,20 +62,46 @@ def sigmoid_(a: Array) -> None:
     np.reciprocal(a, out=a)
 
 
+def softmax_(a: Array) -> None:
+    a -= a.max(axis=1, keepdims=True)
+    np.exp(a, out=a)
+    a /= a.sum(axis=1, keepdims=True)
+
+
+def layer_norm_(a: Array, weight: Array, bias: Array) -> None:
+    a -= a.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", a, a) / np.float32(a.shape[1])
+    a /= np.sqrt(variance + np.float32(EPS))[:, None]
+    a *= weight
+    a += bias
+
+
+IN_PLACE: dict[str, Callable[[Array], Any]] = {
+    "sigmoid": sigmoid_,
+    "relu": lambda a: np.maximum(a, 0, out=a),
+    "softmax": softmax_,
+    "": lambda a: a,
+}
+
+
 def numpy(network: Network, x: Array, threads: int) -> Call:
-    layers = [(np.ascontiguousarray(w.T), b) for w, b in network.layers()]
-    hidden = sigmoid_ if network.hidden == "sigmoid" else lambda a: np.maximum(a, 0, out=a)
+    layers = []
+    for layer in network.layers():
+        weight, bias = layer.folded()
+        norm = layer.norm if len(layer.norm) == 2 else ()
+        layers.append((np.ascontiguousarray(weight.T), bias, norm, IN_PLACE[layer.activation], layer.adds))
 
     def predict() -> Array:
         a = scaled(x)
-        for position, (w, b) in enumerate(layers, 1):
-            a = a @ w
-            a += b
-            if position < len(layers):
-                hidden(a)
-        a -= a.max(axis=1, keepdims=True)
-        np.exp(a, out=a)
-        a /= a.sum(axis=1, keepdims=True)
+        for weight, bias, norm, activate_, adds in layers:
+            before = a
+            a = a @ weight
+            a += bias
+            if norm:
+                layer_norm_(a, *norm)
+            activate_(a)
+            if adds:
+                a += before
         return a
 
     return predict
@@ -79,7 +109,7 @@ def numpy(network: Network, x: Array, threads: int) -> Call:
 
 def course(network: Network, x: Array, threads: int) -> Call:
     """Chapter 3's `predict`, one digit after the other."""
-    layers = [(np.ascontiguousarray(w.T), b) for w, b in network.layers()]
+    layers = [(np.ascontiguousarray(layer.weight.T), layer.bias) for layer in network.layers()]
 
     def hidden(a: Array) -> Array:
         return 1 / (1 + np.exp(-a)) if network.hidden == "sigmoid" else np.maximum(0, a)
@@ -132,50 +162,75 @@ def openvino(network: Network, x: Array, threads: int) -> Call:
     return lambda: compiled(x)[0]  # shares memory both ways: twice as fast at batch 1 as request.infer
 
 
-@cache
-def torch_module(network: Network, raw: bool, compiled: bool) -> Any:
+def litert(network: Network, x: Array, threads: int) -> Call:
+    from ai_edge_litert.interpreter import Interpreter
+
+    from benchmarks.tflite_models import network_model
+
+    interpreter = Interpreter(model_content=network_model(network, x), num_threads=threads)
+    interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def predict() -> Array:
+        interpreter.set_tensor(source["index"], x)
+        interpreter.invoke()
+        return interpreter.get_tensor(target["index"])  # type: ignore[no-any-return]
+
+    return predict
+
+
+def torch(network: Network, x: Array, threads: int) -> Call:
     import torch
-    from torch import nn
 
-    class Rescale(nn.Module):
-        def forward(self, pixels: Any) -> Any:
-            return pixels.to(torch.float32) * (1 / 255)
-
-    layers: list[Any] = [Rescale()] if raw else []
-    for weight, bias in network.layers():
-        linear = nn.Linear(weight.shape[1], weight.shape[0])
-        linear.load_state_dict({"weight": torch.tensor(weight), "bias": torch.tensor(bias)})
-        layers += [linear, nn.Sigmoid() if network.hidden == "sigmoid" else nn.ReLU()]
-    made = nn.Sequential(*layers[:-1], nn.Softmax(dim=1)).eval().requires_grad_(False)
-    return torch.compile(made) if compiled else made
-
-
-def torch(network: Network, x: Array, threads: int, compiled: bool = False) -> Call:
-    import torch
+    from benchmarks.torch_models import module
 
     torch.set_num_threads(threads)
-    made = torch_module(network, x.dtype == np.uint8, compiled)
+    made = module(network, x.dtype == np.uint8)
     return lambda: made(torch.from_numpy(x)).numpy()
 
 
 def torch_compiled(network: Network, x: Array, threads: int) -> Call:
-    return torch(network, x, threads, compiled=True)
+    import torch
+
+    from benchmarks.torch_models import compiled
+
+    torch.set_num_threads(threads)
+    made = compiled(network, x.dtype == np.uint8)
+    return lambda: made(torch.from_numpy(x)).numpy()
+
+
+def torch_aot(network: Network, x: Array, threads: int) -> Call:
+    import torch
+
+    from benchmarks.torch_models import package
+
+    torch.set_num_threads(threads)
+    made = torch._inductor.aoti_load_package(package(network, x.shape, x.dtype.name))
+    return lambda: made(torch.from_numpy(x)).numpy()
 
 
 def jax(network: Network, x: Array, threads: int) -> Call:
     import jax
     import jax.numpy as jnp
 
-    hidden = jax.nn.sigmoid if network.hidden == "sigmoid" else jax.nn.relu
-    layers = jax.device_put(network.layers())
+    layers = jax.device_put([(*layer.folded(), layer.norm) for layer in network.layers()])
+    shapes = [(layer.activation, layer.adds, len(layer.norm) == 2) for layer in network.layers()]
+    activations = {
+        "sigmoid": jax.nn.sigmoid, "relu": jax.nn.relu, "softmax": jax.nn.softmax, "": lambda a: a,
+    }  # fmt: skip
+
+    def normalized(a: Any, weight: Any, bias: Any) -> Any:
+        mean, variance = a.mean(axis=1, keepdims=True), a.var(axis=1, keepdims=True)
+        return (a - mean) / jnp.sqrt(variance + EPS) * weight + bias
 
     @jax.jit
     def predict(layers: Any, x: Any) -> Any:
         a = x.astype(jnp.float32) * jnp.float32(1 / 255) if x.dtype == jnp.uint8 else x
-        for w, b in layers[:-1]:
-            a = hidden(a @ w.T + b)
-        w, b = layers[-1]
-        return jax.nn.softmax(a @ w.T + b, axis=1)
+        for (w, b, norm), (activation, adds, normalizes) in zip(layers, shapes, strict=True):
+            y = a @ w.T + b
+            y = activations[activation](normalized(y, *norm) if normalizes else y)
+            a = a + y if adds else y
+        return a
 
     return lambda: np.asarray(predict(layers, x))
 
@@ -187,8 +242,8 @@ def sklearn_model(network: Network) -> Any:
     made = MLPClassifier(network.sizes[1:-1], activation=activation)
     classes = np.arange(network.sizes[-1])
     made.partial_fit(np.zeros((len(classes), network.sizes[0]), np.float32), classes, classes=classes)
-    made.coefs_ = [np.ascontiguousarray(w.T) for w, _ in network.layers()]
-    made.intercepts_ = [b for _, b in network.layers()]
+    made.coefs_ = [np.ascontiguousarray(layer.weight.T) for layer in network.layers()]
+    made.intercepts_ = [layer.bias for layer in network.layers()]
     return made
 
 
@@ -204,11 +259,13 @@ PEERS = {
         Peer("NumPy", "numpy", "numpy", numpy, "#4d77b3"),
         Peer("ONNX Runtime", "onnxruntime", "onnxruntime", onnxruntime, "#2a9d8f", needs=("onnx",)),
         Peer("OpenVINO", "openvino", "openvino", openvino, "#7b52ab", shared=False, needs=("onnx",)),
+        Peer("LiteRT", "ai_edge_litert", "ai-edge-litert", litert, "#5b8c2a", shared=False),
         Peer("PyTorch", "torch", "torch", torch, "#e8833a"),
-        Peer("PyTorch compiled", "torch", "torch", torch_compiled, "#b5651d", slow=True),
+        Peer("PyTorch compiled", "torch", "torch", torch_compiled, "#b5651d", slow=True, tools=("g++",)),
+        Peer("PyTorch AOTInductor", "torch", "torch", torch_aot, "#8c4a1f", slow=True, tools=("g++",)),
         Peer("JAX", "jax", "jax", jax, "#3fa7d6"),
-        Peer("scikit-learn", "sklearn", "scikit-learn", sklearn, "#c9a227"),
-        Peer("course's loop", "numpy", "numpy", course, "#8a8a8a", most_rows=1000),
+        Peer("scikit-learn", "sklearn", "scikit-learn", sklearn, "#c9a227", plain=True),
+        Peer("course's loop", "numpy", "numpy", course, "#8a8a8a", most_rows=1000, plain=True),
     )
 }
 
@@ -216,6 +273,7 @@ PEERS = {
 def absent(peer: Peer) -> str | None:
     """Why the peer cannot take part, if it cannot."""
     missing = [name for name in (peer.module, *peer.needs) if importlib.util.find_spec(name) is None]
+    missing += [name for name in peer.tools if shutil.which(name) is None]
     return f"{' and '.join(missing)} not installed" if missing else None
 
 

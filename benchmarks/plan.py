@@ -1,7 +1,7 @@
 """The plan's promises, measured: `python -m benchmarks.plan [--quick] [--data DIR] [--json DIR]`.
 
-The chapter's network and 784-512-512-10 against the best of five peers; then tinytensor against itself:
-activations of one's own, threads, the look for zeros, many rows; memory and the start of a process.
+tinytensor against itself: activations of one's own, the look for zeros, many rows; memory and the start of a
+process. `python -m benchmarks.rows` measures whole networks against other libraries.
 """
 
 import argparse
@@ -13,73 +13,28 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 import tinytensor as tt
-from benchmarks import report, tables
+from benchmarks import report
 from benchmarks.case import Case, Effort, Result
 from benchmarks.command import new_run, progress
 from benchmarks.core import process_seconds
 from benchmarks.figures import by_case, ratio
 from benchmarks.interleave import measured
-from benchmarks.networks import CHAPTER, INPUTS, LARGE, Network, digits, inputs, model
+from benchmarks.networks import CHAPTER, digits, inputs, model
 from benchmarks.peers import PEERS, absent
 from benchmarks.record import save
-from benchmarks.suites import SUITES, mnist
+from benchmarks.suites import coldstart
 from benchmarks.tables import Table
 from benchmarks.workers import environment
 
 OURS = "tinytensor"
-FIVE = ("ONNX Runtime", "OpenVINO", "PyTorch", "JAX", "NumPy")
 START = Case(
     "coldstart", "from the start of the process", "first prediction", 1, {"what": "predict", "rows": 1}
 )
-
-
-class Promise(NamedTuple):
-    """At least so many times as fast as the best of some peers, in every case."""
-
-    network: Network
-    kind: str
-    rows: tuple[int, ...]
-    threads: tuple[int, ...]
-    peers: tuple[str, ...]
-    least: float
-
-    @property
-    def cases(self) -> list[Case]:
-        return [mnist.case("mnist", self.network, self.kind, n, t) for t in self.threads for n in self.rows]
-
-    @property
-    def what(self) -> str:
-        against = "the best of five" if self.peers == FIVE else self.peers[0]
-        rows = ", ".join(f"{n:,}" for n in self.rows)
-        return f"{self.network.name}, {INPUTS[self.kind]}, batch {rows}, against {against}"
-
-
-PROMISES = (
-    Promise(CHAPTER, "digits", (1,), (1,), FIVE[:1], 3),
-    Promise(CHAPTER, "digits", (10,), (1,), FIVE[:1], 2),
-    Promise(CHAPTER, "digits", (100, 1_000, 10_000), (1, 2), FIVE, 1.7),
-    Promise(CHAPTER, "uint8", (1_000,), (1,), FIVE[:1], 2.2),
-    Promise(LARGE, "digits", (1, 10, 100, 1_000, 10_000), (1,), FIVE, 1.4),
-    Promise(CHAPTER, "dense", (100, 1_000, 10_000), (1,), FIVE, 1.2),
-    Promise(LARGE, "dense", (100, 1_000, 10_000), (1,), FIVE, 1.03),
-)
-
-
-def kept(promise: Promise, found: dict[Any, dict[str, Result]]) -> list[list[str]]:
-    """A row for each case of a promise: the fastest peer and how many times as long it takes."""
-    rows = []
-    for case in promise.cases:
-        peers = {name: each for name, each in found[case.key].items() if name in promise.peers}
-        best = min((each for each in peers.values() if not each.failed), key=lambda each: each.median)
-        times = ratio(found[case.key][OURS].values, best.values)
-        label = f"{case.group}, {case.label}, {case.threads} thread{'s' * (case.threads > 1)}"
-        rows.append(row(f"{label}, against {best.peer}", times.median, promise.least, noisy=times.noisy))
-    return rows
 
 
 def row(what: str, figure: float, bound: float, most: bool = False, noisy: bool = False) -> list[str]:
@@ -133,11 +88,10 @@ def without_skipping() -> tt.Sequential:
 def against_itself(quick: bool) -> list[list[str]]:
     """What tinytensor promises about itself."""
     rounds = 5 if quick else 41
-    made, dense, real = model(CHAPTER, raw=False), inputs("dense", 1_000), inputs("digits", 10_000)
+    made, dense = model(CHAPTER, raw=False), inputs("dense", 1_000)
     builtin, own, plain = with_activation(tt.swish), with_activation(swish_of_ones_own), without_skipping()
     custom = paired(lambda: builtin.predict(dense, threads=1), lambda: own.predict(dense, threads=1), rounds)
     look = paired(lambda: plain.predict(dense, threads=1), lambda: made.predict(dense, threads=1), rounds)
-    two = paired(lambda: made.predict(real, threads=2), lambda: made.predict(real, threads=1), rounds)
     many = inputs("digits", 20_000 if quick else 200_000)
     few = many[:1_000]
     more = paired(
@@ -147,7 +101,6 @@ def against_itself(quick: bool) -> list[list[str]]:
     return [
         row("an activation of one's own, time against the same formula built in", custom, 1.05, most=True),
         row("numbers without zeros: time with the look for zeros against without", look, 1.03, most=True),
-        row("batch 10,000: two threads against one", two, 1.8),
         row(f"time for each of {len(many):,} rows against 1,000", more, 1.15, most=True),
     ]
 
@@ -222,20 +175,12 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ["TINYTENSOR_DATA"] = options.data
         digits.cache_clear()
     effort = Effort(3, 0.002) if options.quick else Effort(15, 0.02)
-    peers = [PEERS[name] for name in (OURS, *FIVE) if not absent(PEERS[name])]
-    missing = {name: str(absent(PEERS[name])) for name in FIVE if absent(PEERS[name])}
-    cases = list({case.key: case for promise in PROMISES for case in promise.cases}.values())
-    run = new_run(["python", "-m", "benchmarks.plan"], peers, missing, [1, 2], options.quick)
-    with progress(len(peers) * (len(cases) + 1)) as step:
-        run.results = list(
-            measured([(mnist.SUITE, cases), (SUITES["coldstart"], [START])], peers, effort, step)
-        )
-    found = by_case(run.results)
-    for table in tables.overviews(run, "mnist"):
-        report.put(table)
+    peers = [PEERS[name] for name in (OURS, "PyTorch") if not absent(PEERS[name])]
+    run = new_run(["python", "-m", "benchmarks.plan"], peers, {}, [1], options.quick)
+    with progress(len(peers)) as step:
+        run.results = list(measured([(coldstart.SUITE, [START])], peers, effort, step))
     own = [*against_itself(options.quick), *memory(20_000 if options.quick else 400_000)]
-    rows = [line for promise in PROMISES for line in kept(promise, found)]
-    rows += [*own, *start(found, 2 if options.quick else 5)]
+    rows = [*own, *start(by_case(run.results), 2 if options.quick else 5)]
     report.put(Table("Promises", ["what", "promised", "measured", ""], rows))
     report.put(Table("The run", ["what", "is"], report.facts(run)))
     if options.json:

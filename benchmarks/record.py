@@ -8,10 +8,11 @@ from typing import Any
 from benchmarks.case import Result
 from tinytensor.errors import ArgumentError
 
-__all__ = ["FORMAT", "SCHEMA", "Run", "load", "save"]
+__all__ = ["FORMAT", "SCHEMA", "Run", "load", "resumed", "save"]
 
 FORMAT = 1
 FILE = "results.json"
+SAME = ("command", "quick", "commit", "digits", "peers")  # of a run that goes on
 SCHEMA = Path(__file__).with_name("schema.json")
 
 
@@ -40,11 +41,29 @@ class Run:
 
 
 def save(run: Run, folder: Path) -> Path:
-    """Write FOLDER/results.json."""
+    """Write FOLDER/results.json, the old file or the new one whatever happens meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE
-    path.write_text(json.dumps(rounded(asdict(run)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path, new = folder / FILE, folder / f"{FILE}.new"
+    new.write_text(json.dumps(rounded(asdict(run)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    new.replace(path)
     return path
+
+
+def resumed(run: Run, folder: Path) -> Run:
+    """The run that FOLDER holds, if it is this one, begun before and not finished; otherwise this one.
+
+    Raises:
+        ArgumentError: the folder holds another run.
+    """
+    if not (folder / FILE).exists():
+        return run
+    old = load(folder)
+    for name in SAME:
+        before, now = getattr(old, name), getattr(run, name)
+        if before != now:
+            held = f"it holds a run whose {name} is {before!r}, this one's is {now!r}"
+            raise ArgumentError(f"--out {folder}: {held}: name another folder")
+    return old
 
 
 def rounded(value: Any) -> Any:

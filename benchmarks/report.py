@@ -31,12 +31,23 @@ def facts(run: Run) -> list[list[str]]:
         ["CPU features", " ".join(host["features"])],
         ["measured", "; ".join(roofs)],
         ["system", f"{host['system']}, Python {host['python']}, load {host['load_average'][:1]} before"],
-        ["NumPy's BLAS", host["numpy_blas"]],
+        ["BLAS of each process", kernels(run) or "unknown"],
         ["digits", run.digits],
         ["peers", ", ".join(f"{name} {version}" for name, version in run.peers.items())],
         ["left out", "; ".join(f"{name}: {why}" for name, why in run.left_out.items()) or "nobody"],
         ["run", f"{' '.join(run.command)}, {run.started}, {run.seconds / 60:.1f} minutes"],
     ]  # fmt: skip
+
+
+def kernels(run: Run) -> str:
+    """Whose processes had which library of linear algebra loaded, and the kernel that it chose."""
+    found: dict[str, dict[str, None]] = {}
+    for result in run.results:
+        if result.blas:
+            found.setdefault(result.blas, {})[result.peer] = None
+    if len(found) == 1:
+        return f"all: {next(iter(found))}"
+    return "; ".join(f"{', '.join(peers)}: {blas}" for blas, peers in found.items())
 
 
 def put(table: Table) -> None:

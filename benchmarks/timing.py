@@ -3,16 +3,20 @@
 import gc
 import importlib
 import math
+import random
 import time
 from typing import Any
 
 from benchmarks.case import Call, Case, Prepared
+from benchmarks.machine import blas
 
 __all__ = ["measure", "prepare", "seconds_per_call"]
 
 SLICES = 8  # of a round; the fastest counts, as what interrupts a slice is never the peer's doing
 
-ready: list[tuple[Prepared, int, int]] = []  # the work, calls a slice, slices a round
+MOST_SHIFT = 64 << 10  # bytes: below malloc's threshold for memory of its own
+
+ready: list[tuple[Prepared, int, int, bytes]] = []  # the work, calls a slice, slices a round, what shifts it
 
 
 def elapsed(call: Call, count: int) -> float:
@@ -51,18 +55,23 @@ def seconds_per_call(call: Call, count: int, slices: int) -> float:
         gc.enable()
 
 
-def prepare(peer: Any, case: Case, at_least: float) -> dict[str, float]:
-    """Make the case's work ready, its answer checked; returns what is known about it."""
+def prepare(peer: Any, case: Case, at_least: float) -> dict[str, Any]:
+    """Make the case's work ready, its answer checked; returns what is known about it.
+
+    Where an allocation lies decides how many cache lines a vector touches. A block of random size shifts
+    those that follow, so that a peer's addresses differ from sitting to sitting.
+    """
     ready.clear()
     suites = importlib.import_module("benchmarks.suites").SUITES
+    shift = bytes(random.randrange(MOST_SHIFT))
     made = suites[case.suite].prepare(peer, case)
-    ready.append((made, *enough(made.call, at_least)))
-    return made.facts
+    ready.append((made, *enough(made.call, at_least), shift))
+    return made.facts | {"blas": blas()}
 
 
 def measure(at_least: float) -> dict[str, float]:
     """One round: the value, and what else was seen."""
-    work, count, slices = ready[0]
+    work, count, slices, _ = ready[0]
     if work.sample:
         return work.sample(at_least)
     return {"value": seconds_per_call(work.call, count, slices)}

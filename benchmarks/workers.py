@@ -1,4 +1,8 @@
-"""Workers: a process for each peer, with its threads counted and its cores pinned, that may crash or hang."""
+"""Workers: a process for each peer, with its threads counted and its cores pinned, that may crash or hang.
+
+A worker runs only while it answers. The threads of OpenMP, TBB and others spin for a while after their work
+is done and would take a core from the peer that is measured next, so the other workers are stopped (SIGSTOP).
+"""
 
 import contextlib
 import os
@@ -19,8 +23,8 @@ __all__ = ["Worker", "cores", "environment"]
 
 ROOT = Path(__file__).parent.parent
 THREADS = ("OPENBLAS", "OMP", "MKL", "VECLIB", "NUMBA", "TINYTENSOR")
-# Set by some images to force an older kernel on NumPy's BLAS, which would make it lose unfairly.
-# the last makes every import compile again what was kept on disk: an installed package has that
+# The first three force older kernels on NumPy and its BLAS; some images set them.
+# The last makes every import compile again what an installed package has on disk.
 HANDICAPS = (
     "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NPY_DISABLE_CPU_FEATURES", "PYTHONDONTWRITEBYTECODE",
 )  # fmt: skip
@@ -64,6 +68,7 @@ class Worker:
         if self.process is None:
             self._start()
         assert self.process is not None
+        self._signal("SIGCONT")
         late = threading.Event()
 
         def stop(process: subprocess.Popen[bytes] = self.process) -> None:
@@ -85,6 +90,7 @@ class Worker:
             raise Failed(reason, lost=True) from None
         finally:
             timer.cancel()
+            self._signal("SIGSTOP")
         if not well:
             raise Failed(answer)
         return answer
@@ -93,6 +99,7 @@ class Worker:
         """End the process."""
         if self.process is None:
             return
+        self._signal("SIGCONT")
         with contextlib.suppress(OSError):
             self.process.stdin.close()
         try:
@@ -113,6 +120,11 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self.errors,
         )
+
+    def _signal(self, name: str) -> None:
+        """Stop or continue the process; only on Linux, where a stopped one ends with its parent."""
+        if sys.platform == "linux" and self.process is not None:
+            self.process.send_signal(getattr(signal, name))
 
     def _last_words(self) -> str:
         self.errors.seek(0)

@@ -16,14 +16,39 @@ def printed(code):
 def test_every_name_is_there():
     assert sorted(contents.__all__) == sorted(set(contents.__all__))
     assert all(getattr(tt, name) is getattr(contents, name) for name in contents.__all__)
-    assert {*contents.__all__, "__version__"} <= set(dir(tt))
+
+
+def test_completion_shows_the_public_names_only():
+    shown = set(dir(tt))
+    assert shown == {*contents.__all__, *tt.PUBLIC_MODULES, "__version__"}
+    code = (
+        "import rlcompleter, tinytensor as tt; print(rlcompleter.Completer({'tt': tt}).attr_matches('tt.k'))"
+    )
+    assert printed(code) == "[]"
+    assert all(getattr(tt, name) is not None for name in shown)
 
 
 def test_a_name_that_is_not_there():
-    with pytest.raises(AttributeError, match="module 'tinytensor' has no attribute 'relux'"):
-        tt.relux
+    with pytest.raises(AttributeError) as error:
+        tt.banana
+    assert str(error.value) == "module 'tinytensor' has no attribute 'banana'"
     with pytest.raises(ImportError, match="relux"):
         from tinytensor import relux  # noqa: F401
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Relu", "ReLU"),
+        ("relux", "relu"),
+        ("linear", "Linear"),
+        ("load_weight", "load_weights"),
+        ("dataset", "datasets"),
+    ],
+)
+def test_a_misspelt_name(name, meant):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean tt.{meant}\\?$"):
+        getattr(tt, name)
 
 
 def test_importing_the_package_imports_nothing_that_takes_time():

@@ -48,7 +48,71 @@ def test_shapes_that_nothing_tells():
     assert [row.shape for row in model.summary().rows] == [None, None]
     assert [row.shape for row in model.summary((6,)).rows] == [(2, 3), (2, 2)]
     assert str(model.summary(6)) == str(model.summary((6,)))
-    assert "(?)" in str(model.summary())
+    for unknown in (model.summary(), tt.Sequential(tt.Flatten(), tt.relu).summary()):
+        assert [row.output for row in unknown.rows] == ["unknown", "unknown"]
+        assert "summary(shape)" in str(unknown).splitlines()[-1]
+    assert model.summary(6).notes == ()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_layers_that_do_not_chain(inside):
+    last = [tt.Linear(100, 10), tt.softmax]
+    model = tt.Sequential(tt.Linear(784, 50), ("act", tt.relu), *([tt.Sequential(last)] if inside else last))
+    name = "2.0" if inside else "2"
+    rows = {row.name: row for row in model.summary().rows}
+    assert [row.shape for row in rows.values()] == [(50,), (50,), None, None]
+    assert rows[name].output == "expected (batch, 100), got (1, 50)"
+    assert list(rows.values())[3].output == "not reached"
+    reason = "Linear(in_features=100, out_features=10): expected (batch, 100), got (1, 50)"
+    assert model.summary().notes == (f"{name}: {reason}",)
+    assert str(model.summary()).endswith(f"\n{name}: {reason}")
+    with pytest.raises(tt.ShapeError, match=r"expected \(batch, 100\)"):
+        model.summary(784)
+
+
+class Broken(tt.Layer):
+    def forward(self, x):
+        raise KeyError("no\x1b[31m\nkey")
+
+
+def test_a_layer_that_raises():
+    summary = tt.Sequential(tt.Linear(3, 2), Broken(), ("a\x1b[0m\n", tt.relu)).summary()
+    assert [row.shape for row in summary.rows] == [(2,), None, None]
+    lines = str(summary).splitlines()
+    assert "'no\\x1b[31m\\nkey'" in lines[3]
+    assert lines[4].startswith("a\\x1b[0m\\n ")
+    assert "\x1b" not in str(summary)
+    with pytest.raises(KeyError):
+        tt.Sequential(Broken()).summary(3)
+
+
+class Doubling(tt.Layer):
+    def forward(self, x):
+        return x * np.ones(2)
+
+
+@pytest.mark.parametrize(
+    ("layer", "note"),
+    [
+        (tt.Rescale(np.ones(2)), 'float64 from 1 on, as is its scale; model.astype("float32")'),
+        (tt.Linear(2, 2, dtype="float64"), "float64 from 1 on, as is its weight, bias; "),
+        (Doubling(), "float64 from 1 on, by its forward"),
+    ],
+    ids=lambda each: type(each).__name__,
+)  # fmt: skip
+def test_float64_by_accident(layer, note):
+    model = tt.Sequential(tt.Linear(3, 2), layer, tt.Linear(2, 2))
+    assert [each.startswith(note) for each in model.summary().notes] == [True]
+    assert model.summary(3).notes == model.summary().notes
+    assert model(np.ones((1, 3), np.float32)).dtype == np.float64
+    if "astype" in note:  # what it advises works
+        assert model.astype("float32").summary().notes == ()
+        assert model.astype("float32")(np.ones((1, 3), np.float32)).dtype == np.float32
+
+
+def test_float32_needs_no_note():
+    assert tt.Sequential(CHAPTER).summary().notes == ()
+    assert tt.Sequential(tt.Rescale(np.float64(2)), tt.Linear(2, 2)).summary().notes == ()
 
 
 def test_a_shape_that_does_not_fit():

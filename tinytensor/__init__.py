@@ -4,26 +4,36 @@
 imported when it is first used.
 """
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tinytensor.contents import *  # noqa: F403
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+PUBLIC_MODULES = ("activations", "datasets", "initializers", "io", "models")
 
-def __getattr__(name: str) -> Any:
-    if find_spec(f"tinytensor.{name}"):
-        return import_module(f"tinytensor.{name}")
-    contents = import_module("tinytensor.contents")
-    if name != "__all__" and name not in contents.__all__:
-        raise AttributeError(f"module 'tinytensor' has no attribute {name!r}")
-    value = getattr(contents, name)
-    globals()[name] = value
-    return value
+if TYPE_CHECKING:
+    from tinytensor import activations as activations
+    from tinytensor import datasets as datasets
+    from tinytensor import initializers as initializers
+    from tinytensor import io as io
+    from tinytensor import models as models
+    from tinytensor.contents import *  # noqa: F403
 
+else:  # a type checker would take every name for one that __getattr__ knows
+    from importlib import import_module
+    from importlib.util import find_spec
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *import_module("tinytensor.contents").__all__})
+    def __getattr__(name):
+        if find_spec(f"tinytensor.{name}"):
+            return import_module(f"tinytensor.{name}")
+        contents = import_module("tinytensor.contents")
+        if name != "__all__" and name not in contents.__all__:
+            from tinytensor.text import did_you_mean
+
+            hint = did_you_mean(name, __dir__(), "tt.{}")
+            # with the name given, Python adds no suggestion of its own
+            raise AttributeError(f"module 'tinytensor' has no attribute {name!r}{hint}", name=name, obj=None)
+        globals()[name] = getattr(contents, name)
+        return globals()[name]
+
+    def __dir__():
+        return sorted({*import_module("tinytensor.contents").__all__, *PUBLIC_MODULES, "__version__"})

@@ -1,33 +1,42 @@
-"""The `tinytensor` command: a table of subcommands, and what all of them owe to a terminal."""
+"""The `tinytensor` command: a table of subcommands."""
 
-import _thread
 import argparse
-import contextlib
 import importlib
-import os
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from tinytensor import __version__
-from tinytensor.errors import TinyTensorError
+from tinytensor.commands.terminal import MISTAKE, exit_status
+from tinytensor.text import did_you_mean, escaped
 
-__all__ = ["main"]
+__all__ = ["Parser", "main"]
 
 # Each is a module of tinytensor.commands with a first line that says what it does, `add_arguments(parser)`
-# and `run(args)`. It leaves its heavy imports to `run`, so that --help is quick.
+# and `run(args)`, which returns an exit status if that is not 0. It leaves its heavy imports to `run`, so
+# that --help is quick.
 COMMANDS = ("bench", "convert", "inspect", "mnist", "warmup", "doctor")
 
-MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # as shells count: 128 + the signal's number
+INVALID_CHOICE = re.compile(r"invalid choice: '?(.*?)'? \(choose from (.*)\)")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong."""
+    """A parser that says in one line what is wrong, and what may have been meant."""
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
-        self.exit(MISTAKE, f"{self.prog}: {message}; see {self.prog} --help\n")
+        wrong = INVALID_CHOICE.search(message)
+        if wrong:
+            message += did_you_mean(wrong[1], re.findall(r"[\w.-]+", wrong[2]))
+        self.exit(MISTAKE, f"{self.prog}: {escaped(message, keep='')}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuse what is not known, here where the options are known; a parser above would do it without."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            hint = did_you_mean(unknown[0].partition("=")[0], self._option_string_actions)
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return known, unknown
 
 
 def parser() -> Parser:
@@ -50,55 +59,15 @@ def parser() -> Parser:
     return whole
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Ctrl-C ends the program even while LLVM compiles, which for a first run is most of the time.
-
-    LLVM calls back into Python, where a KeyboardInterrupt is reported and forgotten; it is sent once more.
-    """
-
-    def report(forgotten: "sys.UnraisableHookArgs") -> None:
-        if forgotten.exc_type is KeyboardInterrupt:
-            threading.Timer(0.1, _thread.interrupt_main).start()
-        else:
-            before(forgotten)
-
-    before, sys.unraisablehook = sys.unraisablehook, report
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns its exit status.
-
-    What the user can have caused is one line on stderr and status 2, never a traceback. Ctrl-C and a closed
-    pipe end quietly.
 
     >>> main(["mnist", "--data", "nowhere"])
     2
     """
-    prog = "tinytensor"
-    try:
-        try:
-            args = parser().parse_args(arguments)
-            prog = args.prog
-            with interruptible():
-                args.run(args)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Python flushes stdout once more at exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except TinyTensorError as error:
-        print(f"{prog}: {error}", file=sys.stderr)
-        return MISTAKE
-    except OSError as error:
-        reason = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"{prog}: {reason}", file=sys.stderr)
-        return MISTAKE
-    return 0
+    return exit_status("tinytensor", lambda: run(parser().parse_args(arguments)))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command that was asked for; its errors name it."""
+    return exit_status(args.prog, lambda: args.run(args))

@@ -51,7 +51,16 @@ def array(self: "Tensor", dtype: DTypeLike | None = None, copy: bool | None = No
 
 
 def dlpack(self: "Tensor", **options: Any) -> Any:
-    """What `torch.from_dlpack(t)` and `np.from_dlpack(t)` call; shares memory."""
+    """What `torch.from_dlpack(t)` and `np.from_dlpack(t)` call; shares memory, but for what is read-only.
+
+    Libraries write into what they take, whether it is marked as read-only or not: they get a copy.
+    """
+    if not self._array.flags.writeable:
+        if options.get("copy") is False:
+            raise BufferError(
+                "a read-only Tensor, as a parameter, is exported as a copy; leave out copy=False"
+            )
+        return self._array.copy().__dlpack__(**options)
     return self._array.__dlpack__(**options)
 
 

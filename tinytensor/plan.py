@@ -3,14 +3,21 @@
 Consecutive layers that the driver knows are a `Stretch`; any other layer runs through its `forward`.
 """
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.elementwise import is_current, read_by
 from tinytensor.kernels.load import KernelRaised
+from tinytensor.kernels.scalar_source import Read, same, still
 from tinytensor.layers import changes
+from tinytensor.layers.activation import Activation
+from tinytensor.layers.calls import checked_rows
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.located import run
 from tinytensor.program import Program
@@ -21,7 +28,7 @@ from tinytensor.threads import get_num_threads
 __all__ = ["Part", "Plan", "divide", "plan_of"]
 
 Located = tuple[int, Layer]
-PLAIN = (bool, int, float, str, tuple, type(None))
+Known = tuple[Layer, list[AnyStep] | None]
 
 
 class Part(NamedTuple):
@@ -34,10 +41,15 @@ class Part(NamedTuple):
 class Plan:
     """The parts of a model, and the state of the model that they were made of."""
 
-    def __init__(self, layers: Sequence[Layer], count: int, state: list[Any]):
+    def __init__(self, state: list[Known], count: int):
         self.count, self.state = count, state
-        self.parts = list(divide(enumerate(layers)))
+        self.reads = reads_of(layer for layer, _ in state)
+        self.parts = divided((position, *known) for position, known in enumerate(state))
         self.ready: dict[np.dtype[Any], Program] = {}  # the whole of it, for samples of that dtype in rows
+
+    def is_current(self, count: int) -> bool:
+        """Whether nothing has changed since; `count` is that of changes to layers."""
+        return self.count == count and (not self.reads or still(self.reads))
 
     def run(self, x: Array | Tensor, threads: int | None = None, out: Array | None = None) -> Array:
         """The outputs, in `out` if it is given and they can be written there."""
@@ -55,12 +67,12 @@ class Plan:
                 self.remember(part.stretch, array.dtype)
             array = layer_by_layer(part.layers, array, tensor) if found is None else found
             tensor = True
-        return array  # type: ignore[no-any-return]
+        return finished(array, x)
 
     def at_once(self, array: Array, threads: int | None) -> Array | None:
         """The outputs by the shortest way, if this plan and the samples allow it."""
         program = self.ready.get(array.dtype)
-        if program is None:
+        if program is None or (self.reads and not still(self.reads)):
             return None
         shape, flags = array.shape, array.flags
         if len(shape) != 2 or shape[1] != program.features or not (flags.c_contiguous and flags.aligned):
@@ -91,8 +103,21 @@ def layer_by_layer(layers: Iterable[Located], array: Array, tensor: bool) -> Arr
     return x._array
 
 
+def finished(y: Array, x: Array | Tensor) -> Array:
+    """The outputs, one for each sample, in memory of their own."""
+    checked_rows("Sequential", x.shape, y.shape)
+    samples = x._array if type(x) is Tensor else x
+    own = y.flags.writeable and not np.may_share_memory(y, samples)
+    return y if own else y.copy()
+
+
 def divide(layers: Iterable[Located]) -> list[Part]:
     """Maximal stretches, and the layers between them."""
+    return divided((position, layer, known_steps(layer)) for position, layer in layers)
+
+
+def divided(layers: Iterable[tuple[int, Layer, list[AnyStep] | None]]) -> list[Part]:
+    """The same, of layers with their steps."""
     parts: list[Part] = []
     run_of: list[Located] = []
     steps: list[AnyStep] = []
@@ -103,8 +128,7 @@ def divide(layers: Iterable[Located]) -> list[Part]:
             run_of.clear()
             steps.clear()
 
-    for position, layer in layers:
-        known = known_steps(layer)
+    for position, layer, known in layers:
         if known is None:
             finish()
             parts.append(Part([(position, layer)], None))
@@ -115,29 +139,51 @@ def divide(layers: Iterable[Located]) -> list[Part]:
     return parts
 
 
-def state_of(layer: Layer) -> list[Any]:
-    """Everything that a plan may have been made of, in order."""
-    found: list[Any] = [layer, *(value for name, value in vars(layer).items() if name != "_plan")]
-    for child in layer.children().values():
-        found += state_of(child)
+def reads_of(layers: Iterable[Layer]) -> list[Read]:
+    """What activations are computed from beside attributes whose assignment is counted."""
+    found: list[Read] = []
+    for layer in layers:
+        if isinstance(layer, Activation) and hasattr(layer, "scalar"):
+            with contextlib.suppress(ArgumentError):  # it does not compile: forward says why
+                is_current(layer.scalar)
+                found += read_by(layer.scalar)
+            if any(name not in vars(layer) for name in layer._names):  # a property, or of the class
+                found.append(Read(partial(getattr, layer, "scalar_arguments"), layer.scalar_arguments))
+        if isinstance(layer, Iterable):  # a Sequential
+            found += reads_of(layer)
     return found
 
 
-def same(one: Any, other: Any) -> bool:
-    """Whether a value of a state is still the same."""
-    return one is other or (type(one) is type(other) and type(one) in PLAIN and bool(one == other))
+def state_of(layers: Iterable[Layer]) -> list[Known]:
+    """Everything that a plan is made of: the layers and the steps that compute them."""
+    return [(layer, known_steps(layer)) for layer in layers]
+
+
+def same_steps(one: list[AnyStep] | None, other: list[AnyStep] | None) -> bool:
+    """Whether steps compute the same from the same arrays, by identity, and numbers, by their bits."""
+    if one is None or other is None:
+        return one is other
+    return same(tuple(one), tuple(other))
+
+
+def is_same(state: list[Known], other: list[Known]) -> bool:
+    """Whether a plan made of one state would be that made of the other."""
+    return len(state) == len(other) and all(
+        layer is there and same_steps(steps, found)
+        for (layer, steps), (there, found) in zip(state, other, strict=True)
+    )
 
 
 def plan_of(model: Any, layers: Callable[[], Sequence[Layer]]) -> Plan:
     """The model's plan; a new one if the model has changed since it was made."""
     count = changes.count
     plan: Plan | None = model._plan
-    if plan is not None and plan.count == count:
+    if plan is not None and plan.is_current(count):
         return plan
     with changes.lock:  # several changes that belong together are made under it, too
-        count, state = changes.count, state_of(model)
-        if plan is None or len(plan.state) != len(state) or not all(map(same, plan.state, state)):
-            plan = Plan(layers(), count, state)
-            model._plan = plan
+        count, state = changes.count, state_of(layers())
+        if plan is None or not still(plan.reads) or not is_same(plan.state, state):
+            plan = Plan(state, count)
+            object.__setattr__(model, "_plan", plan)  # which is no change of the model
         plan.count = count
     return plan

@@ -33,6 +33,9 @@ def predict(
     size = None if batch_size is None else length("predict: batch_size", batch_size)
     if threads is not None:
         threads = checked("predict: threads", threads)
+    if not isinstance(progress, bool | np.bool_):
+        hint = "; for a function of your own, go through predict_batches" if callable(progress) else ""
+        raise DtypeError(f"predict: progress: expected True or False, got {progress!r:.80}{hint}")
     if out is not None:
         check_out(out)
     if isinstance(x, Iterator):

@@ -310,7 +310,10 @@ class Program:
 
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""
-        scratch = self.idle.pop() if self.idle else aligned((self.scratch_bytes,), np.uint8)
+        try:
+            scratch = self.idle.pop()
+        except IndexError:
+            scratch = aligned((self.scratch_bytes,), np.uint8)
         self.run_compiled(self.table_at, x, x.strides[0], y, y.strides[0], 0, len(y), scratch)
         self.idle.append(scratch)
 

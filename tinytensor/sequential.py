@@ -3,8 +3,7 @@
 import os
 import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableSequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from typing import Any, final, overload
 
 import numpy as np
@@ -13,6 +12,8 @@ from tinytensor.entries import Entry, entries, entry
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError
 from tinytensor.kernels.boundary import FLOATS, Array, index
 from tinytensor.layers import changes
+from tinytensor.layers.calls import checked_rows, listening, recorded
+from tinytensor.layers.lambda_ import Lambda
 from tinytensor.layers.layer import Layer, refuse_cycle
 from tinytensor.layers.located import run
 from tinytensor.plan import Plan, plan_of
@@ -66,9 +67,11 @@ class Sequential(Layer, MutableSequence[Any]):
 
     def forward(self, x: Tensor) -> Tensor:
         """Layer by layer."""
+        y = x
         for position, (_, layer) in enumerate(self._entries):
-            x = run(position, layer, x, layer)
-        return x
+            y = run(position, layer, y, layer)
+        checked_rows("Sequential", x.shape, y.shape)
+        return y
 
     def children(self) -> dict[str, Layer]:
         """The layers by name."""
@@ -86,7 +89,7 @@ class Sequential(Layer, MutableSequence[Any]):
             ]
         }
 
-    def __call__(self, x: Any, /, fused: bool = True) -> Any:
+    def __call__(self, x: Any, /, fused: bool = True) -> Tensor:
         """The output for a batch; `fused=False` goes layer by layer, which gives the same bits.
 
         >>> import tinytensor as tt
@@ -95,7 +98,7 @@ class Sequential(Layer, MutableSequence[Any]):
         >>> bool((model(x) == model(x, fused=False)).all())
         True
         """
-        if not fused:
+        if not fused or listening():
             return super().__call__(x)
         if type(x) is not Tensor and not (type(x) is np.ndarray and x.dtype in READ_AS_THEY_ARE):
             x = Tensor(x)
@@ -106,7 +109,12 @@ class Sequential(Layer, MutableSequence[Any]):
         return plan_of(self, self._layers).run(x, threads, out)
 
     def _layers(self) -> list[Layer]:
+        if "forward" in vars(self):  # assigned to this very object
+            return [Lambda(self.forward)]
         return [layer for _, layer in self._entries]
+
+    def _member(self, name: str, value: Any) -> Any:
+        return value if name == "_entries" else super()._member(name, value)
 
     def predict(
         self,
@@ -131,7 +139,7 @@ class Sequential(Layer, MutableSequence[Any]):
         Raises:
             ArgumentError: batch_size or threads is no positive integer; out is read-only or part of x.
             ShapeError: the samples do not fit the first layer, or the outputs do not fit `out`.
-            DtypeError: x is not real numbers, or the outputs have another dtype than `out`.
+            DtypeError: x is not real numbers, progress no bool, or the outputs have another dtype than `out`.
 
         >>> import tinytensor as tt
         >>> tt.Sequential(tt.relu).predict([[1.0, -1.0], [-2.0, 2.0]], batch_size=1)
@@ -139,7 +147,7 @@ class Sequential(Layer, MutableSequence[Any]):
                [0., 2.]], dtype=float32)
         """
         # at batch 1 what follows this test would take as long as all layers
-        plain = type(x) is np.ndarray and batch_size is None and out is None and not progress
+        plain = type(x) is np.ndarray and batch_size is None and out is None and progress is False
         if plain and (threads is None or (type(threads) is int and 1 <= threads <= MOST)):
             plan = self._plan
             y = plan.at_once(x, threads) if plan is not None and plan.count == changes.count else None
@@ -181,7 +189,7 @@ class Sequential(Layer, MutableSequence[Any]):
     def outputs(self, x: Any, *which: str | int) -> dict[str | int, Tensor]:
         """What layers inside the model make of x, by name or index; without any named, all of them.
 
-        A layer of a Sequential inside this one is named `block.layer`.
+        A layer inside another is named `block.layer`, as in `state_dict`; it is seen if that calls it.
 
         Raises:
             ArgumentError: there is no such layer.
@@ -193,24 +201,23 @@ class Sequential(Layer, MutableSequence[Any]):
          'act': Tensor([[2., 0.]], shape=(1, 2), dtype=float32)}
         """
         paths = {each: self._path(each) for each in which}
-        seen: dict[str, Tensor] = {}
-        self._record(x if type(x) is Tensor else Tensor(x), "", seen)
+        with recorded(self) as seen:
+            self.forward(x if type(x) is Tensor else Tensor(x))
+        silent = [path for path in paths.values() if path not in seen]
+        if silent:
+            raise ArgumentError(
+                f"Sequential: {', '.join(silent)}: the layer around it does not call it as self.layer(x)"
+            )
         return {each: seen[path] for each, path in (paths or {path: path for path in seen}).items()}
 
     def _path(self, key: str | int) -> str:
         """The name of a layer that is given by name or index."""
-        self[key]
-        return key if isinstance(key, str) else list(self.children())[key]
-
-    def _record(self, x: Tensor, prefix: str, seen: dict[str, Tensor]) -> Tensor:
-        """`forward`, with every layer's output put into `seen`."""
-        for position, (name, layer) in enumerate(self.children().items()):
-            path = f"{prefix}{name}"
-            call: Callable[[Tensor], Tensor] = layer
-            if isinstance(layer, Sequential):
-                call = partial(layer._record, prefix=f"{path}.", seen=seen)
-            x = seen[path] = run(position, layer, x, call)
-        return x
+        if not isinstance(key, str):
+            return list(self.children())[self._position(key)]
+        known = dict(everything_in(self))
+        if key not in known:
+            raise ArgumentError(f"Sequential: no layer is named {key!r}; there are {', '.join(known)}")
+        return key
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_plan"}  # it holds addresses
@@ -365,6 +372,13 @@ class Sequential(Layer, MutableSequence[Any]):
 
 
 KNOWN[Sequential] = nested_steps
+
+
+def everything_in(layer: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+    """All layers inside one, however deep, by name."""
+    for name, child in layer.children().items():
+        yield prefix + name, child
+        yield from everything_in(child, f"{prefix}{name}.")
 
 
 def members(values: Any) -> list[Entry]:

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers import changes
-from tinytensor.layers.layer import Layer, frozen
+from tinytensor.layers.layer import Layer
+from tinytensor.layers.members import frozen, replaced
 from tinytensor.tensor import Tensor
 
 __all__ = ["Skipped", "load_state_dict", "state_dict"]
@@ -81,7 +82,9 @@ def assign(layer: Layer, values: Mapping[str, Tensor]) -> None:
         parts = name.split(".")
         prefixes = (".".join(parts[:count]) for count in range(1, len(parts)))
         prefix = next((each for each in prefixes if each in children), None)
-        if prefix is None:
+        if prefix is None and len(parts) > 1:
+            setattr(layer, parts[0], replaced(getattr(layer, parts[0]), parts[1:], tensor))
+        elif prefix is None:
             setattr(layer, name, tensor)
         else:
             inner.setdefault(prefix, {})[name[len(prefix) + 1 :]] = tensor

@@ -85,6 +85,26 @@ KNOWN: dict[type, Callable[[Any], list[AnyStep] | None]] = {
 
 def known_steps(layer: Layer) -> list[AnyStep] | None:
     """The steps that compute what `layer.forward` does; None if there are none."""
+    if "forward" in vars(layer):
+        return None
+    try:
+        steps = steps_of(layer)
+    except Exception:  # an attribute is not what it must be: forward says which
+        return None
+    return steps if steps is None or all(map(is_sound, steps)) else None
+
+
+def is_sound(step: AnyStep) -> bool:
+    """Whether a step's arrays fit each other; what has no elements is left to `forward`."""
+    if isinstance(step, Linear):
+        weight, bias = step
+        fits = weight.ndim == 2 and weight.size > 0 and (bias is None or bias.shape == weight.shape[:1])
+        return fits and all(each.dtype in FLOATS for each in step if each is not None)
+    return step.features != 0 if isinstance(step, Shape) else 0 not in lengths(step)
+
+
+def steps_of(layer: Layer) -> list[AnyStep] | None:
+    """The same, for a layer whose attributes are what they must be."""
     cls = type(layer)
     if cls in KNOWN:
         return KNOWN[cls](layer)

@@ -1,8 +1,47 @@
-"""Tables in plain text."""
+"""Plain text for people: tables, and what a misspelt name may have meant."""
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
-__all__ = ["text_table"]
+__all__ = ["did_you_mean", "escaped", "text_table"]
+
+
+def escaped(text: str, keep: str = "\n") -> str:
+    r"""The text with characters that a terminal would obey or hide as Python writes them, but for `keep`.
+
+    >>> escaped("a\x1b[31m\nb\x07\u202e")
+    'a\\x1b[31m\nb\\x07\\u202e'
+    """
+    return "".join(
+        each if each in keep or each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
+    """The end of an error message: the known name that a misspelt one is most like, if there is one.
+
+    >>> did_you_mean("Relu", ["relu", "ReLU", "SELU"], "tt.{}")
+    '; did you mean tt.ReLU?'
+    >>> did_you_mean("inspct", ["inspect", "convert"])
+    '; did you mean inspect?'
+    >>> did_you_mean("banana", ["inspect", "convert"])
+    ''
+    """
+    by_spelling: dict[str, list[str]] = {}
+    for name in known:
+        by_spelling.setdefault(plainly_spelt(name), []).append(name)
+    closest = difflib.get_close_matches(plainly_spelt(word), by_spelling, n=1)
+    if not closest:
+        return ""
+    names = by_spelling[closest[0]]
+    same_case = [name for name in names if name[:1].isupper() == word[:1].isupper()]
+    return f"; did you mean {form.format((same_case or names)[0])}?"
+
+
+def plainly_spelt(name: str) -> str:
+    """A name in small letters without underscores."""
+    return name.lower().replace("_", "")
 
 
 def text_table(cells: Sequence[Sequence[str]], texts: int) -> str:

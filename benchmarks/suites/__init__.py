@@ -1,6 +1,6 @@
 """The suites by name, in the order in which `all` runs them."""
 
-from benchmarks.suites import coldstart, elementwise, latency, matmul, memory, mnist, scaling
+from benchmarks.suites import coldstart, elementwise, latency, matmul, memory, mnist, peak, scaling, threads
 
 __all__ = ["SUITES"]
 
@@ -12,4 +12,6 @@ SUITES = {
     "coldstart": coldstart.SUITE,
     "memory": memory.SUITE,
     "scaling": scaling.SUITE,
+    "threads": threads.SUITE,
+    "peak": peak.SUITE,
 }

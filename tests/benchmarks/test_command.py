@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from benchmarks import command
+from benchmarks import command, machine
 from benchmarks.record import SCHEMA, load
 from benchmarks.suites import SUITES
 
@@ -86,6 +86,16 @@ def test_threads_are_numbers_from_1(threads, capsys):
     assert "expected numbers from 1" in capsys.readouterr().err
 
 
+def test_more_threads_than_cores_are_refused(capsys):
+    most = machine.usable_cores()
+    assert command.threads_list(f"{most}") == [most]
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["mnist", "--threads", f"1,{most + 1}"])
+    out, err = capsys.readouterr()
+    assert f"expected numbers from 1 to {most}, this machine's cores" in err
+    assert (out, err.count("\n")) == ("", 1)
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"format": 99, "results": []}', '{"format": 1, "results": 3}']
 )
@@ -102,6 +112,38 @@ def test_absent_peers_are_named_and_left_out(monkeypatch):
     assert "name it in --peers" in left_out["PyTorch compiled"]
     assert "JAX" not in [peer.name for peer in taking]
     assert command.chosen_peers("PyTorch Compiled", quick=True)[1] == {}
+
+
+def test_a_run_that_stopped_goes_on(folder, tmp_path, monkeypatch):
+    from benchmarks import interleave
+
+    begun = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    cases = {(r["group"], r["label"]) for r in begun["results"]}
+    missing = sorted(cases)[0]
+    begun["results"] = [r for r in begun["results"] if (r["group"], r["label"]) != missing]
+    (tmp_path / "results.json").write_text(json.dumps(begun), encoding="utf-8")
+    measured_now, one_case = [], interleave.one_case
+
+    def counted(case, *arguments):
+        measured_now.append((case.group, case.label))
+        return one_case(case, *arguments)
+
+    monkeypatch.setattr(interleave, "one_case", counted)
+    monkeypatch.setattr(command, "roofs", lambda threads: begun["roofline"])
+    arguments = ["mnist", "--quick", "--peers", "numpy", "--threads", "1", "--out", str(tmp_path)]
+    assert command.main(arguments) == 0
+    assert measured_now == [missing]
+    assert {(r.group, r.label) for r in load(tmp_path).results} == cases
+
+
+def test_a_folder_of_another_run_is_refused(folder, capsys):
+    before = (folder / "results.json").read_bytes()
+    arguments = ["mnist", "--quick", "--peers", "numpy", "--threads", "1", "--out", str(folder)]
+    assert command.main([*arguments[:3], "numpy, course's loop", *arguments[4:]]) == 2
+    err = capsys.readouterr().err
+    assert "it holds a run whose command is" in err
+    assert "name another folder" in err
+    assert (folder / "results.json").read_bytes() == before
 
 
 def test_what_was_measured_before_ctrl_c_is_reported(tmp_path, monkeypatch):

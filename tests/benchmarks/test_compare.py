@@ -15,7 +15,7 @@ def run(ours, theirs=(2.0, 2.0, 2.0), failed=None, label="batch 1"):
         return Result("mnist", "a network", label, 1, peer, {}, values=list(values), failed=failed)
 
     host = {"cpu": "a CPU", "features": [], "cores": 2, "cores_usable": 2, "caches": {}, "memory_gb": 1.0,
-            "load_average": [], "system": "", "python": "", "numpy_blas": ""}  # fmt: skip
+            "load_average": [], "system": "", "python": ""}  # fmt: skip
     made = Run("", [], False, "0", "abc", "", host, {}, {}, {}, {})
     made.results = [result("tinytensor", ours, failed), result("NumPy", theirs)]
     return made

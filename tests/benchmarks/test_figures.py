@@ -27,6 +27,22 @@ def test_a_ratio_is_taken_pair_by_pair():
     assert (found.median, found.low, found.high, found.noisy) == (2, 2, 2, False)
 
 
+def test_the_quartiles_of_a_ratio():
+    # Ratios 1, 2, 3, 4, 5 in another order: quartiles 2 and 4, neither their mean nor their ends.
+    found = ratio([1.0, 2.0, 1.0, 1.0, 4.0], [5.0, 2.0, 3.0, 2.0, 16.0])
+    assert (found.low, found.median, found.high) == (2, 3, 4)
+
+
+def test_a_median_is_no_mean():
+    assert result("NumPy", [1.0, 2.0, 30.0]).median == 2
+    assert ratio([1.0] * 3, [1.0, 2.0, 30.0]).median == 2
+
+
+def test_the_fastest_peer_is_so_by_its_median():
+    wild, calm = result("wild", [4.0, 4.0, 30.0]), result("calm", [5.0, 5.0, 5.0])
+    assert fastest({"wild": wild, "calm": calm}) == "wild"
+
+
 def test_a_ratio_of_unequal_rounds_passes_over_what_is_missing():
     assert ratio([1.0, 1.0], [3.0]).median == 3
 

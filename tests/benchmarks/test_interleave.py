@@ -63,6 +63,46 @@ def test_rounds_are_interleaved():
     assert (found["B"].failed, found["B"].values) == ("enough", [1])
 
 
+class Log:
+    """A subject that tells of every call."""
+
+    def __init__(self, peer, case):
+        self.name = peer.name
+
+    def prepare(self, case, effort):
+        LOG.append(f"{self.name} made")
+        return {"blas": f"{self.name}'s"}
+
+    def measure(self, effort):
+        LOG.append(self.name)
+        return {"value": 1.0}
+
+    def close(self):
+        pass
+
+
+def test_the_work_is_made_anew_for_each_sitting():
+    LOG.clear()
+    suite = Suite("", lambda: [], lambda peer, case: True, Log, "time", ())
+    peers, told = [bad.peer(name, numpy) for name in "AB"], []
+    effort = Effort(rounds=3, at_least=1, sittings=2)
+    plan = [(suite, [Case("x", "g", "l")])]
+    found = list(measured(plan, peers, effort, lambda case, peer: told.append(peer)))
+    assert ["A made", "B made", *"ABAB", "A made", "B made", *"AB"] == LOG
+    assert [len(result.values) for result in found] == [3, 3]
+    assert [result.blas for result in found] == ["A's", "B's"]
+    assert all("blas" not in result.facts for result in found)
+    assert told == [*"AB"], "each step is told of once"
+
+
+def test_a_suite_has_peers_of_its_own():
+    extra = bad.peer("extra", numpy)
+    suite = Suite("", lambda: [], lambda peer, case: True, Log, "time", (), extra=(extra,))
+    plan = [(suite, [Case("x", "g", "l")])]
+    found = list(measured(plan, [bad.peer("A", numpy)], Effort(1, 1), lambda case, peer: None))
+    assert [result.peer for result in found] == ["A", "extra"]
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [

@@ -6,7 +6,7 @@ import pytest
 import tinytensor as tt
 from benchmarks.case import Case, Effort
 from benchmarks.interleave import measured
-from benchmarks.networks import CHAPTER
+from benchmarks.networks import CHAPTER, NORMED
 from benchmarks.peers import PEERS, absent
 from benchmarks.suites import elementwise, latency, matmul, mnist
 
@@ -30,6 +30,7 @@ PLAN = [
             mnist.case("mnist", CHAPTER, "dense", 1, 1),
         ],
     ),
+    (mnist.SUITE, [mnist.case("mnist", network, "digits", 3, 1) for network in NORMED]),
     (matmul.SUITE, [product("float32"), product("float64")]),
     (elementwise.SUITE, list(map(function, elementwise.FUNCTIONS))),
 ]
@@ -54,6 +55,18 @@ def test_tinytensor_takes_part_in_everything():
 
 def test_every_activation_is_measured():
     assert set(elementwise.FUNCTIONS) == set(tt.activations.names()) - {"identity"}
+
+
+def test_percentiles_of_made_up_times(monkeypatch):
+    """A hundred calls of 1, 2, …, 100 ms on a clock of our own."""
+    clock = iter(np.cumsum(range(101)) * 10**6)
+    monkeypatch.setattr(latency.time, "perf_counter_ns", lambda: int(next(clock)))
+    found = latency.distribution([lambda: None], 5.0)
+    # The clock begins at 0 and a call ends at its sum; 1 + … + 100 = 5,050 ms is past 5 s.
+    assert found["value"] == pytest.approx(0.0505)
+    assert found["p95"] == pytest.approx(0.09505)
+    assert found["p99"] == pytest.approx(0.09901)
+    assert found["calls_per_second"] == 100 / 5
 
 
 def test_a_wrong_product_is_found():

@@ -45,6 +45,14 @@ def test_the_fastest_slice_counts(monkeypatch):
     assert clock.calls == 1 + 2 * 3
 
 
+def test_no_garbage_is_collected_while_time_is_taken():
+    import gc
+
+    seen = []
+    timing.seconds_per_call(lambda: seen.append(gc.isenabled()), 2, 3)
+    assert seen == [True, *[False] * 6], "the call that refills the caches is not timed"
+
+
 def test_garbage_is_collected_again_afterwards(monkeypatch):
     import gc
 

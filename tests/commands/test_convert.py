@@ -30,11 +30,22 @@ def test_every_pair(tmp_path, samples, capsys, source, target):
     out = capsys.readouterr().out
     assert out.startswith(f"{paths[0]} → {paths[1]}: ")
     assert out.count("argmax agrees in 8 of 8 rows") == 2
+    assert out.count("verdict: same") + out.count("verdict: close") == 2
     if target != "py":
         assert repr(tt.load(paths[1])) == repr(network())
         x = tt.Tensor(samples)
         difference = np.abs(tt.load(paths[1])(x).numpy() - network()(x).numpy())
         assert (difference <= 2 * error_bound(network(), samples)).all()
+
+
+def test_a_file_that_computes_something_else_is_status_1(tmp_path, samples, capsys, monkeypatch):
+    network().save(tmp_path / "in.npz")
+    wrong = tt.Sequential(network()[:2], tt.Linear(5, 4, seed=3), tt.softmax)
+    monkeypatch.setattr("tinytensor.commands.convert.written", lambda path: wrong)
+    arguments = [str(tmp_path / name) for name in ("in.npz", "out.npz")]
+    assert cli.main(["convert", *arguments, "--verify", str(tmp_path / "x.npy")]) == 1
+    out = capsys.readouterr().out
+    assert (out.count("verdict: same"), out.count("verdict: different")) == (1, 1)
 
 
 def test_without_samples(tmp_path, capsys):

@@ -1,8 +1,11 @@
 """`tt.verify`: every reference, and figures that are known."""
 
+import copy
+import itertools
 import json
 import os
 import pathlib
+import threading
 
 import numpy as np
 import pytest
@@ -30,13 +33,109 @@ def test_a_function_and_what_is_printed():
     report = tt.verify(network(), lambda x: network()(x).numpy(), X)
     assert (report.max_abs, report.max_rel, report.max_ulp) == (0, 0, 0)
     assert (report.agreeing, report.rows) == (8, 8)
-    assert str(report).splitlines() == [
-        "the largest differences from a function",
-        "value   shape   absolute  relative  ULP",
-        "output  (8, 4)         0         0    0",
-        "argmax agrees in 8 of 8 rows",
-    ]
+    first, header, output, *last = str(report).splitlines()
+    assert first == "the largest differences from a function"
+    assert header.split() == ["value", "shape", "absolute", "tolerance", "relative", "ULP"]
+    assert output.split() == ["output", "(8,", "4)", "0", f"{report.outputs[0].tolerance:.3g}", "0", "0"]
+    assert last == ["argmax agrees in 8 of 8 rows", "verdict: same, every output is equal"]
     assert repr(report) == str(report)
+
+
+def reversed_sums(model):
+    """The same model in NumPy, float32, every sum in the opposite order."""
+
+    def predict(x):
+        for layer in model:
+            if isinstance(layer, tt.Linear):
+                weight, bias = layer.weight.numpy(), layer.bias.numpy()
+                y = np.zeros((len(x), len(weight)), x.dtype)
+                for i in reversed(range(x.shape[1])):
+                    y = y + x[:, i : i + 1] * weight[:, i]
+                x = y + bias
+            else:
+                x = layer(x).numpy()
+        return x
+
+    return predict
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [1, 40])
+@pytest.mark.parametrize("widths", [(6, 5, 4), (500, 3), (300, 200, 100, 50, 1), (1, 1)], ids=str)
+def test_another_order_of_sums_is_close_and_what_differs_is_different(widths, rows, dtype):
+    rng = np.random.default_rng(rows)
+    layers = [
+        layer
+        for i, (k, n) in enumerate(itertools.pairwise(widths))
+        for layer in (tt.Linear(k, n, seed=i, dtype=dtype), tt.softplus)
+    ]
+    model = tt.Sequential(layers[:-1])
+    x = rng.standard_normal((rows, widths[0])).astype(dtype)
+    report = tt.verify(model, reversed_sums(model), x)
+    assert report.verdict in ("same", "close")
+    assert 0 < report.outputs[0].tolerance < 1e-4
+    less = copy.deepcopy(model)
+    less[0].weight = less[0].weight.numpy().astype("float16" if dtype == "float32" else "float32")
+    report = tt.verify(model, reversed_sums(less), x)
+    assert report.verdict == "different"
+    assert str(report).endswith("verdict: different, output is the first value beyond its tolerance")
+
+
+def test_the_verdict():
+    model = network()
+    other = copy.deepcopy(model)
+    assert tt.verify(model, other, X).verdict == "same"
+    other[2].bias = other[2].bias + 1e-7
+    close = tt.verify(model, other, X)
+    assert close.verdict == "close"
+    assert str(close).endswith("verdict: close, every output is within its tolerance")
+    other["hidden"].bias = other["hidden"].bias + 1e-4
+    different = tt.verify(model, other, X)
+    assert different.verdict == "different"
+    assert str(different).endswith("verdict: different, hidden is the first value beyond its tolerance")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_on_one_side_is_different(value):
+    model = tt.Sequential(tt.Linear.of(np.eye(2)))
+    report = tt.verify(model, lambda x: np.where(x > 1, np.float32(value), x), [[0.5, 2.0]])
+    assert report.verdict == "different"
+    assert tt.verify(model, lambda x: x, np.array([[1.0, value]], np.float32)).outputs[0].shape == (1, 2)
+
+
+def test_a_reference_in_half_precision():
+    model = network()
+    halves = {name: array.astype(np.float16) for name, array in model.state_dict().items()}
+    model.load_state_dict(halves)
+    report = tt.verify(model, lambda x: model(x).numpy().astype(np.float16), X)
+    assert report.verdict == "close"
+    assert 2.0**-11 / 16 < report.outputs[0].tolerance < 2.0**-4
+    assert report.max_ulp == 0  # once ours is rounded to it, too
+
+
+def test_integers_have_no_tolerance():
+    graph = tt.Graph(["x"], ["y"], [tt.Operator("ArgMax", {"axis": 1})], [(["x"], ["y"])])
+    report = tt.verify(graph, lambda x: x.argmax(1)[:, None], X)
+    assert (report.verdict, report.outputs[0].tolerance) == ("same", 0)
+    assert tt.verify(graph, lambda x: x.argmin(1)[:, None], X).verdict == "different"
+
+
+def test_a_model_that_cannot_be_copied_has_the_tolerance_of_its_size():
+    class Locked(tt.Layer):
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def forward(self, x):
+            return x * 2
+
+    report = tt.verify(tt.Sequential(Locked()), lambda x: x + x, [[1.0, 4.0]])
+    assert report.verdict == "same"
+    assert report.outputs[0].tolerance == 16 * 2.0**-24 * 8
+
+
+def test_names_are_escaped():
+    model = tt.Sequential(("a\x1b[31m", tt.relu))
+    assert "\x1b" not in str(tt.verify(model, model, X))
 
 
 def test_another_model_layer_by_layer():
@@ -142,17 +241,18 @@ def test_torch(dtype):
     assert not module[0]._forward_hooks
 
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_keras(tmp_path):
-    keras = pytest.importorskip("keras", minversion="3", reason="Keras 3 is not installed")
+    keras = pytest.importorskip("keras", minversion="3", reason="Keras 3 on PyTorch is not installed")
     layers = keras.layers
     block = keras.Sequential([layers.Dense(4)], name="block")
     theirs = keras.Sequential([layers.Input((6,)), layers.Dense(5, activation="tanh", name="hid"), block])
-    theirs.save(tmp_path / "m.keras")
-    for reference in (theirs, tmp_path / "m.keras"):
+    for name in ("m.keras", "m.h5"):
+        theirs.save(tmp_path / name)
+    for reference in (theirs, tmp_path / "m.keras", tmp_path / "m.h5"):
         model = tt.from_keras(theirs)
         report = tt.verify(model, reference, X)
         assert [each.name for each in report.layers] == ["hid_activation", "block"]

@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tests.naive import within
+from tests.naive import gamma, within
 from tests.rounding import error_bound
 
-# Keras 3.15 with its NumPy backend and NumPy 2
+# Keras 3.15 on PyTorch, and NumPy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 pytest.importorskip("h5py", reason="h5py is not installed")
 
-os.environ.setdefault("KERAS_BACKEND", "numpy")  # the quickest to import
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 
 @pytest.fixture(scope="module")
 def keras():
-    return pytest.importorskip("keras", minversion="3", reason="Keras 3 is not installed")
+    return pytest.importorskip("keras", minversion="3", reason="Keras 3 on PyTorch is not installed")
 
 
 def randomized(model, seed):
@@ -31,8 +31,21 @@ def randomized(model, seed):
     return model
 
 
+def computed(theirs, x):
+    """What a model or a layer of Keras makes of x, whatever its backend."""
+    import keras
+
+    return keras.ops.convert_to_numpy(theirs(x, training=False))
+
+
 def agree(model, theirs, x):
-    within(model(x), np.asarray(theirs(x)), 2 * error_bound(model, x))
+    within(model(x), computed(theirs, x), 2 * error_bound(model, x))
+
+
+def saved(theirs, tmp_path_factory):
+    path = tmp_path_factory.mktemp("keras") / "model.h5"
+    theirs.save(path)
+    return path
 
 
 LAYERS = [
@@ -44,6 +57,8 @@ LAYERS = [
     ("Dropout", {"rate": 0.4}), ("BatchNormalization", {}), ("BatchNormalization", {"center": False}),
     ("BatchNormalization", {"scale": False, "epsilon": 0.1}), ("LayerNormalization", {"epsilon": 0.1}),
     ("LayerNormalization", {"epsilon": 0.1, "center": False}), ("GaussianNoise", {"stddev": 1.0}),
+    ("Normalization", {"mean": 0.5, "variance": 4.0}), ("Rescaling", {"scale": 2.0}),
+    ("Normalization", {"mean": 0.5, "variance": 4.0, "invert": True}),
     ("Reshape", {"target_shape": (-1,)}), ("Identity", {}), ("ActivityRegularization", {}),
     *(("Activation", {"activation": name}) for name in (
         "celu", "elu", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu", "linear",
@@ -54,8 +69,8 @@ LAYERS = [
 
 @settings(max_examples=40)
 @given(chosen=st.lists(st.sampled_from(LAYERS), min_size=1, max_size=5), split=st.integers(0, 5),
-       functional=st.booleans(), seed=st.integers(0, 99))  # fmt: skip
-def test_random_models(keras, chosen, split, functional, seed):
+       functional=st.booleans(), seed=st.integers(0, 99), suffix=st.sampled_from([None, ".h5"]))  # fmt: skip
+def test_random_models(keras, tmp_path_factory, chosen, split, functional, seed, suffix):
     stack = [getattr(keras.layers, kind)(**arguments) for kind, arguments in chosen]
     if functional:
         y = x = keras.Input((6,))
@@ -68,7 +83,7 @@ def test_random_models(keras, chosen, split, functional, seed):
         theirs = keras.Sequential([keras.layers.Input((6,)), *stack[:split], *inner])
     randomized(theirs, seed)
     x = np.random.default_rng(seed).standard_normal((5, 6)).astype(np.float32)
-    agree(tt.from_keras(theirs), theirs, x)
+    agree(tt.from_keras(theirs if suffix is None else saved(theirs, tmp_path_factory)), theirs, x)
 
 
 @pytest.mark.parametrize("order", ["channels_last", "channels_first"])
@@ -81,7 +96,7 @@ def test_flattening_images_before_a_dense_layer(keras, order):
     moved = np.moveaxis(x, 1, -1) if order == "channels_first" else x
     flat = moved.reshape(3, -1)
     dense = model[-1:]
-    within(model(x), np.asarray(theirs(x)), 2 * error_bound(dense, flat))
+    within(model(x), computed(theirs, x), 2 * error_bound(dense, flat))
     assert np.array_equal(model(x), dense(flat))
 
 
@@ -118,7 +133,7 @@ def test_an_exponential_and_a_threshold(keras):
         each = keras.layers.ReLU(**arguments) if arguments else keras.layers.Activation("exponential")
         model = tt.from_keras(keras.Sequential([keras.layers.Input((13,)), each]))
         within(model(x), wanted, 4 * np.finfo(np.float32).eps * np.abs(wanted))
-        within(model(x), np.asarray(each(x)), 4 * np.finfo(np.float32).eps * np.abs(wanted))
+        within(model(x), computed(each, x), 4 * np.finfo(np.float32).eps * np.abs(wanted))
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float16"])
@@ -185,3 +200,71 @@ def test_a_lambda_is_refused_and_not_run(keras, tmp_path):
     theirs.save(tmp_path / "m.keras")
     with pytest.raises(tt.UnsupportedOp, match="Lambda"):
         tt.load(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("axis", [-1, 1, (1, 2), None])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_normalization_that_has_seen_data(keras, tmp_path, axis, suffix):
+    x = np.random.default_rng(0).standard_normal((9, 2, 3)).astype(np.float32) * [1, 10, 100] + [0, 5, 50]
+    x = x.astype(np.float32)
+    norm = keras.layers.Normalization(axis=axis)
+    norm.adapt(x)
+    theirs = keras.Sequential([keras.layers.Input((2, 3)), norm, keras.layers.Dense(2)])
+    theirs.save(tmp_path / f"model{suffix}")
+    agree(tt.load(tmp_path / f"model{suffix}"), theirs, x)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]])
+def test_unit_normalization(keras, axis):
+    layer = keras.layers.UnitNormalization(axis=axis)
+    x = np.random.default_rng(0).standard_normal((4, 2, 3)).astype(np.float32)
+    x[0] = 0
+    wanted = computed(layer, x)
+    ours = tt.from_keras(keras.Sequential([keras.layers.Input((2, 3)), layer]))(x)
+    # squares, their sum, the root and the division or the product, on both sides
+    within(ours, wanted, 2 * gamma(10, np.float32) * np.abs(wanted))
+
+
+def test_a_model_without_an_input_that_was_built_by_its_first_batch(keras, tmp_path):
+    theirs = keras.Sequential([keras.layers.Dense(4, activation="relu"), keras.layers.Dense(2)])
+    x = np.random.default_rng(0).standard_normal((3, 5)).astype(np.float32)
+    computed(theirs, x)
+    for name in ("m.keras", "m.h5"):
+        theirs.save(tmp_path / name)
+        agree(tt.load(tmp_path / name), theirs, x)
+
+
+def test_frozen_layers_inside_a_model(keras, tmp_path):
+    """Keras lists the weights of a model inside with those that are trained first."""
+    layers = keras.layers
+    frozen = layers.Dense(4, trainable=False, name="frozen")
+    inner = keras.Sequential([layers.Input((3,)), frozen, layers.BatchNormalization(), layers.Dense(4)])
+    theirs = randomized(keras.Sequential([layers.Input((3,)), inner, layers.Dense(2)]), 3)
+    theirs.save(tmp_path / "m.h5")
+    x = np.random.default_rng(0).standard_normal((3, 3)).astype(np.float32)
+    agree(tt.load(tmp_path / "m.h5"), theirs, x)
+
+
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling=True`", "ignore:Layer InputLayer does not have")
+def test_what_changes_a_layer_beyond_what_tinytensor_has(keras):
+    layers = keras.layers
+    for each, said in (
+        (layers.LayerNormalization(rms_scaling=True), "the option 'rms_scaling' is not known"),
+        (layers.BatchNormalization(renorm=True), "the option 'renorm' is not known"),
+        (layers.Dense(2, dtype="int8_from_float32"), "expected a dtype of"),
+    ):
+        with pytest.raises(tt.UnsupportedOp, match=said):
+            tt.from_keras(keras.Sequential([layers.Input((3,)), each]))
+    quantized = keras.Sequential([layers.Input((3,)), layers.Dense(2)])
+    quantized.quantize("int8")
+    with pytest.raises(tt.UnsupportedOp, match=r"expected a dtype of|quantization_config"):
+        tt.from_keras(quantized)
+
+
+def test_weights_alone(keras, tmp_path):
+    theirs = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    theirs.save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(tt.ModelFormatError, match=r"save the model with model\.save\('model\.keras'\)"):
+        tt.load(tmp_path / "m.weights.h5")
+    theirs.save(tmp_path / "model.keras")
+    agree(tt.load(tmp_path / "model.keras"), theirs, np.ones((1, 3), np.float32))

@@ -60,6 +60,12 @@ def layer(config, name):
     return next(each for each in config["config"]["layers"] if each["config"]["name"] == name)
 
 
+def channels_first_of_no_shape(config):
+    set_in("flatten", data_format="channels_first")(config)
+    layer(config, "input_layer")["config"].pop("batch_shape")
+    config["config"].pop("build_input_shape")
+
+
 def set_in(name, **values):
     return lambda config: layer(config, name)["config"].update(values)
 
@@ -71,12 +77,13 @@ def set_in(name, **values):
         (lambda c: c.update(module="__main__"), tt.UnsupportedOp, "of '__main__' is no layer of Keras"),
         (lambda c: c.update(module=[1]), tt.UnsupportedOp, "is no layer of Keras"),
         (lambda c: c["config"].update(layers=3), tt.ModelFormatError, "expected a list of layers"),
-        (lambda c: c["config"]["layers"].append(7), tt.ModelFormatError, "expected a layer of Keras 3"),
+        (lambda c: c["config"]["layers"].append(7), tt.ModelFormatError, "expected a layer of Keras, got 7"),
         (lambda c: layer(c, "hidden").update(class_name="Conv2D"), tt.UnsupportedOp, "Conv2D 'hidden'"),
         (lambda c: layer(c, "hidden").update(registered_name="Mine>Dense"), tt.UnsupportedOp, "no layer"),
         (lambda c: layer(c, "hidden").update(module="keras.src.ops.nn"), tt.UnsupportedOp, "no layer"),
         (lambda c: layer(c, "hidden").update(config=None), tt.ModelFormatError, "a configuration"),
-        (lambda c: c["config"]["layers"].append(layer(c, "hidden")), tt.ModelFormatError, "dense_3"),
+        (lambda c: c["config"]["layers"].append(layer(c, "hidden")), tt.ModelFormatError,
+         "expected 4 groups, got 3"),
         (set_in("hidden", units=7), tt.ModelFormatError, r"kernel \(in, 7\), got \(12, 5\)"),
         (set_in("hidden", units=True), tt.UnsupportedOp, "units: expected an integer"),
         (set_in("hidden", use_bias=False), tt.ModelFormatError, "expected 1 arrays of weights, got 2"),
@@ -92,8 +99,9 @@ def set_in(name, **values):
         (set_in("rescaling", offset=float("inf")), tt.ModelFormatError, "offset: expected a number"),
         (set_in("dropout", rate=2), tt.ModelFormatError, "expected a probability"),
         (set_in("flatten", data_format="channels_first"), None, "perm"),
-        (lambda c: layer(c, "flatten").update(config={"data_format": "channels_first"}, build_config=3),
-         tt.UnsupportedOp, "channels_first: expected the shape"),
+        (channels_first_of_no_shape, tt.UnsupportedOp, "channels_first: expected the shape"),
+        (set_in("hidden", quantization_config={"mode": "int8"}), tt.UnsupportedOp,
+         "the option 'quantization_config' is not known"),
         (lambda c: c["config"]["layers"].reverse(), tt.ModelFormatError, "expected a kernel"),
     ],
 )  # fmt: skip
@@ -122,7 +130,9 @@ def nested(depth):
         ({"config_json": b"\xff"}, "no JSON"),
         ({"config_json": b"[" * 100_000}, "no JSON"),
         ({"config_json": b" " * (3 << 20)}, "config.json: expected at most"),
-        ({"config_json": b"[]"}, "expected a layer of Keras 3"),
+        ({"config_json": b"[]"}, "expected a layer of Keras, got"),
+        ({"metadata_json": None}, "no metadata.json in it"),
+        ({"metadata_json": b"[]"}, "keras_version: expected 1, 2, 3, got None"),
         ({"config_json": json.dumps(nested(100)).encode()}, "inside one another"),
         ({"config_json": b'{"a": 1, "a": 2}'}, "twice"),
         ({"model_weights_h5": b"not"}, "no HDF5"),
@@ -188,6 +198,11 @@ def replaced(values):
     return edit
 
 
+def group_for_a_kernel(file):
+    del file[KERNEL]
+    file.create_group(KERNEL)
+
+
 def never_written(file):
     del file[KERNEL]
     file.create_dataset(KERNEL, (12, 5), "f4")
@@ -206,8 +221,9 @@ def never_written(file):
         (replaced("text"), "expected floats"),
         (replaced(h5py.Empty("f4")), "in one piece"),
         (lambda file: file.__delitem__("layers/dense/vars/1"), "expected 2 arrays of weights, got 1"),
-        (lambda file: file.__delitem__("layers/dense"), "layers/dense/vars: not in the file"),
-        (lambda file: file.create_group("layers/dense/vars/2/0"), "expected a dataset"),
+        (lambda file: file.__delitem__("layers/dense"), "layers/dense: expected 3 groups, got 2"),
+        (lambda file: file.create_group("layers/dense/vars/2/0"), "expected 2 arrays of weights, got 3"),
+        (group_for_a_kernel, "expected a dataset"),
     ],
 )  # fmt: skip
 def test_weights_of_all_kinds(tmp_path, edit, said):

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tests.io.hostile import ONE_THREAD
 
 SECONDS = 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are those of Linux")
 def test_ten_thousand_malformed_files(tmp_path, capsys):
-    environment = os.environ | {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | ONE_THREAD
     command = [sys.executable, "-m", "tests.io.hostile", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from tinytensor.cli import Parser
 from tinytensor.errors import ArgumentError, MissingExtra
 
 __all__ = ["add_arguments", "run"]
@@ -32,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
-    """Run them; a status that is not 0 ends the program.
+def run(args: argparse.Namespace) -> int:
+    """Run them; returns their exit status.
 
     Raises:
         ArgumentError: this is no checkout.
@@ -44,11 +45,10 @@ def run(args: argparse.Namespace) -> None:
         raise ArgumentError(
             "the suites come with a checkout, not with the package; there, run: python -m tinytensor bench"
         )
-    parser = argparse.ArgumentParser(prog="tinytensor bench", description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="tinytensor bench", description=__doc__, allow_abbrev=False)
     try:
         found.add_arguments(parser)
     except ImportError as error:
         raise MissingExtra(f'{error}; it comes with: pip install -e ".[bench]"') from error
-    status = found.run(parser.parse_args(args.arguments))
-    if status:
-        sys.exit(status)
+    status: int = found.run(parser.parse_args(args.arguments))
+    return status

@@ -2,7 +2,8 @@
 
 IN may be of any format that tinytensor reads; the ending of OUT says what to write: .safetensors, .npz,
 .onnx, or .py for a program that needs NumPy alone.
-With --verify both files run on the samples in an .npy file: ONNX through ONNX Runtime, .keras through Keras.
+With --verify both files run on the samples in an .npy file: ONNX through ONNX Runtime, .keras through Keras;
+the status is 1 if one of them computes something different.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import tinytensor as tt
+from tinytensor.text import escaped
 
 __all__ = ["add_arguments", "run"]
 
@@ -25,15 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verify", metavar="X.npy", help="samples on which to compare both files")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Read, write, compare."""
+def run(args: argparse.Namespace) -> int:
+    """Read, write, compare; 1 if a file computes something different."""
     samples = array_in(args.verify) if args.verify else None
     model = tt.load(args.source)
     tt.io.save(model, args.target)
-    print(f"{args.source} → {args.target}: {os.path.getsize(args.target):,} bytes")
-    if samples is not None:
-        print(f"\n{args.source}: {tt.verify(model, args.source, samples)}")
-        print(f"\n{args.target}: {tt.verify(model, written(args.target), samples)}")
+    print(f"{escaped(args.source)} → {escaped(args.target)}: {os.path.getsize(args.target):,} bytes")
+    if samples is None:
+        return 0
+    reports = {
+        args.source: tt.verify(model, args.source, samples),
+        args.target: tt.verify(model, written(args.target), samples),
+    }
+    for path, report in reports.items():
+        print(f"\n{escaped(path)}: {report}")
+    return int(any(report.verdict == "different" for report in reports.values()))
 
 
 def written(path: str) -> Any:

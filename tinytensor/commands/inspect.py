@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import tinytensor as tt
-from tinytensor.commands.picture import printable
+from tinytensor.text import escaped
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print what is known of the file."""
-    print(printable(report(args.file)))
+    print(escaped(report(args.file)))
 
 
 def report(path: str) -> str:
@@ -48,7 +48,7 @@ def table(model: Any) -> Any:
     if isinstance(model, tt.Graph):
         names = [", ".join(filter(None, defined)) for _, defined in model.wires]
         layers = zip(names, model.layers, strict=True)
-        return Summary(tuple(row(name, layer, None) for name, layer in layers))
+        return Summary(tuple(row(name, layer) for name, layer in layers))
     return tt.Sequential(model).summary()
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import tinytensor as tt
 from tinytensor.commands.arguments import count
-from tinytensor.commands.picture import picture, printable, side_by_side
+from tinytensor.commands.picture import picture, side_by_side
 from tinytensor.errors import DownloadError, MissingExtra, ShapeError
 
 __all__ = ["add_arguments", "run"]
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     result = Result(
         split, images, labels, scores.argmax(axis=1), len(passes), len(images) / statistics.median(passes)
     )
-    print(as_json(result) if args.json else printable(report(result)))
+    print(as_json(result) if args.json else report(result))
 
 
 def of_raw_pixels(model: Any) -> Any:

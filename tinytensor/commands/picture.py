@@ -1,15 +1,13 @@
 """Images of digits as lines of text."""
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["picture", "printable", "side_by_side"]
+__all__ = ["picture", "side_by_side"]
 
 SHADES = " ░▒▓█"
-PLAIN = str.maketrans("·░▒▓█", "..:*#")
 
 
 def picture(image: NDArray[np.uint8]) -> list[str]:
@@ -34,16 +32,3 @@ def side_by_side(blocks: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
         gap.join(part.ljust(width) for part, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-
-
-def printable(text: str) -> str:
-    """The text in characters that stdout has: a pipe on Windows, for one, may have no blocks.
-
-    >>> "·░▒▓█".translate(PLAIN)
-    '..:*#'
-    """
-    try:
-        text.encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return text.translate(PLAIN)
-    return text

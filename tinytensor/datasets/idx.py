@@ -19,6 +19,7 @@ UNSIGNED_BYTE = 0x08
 GZIP_MAGIC = b"\x1f\x8b"
 # A megabyte of gzip can unpack to a gigabyte. MNIST's largest file has 45 MiB.
 MAX_BYTES = 256 << 20
+CHUNK = 1 << 20
 
 
 def read_idx(path: str | os.PathLike[str], ndim: int, sha256: str | None = None) -> NDArray[np.uint8]:
@@ -59,7 +60,7 @@ def parse_idx(file: BinaryIO, name: str, ndim: int, sha256: str | None = None) -
         shape = axes(header, name, ndim)
         size = math.prod(shape)
         # One byte more than promised: it shows what is too long, and brings gzip to check its own sum.
-        body = stream.read(size + 1)
+        body = read_exactly(stream, size + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DatasetError(f"{name}: damaged gzip file: {error}") from error
     if len(body) != size:
@@ -67,7 +68,18 @@ def parse_idx(file: BinaryIO, name: str, ndim: int, sha256: str | None = None) -
         raise DatasetError(f"{name}: expected {size:,} bytes for the shape {shape}, got {amount}")
     if sha256 and hashlib.sha256(header + body).hexdigest() != sha256:
         raise DatasetError(f"{name}: expected the published content, got another (SHA-256 differs)")
-    return np.frombuffer(bytearray(body), np.uint8).reshape(shape)
+    return np.frombuffer(body, np.uint8).reshape(shape)
+
+
+def read_exactly(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
+    """So many bytes, or those that there are; one read of all would take memory for all before it looks."""
+    body = bytearray()
+    while len(body) < size:
+        part = stream.read(min(size - len(body), CHUNK))
+        if not part:
+            break
+        body += part
+    return body
 
 
 def axes(header: bytes, name: str, ndim: int) -> tuple[int, ...]:

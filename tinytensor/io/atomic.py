@@ -1,6 +1,7 @@
 """Writing a file so that at every moment either the old one or the new one is there, whole."""
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -28,6 +29,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole'
     """
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder; make it first", str(target.parent))
     existed = target.exists()
     if existed:
         with open(target, "r+b"):  # raises for a folder, and for a file that we may not write

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.io.references import model_values, reference_of
+from tinytensor.io.tolerance import Scale, tolerance, value_scales
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.layer import Layer
+from tinytensor.text import escaped
 
 __all__ = ["Difference", "Report", "verify"]
 
-BITS: dict[Any, Any] = {np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64}
+BITS: dict[Any, Any] = {
+    np.dtype(np.float16): np.uint16, np.dtype(np.float32): np.uint32, np.dtype(np.float64): np.uint64
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Difference:
         max_abs: the largest |ours - theirs|; of infinities of one sign, and of NaN and NaN, it is 0.
         max_rel: the largest |ours - theirs| / |theirs|.
         max_ulp: the largest number of floats from one to the other, in the narrower of the two dtypes.
+        tolerance: how large `max_abs` may be between two programs that compute the same in that dtype.
         at: the index of the element with the largest absolute difference.
     """
 
@@ -35,6 +40,7 @@ class Difference:
     max_rel: float
     max_ulp: int
     at: tuple[int, ...]
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,13 @@ class Report:
     rows: int
 
     @property
+    def verdict(self) -> Literal["same", "close", "different"]:
+        """`same`: every output is equal; `close`: every one is within its tolerance; or `different`."""
+        if self.max_abs == 0:
+            return "same"
+        return "close" if all(each.max_abs <= each.tolerance for each in self.outputs) else "different"
+
+    @property
     def max_abs(self) -> float:
         """The largest absolute difference of an output."""
         return max(each.max_abs for each in self.outputs)
@@ -72,10 +85,12 @@ class Report:
         return max(each.max_ulp for each in self.outputs)
 
     def __str__(self) -> str:
-        cells = [("value", "shape", "absolute", "relative", "ULP")]
+        cells = [["value", "shape", "absolute", "tolerance", "relative", "ULP"]]
         for each in (*self.layers, *self.outputs):
-            size = f"{each.max_abs:.3g}", f"{each.max_rel:.3g}", f"{each.max_ulp:,}"
-            cells.append((f"{each.name:.40}", str(each.shape), *size))
+            floats = [f"{value:.3g}" for value in (each.max_abs, each.tolerance, each.max_rel)]
+            cells.append(
+                [escaped(f"{each.name:.40}", keep=""), str(each.shape), *floats, f"{each.max_ulp:,}"]
+            )
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [f"the largest differences from {self.program}"]
         for row in cells:
@@ -84,13 +99,26 @@ class Report:
             lines.append("  ".join(shown).rstrip())
         if self.agreeing is not None:
             lines.append(f"argmax agrees in {self.agreeing:,} of {self.rows:,} rows")
-        return "\n".join(lines)
+        return "\n".join([*lines, f"verdict: {self.verdict}, {self.reason()}"])
+
+    def reason(self) -> str:
+        """Why the verdict is what it is."""
+        if self.verdict == "same":
+            return "every output is equal"
+        if self.verdict == "close":
+            return "every output is within its tolerance"
+        beyond = [each for each in (*self.layers, *self.outputs) if not each.max_abs <= each.tolerance]
+        return f"{escaped(f'{beyond[0].name:.40}', keep='')} is the first value beyond its tolerance"
 
     __repr__ = __str__
 
 
 def verify(model: Layer, reference: Any, *x: Any) -> Report:
-    """Run a model and the one that it was made of, and compare.
+    """Run a model and the one that it was made of, and compare: the same, close, or different?
+
+    A value is close if it differs by at most 16 E + 16 u max |y|. E is the rounding error that this model
+    itself makes on this input: how far its values in float32 are from those in float64, scaled to the
+    unit roundoff u of the dtype in which the two programs are compared.
 
     Values inside are compared where they have the same names on both sides: layers of PyTorch and of Keras,
     and values of ONNX where one side was made of the other. The input is first converted to the dtype that
@@ -112,9 +140,10 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     >>> import tinytensor as tt
     >>> print(tt.verify(tt.relu, lambda x: x.clip(0), [[1.0, -1.0]]))
     the largest differences from a function
-    value   shape   absolute  relative  ULP
-    output  (1, 2)         0         0    0
+    value   shape   absolute  tolerance  relative  ULP
+    output  (1, 2)         0   9.54e-07         0    0
     argmax agrees in 1 of 1 rows
+    verdict: same, every output is equal
     """
     if not isinstance(model, Layer):
         raise DtypeError(f"verify: expected a model, got {model!r:.80}")
@@ -124,13 +153,17 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     shapes = [[each.shape for each in side] for side in (ours.outputs, theirs.outputs)]
     if shapes[0] != shapes[1]:
         raise ShapeError(f"verify: the model gives {shapes[0]}, {other.program} {shapes[1]}")
+    scales = value_scales(model, inputs)
     layers = [
-        difference(name, value, theirs.inner[name])
+        difference(name, value, theirs.inner[name], scales.inner.get(name))
         for name, value in ours.inner.items()
         if name in theirs.inner and theirs.inner[name].shape == value.shape
     ]
     names = ["output"] if len(shapes[0]) == 1 else [f"output {i}" for i in range(len(shapes[0]))]
-    outputs = [difference(*each) for each in zip(names, ours.outputs, theirs.outputs, strict=True)]
+    of_outputs: Sequence[Scale | None] = scales.outputs or [None] * len(names)
+    outputs = [
+        difference(*each) for each in zip(names, ours.outputs, theirs.outputs, of_outputs, strict=True)
+    ]
     first, second = ours.outputs[0], theirs.outputs[0]
     agreeing, rows = None, 0
     if first.ndim > 1 and first.shape[-1] > 1:
@@ -147,10 +180,12 @@ def converted(inputs: Sequence[Array], dtypes: Sequence[str]) -> list[Array]:
     return [each.astype(dtype, copy=False) for each, dtype in zip(inputs, wanted, strict=True)]
 
 
-def difference(name: str, ours: Array, theirs: Array) -> Difference:
+def difference(name: str, ours: Array, theirs: Array, scale: Scale | None = None) -> Difference:
     """The largest differences of two arrays of one shape."""
     if not ours.size:
         return Difference(name, ours.shape, 0.0, 0.0, 0, ())
+    dtypes = [each.dtype for each in (ours, theirs) if each.dtype in BITS]
+    narrower = min(dtypes, key=lambda each: each.itemsize) if len(dtypes) == 2 else None
     a, b = ours.astype(np.float64), theirs.astype(np.float64)
     with np.errstate(all="ignore"):
         absolute = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
@@ -165,6 +200,7 @@ def difference(name: str, ours: Array, theirs: Array) -> Difference:
         float(relative.max()),
         ulps(ours, theirs),
         tuple(map(int, at)),
+        0.0 if narrower is None else tolerance(scale or Scale.of(ours), narrower),
     )
 
 

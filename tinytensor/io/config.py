@@ -37,6 +37,7 @@ Classes = Mapping[str, type[Layer]]
 CustomObjects = Mapping[str, Any] | Iterable[Any] | None
 
 MAX_DEPTH = 64
+TENSOR = {"class": "Tensor", "config": {}}  # an element of a list or dict that is a parameter
 LISTED = 20
 
 CLASSES: tuple[type[Layer], ...] = (
@@ -132,16 +133,27 @@ def by_name(custom_objects: CustomObjects) -> dict[str, type[Layer]]:
     Raises:
         ArgumentError: something is no layer, or has the name of a class that is known.
     """
+    if custom_objects is None:
+        return {}
+    if not isinstance(custom_objects, Mapping | list | tuple | set | frozenset | Iterator):
+        one = class_of(custom_objects)
+        hint = f"; did you mean custom_objects=[{one.__name__}]?" if issubclass(one, Layer) else ""
+        raise ArgumentError(f"custom_objects: expected a list or dict, got {custom_objects!r:.80}{hint}")
     if not isinstance(custom_objects, Mapping):
-        objects = [each if isinstance(each, type) else type(each) for each in custom_objects or ()]
-        custom_objects = {each.__name__: each for each in objects}
-    found = {name: each if isinstance(each, type) else type(each) for name, each in custom_objects.items()}
-    for name, each in found.items():
-        if not issubclass(each, Layer):
-            raise ArgumentError(f"custom_objects: expected layers and activations, got {name}={each!r}")
+        custom_objects = {class_of(each).__name__: each for each in custom_objects}
+    for name, each in custom_objects.items():
+        if not isinstance(name, str) or not issubclass(class_of(each), Layer):
+            raise ArgumentError(
+                f"custom_objects: expected layers and activations by name, got {name!r:.80}: {each!r:.80}"
+            )
         if name in KNOWN:
             raise ArgumentError(f"custom_objects: {name} is a class that tinytensor knows; name it otherwise")
-    return found
+    return {name: class_of(each) for name, each in custom_objects.items()}
+
+
+def class_of(layer: Any) -> type[Any]:
+    """A class as it is, of anything else its own."""
+    return layer if isinstance(layer, type) else type(layer)
 
 
 def build_layer(config: Any, state: State, classes: Classes, where: str, depth: int) -> Layer:
@@ -163,7 +175,7 @@ def build_layer(config: Any, state: State, classes: Classes, where: str, depth: 
     if cls is Linear:
         refuse_drawing(own, arguments, where)
     values = {
-        key: build_argument(value, inner.get(key, {}), classes, f"{where}.{key}", depth + 1)
+        key: build_argument(value, part_of(own, inner, key), classes, f"{where}.{key}", depth + 1)
         for key, value in arguments.items()
     }
     try:
@@ -185,16 +197,32 @@ def refuse_drawing(own: State, arguments: Config, where: str) -> None:
 
 
 def build_argument(value: Any, state: State, classes: Classes, where: str, depth: int) -> Any:
-    """A constructor's argument: descriptions in it become layers."""
+    """A constructor's argument: descriptions in it become layers, marks of Tensors those of the state."""
+    if depth > MAX_DEPTH:
+        raise ModelFormatError(f"{where}: expected at most {MAX_DEPTH} layers inside one another")
+    if value == TENSOR:
+        if state.keys() != {""}:
+            raise ModelFormatError(f"{where}: missing: the Tensor")
+        return Tensor(state[""], state[""].dtype)
     if is_description(value):
         return build_layer(value, state, classes, where, depth)
-    if isinstance(value, list) and any(map(is_description, value)):
-        inner = grouped(state)[1]
+    if not isinstance(value, list | dict):
+        return value
+    own, inner = grouped(state)
+    if isinstance(value, list):
         return [
-            build_argument(each, inner.get(str(i), {}), classes, f"{where}[{i}]", depth)
+            build_argument(each, part_of(own, inner, str(i)), classes, f"{where}[{i}]", depth + 1)
             for i, each in enumerate(value)
         ]
-    return value
+    return {
+        key: build_argument(each, part_of(own, inner, key), classes, f"{where}[{shortened(key)}]", depth + 1)
+        for key, each in value.items()
+    }
+
+
+def part_of(own: State, inner: Mapping[str, dict[str, Array]], key: str) -> dict[str, Array]:
+    """The arrays whose names begin with a key, without it; one that is named so is named "" in it."""
+    return inner.get(key, {}) | ({"": own[key]} if key in own else {})
 
 
 def build_sequential(

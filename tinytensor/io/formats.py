@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinytensor.errors import ArgumentError, ModelFormatError
+from tinytensor.errors import ArgumentError, DtypeError, ModelFormatError
 from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
@@ -24,6 +24,7 @@ __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
+HDF5 = b"\x89HDF\r\n\x1a\n"
 ONNX_FIELDS = {
     number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
 }
@@ -59,7 +60,9 @@ def looks_like_npz(head: bytes, path: Path) -> bool:
 
 
 def looks_like_keras(head: bytes, path: Path) -> bool:
-    """A ZIP archive of a configuration and of weights."""
+    """A ZIP archive of a configuration and of weights, or HDF5."""
+    if head.startswith(HDF5):
+        return True
     found = names(path) if head[:4] == ZIP else []
     return "config.json" in found and any(name.startswith("model.weights.") for name in found)
 
@@ -103,7 +106,7 @@ def identify(path: str | os.PathLike[str]) -> Format:
     raise ModelFormatError(f"{os.fspath(path)}: no model; expected a file of {known}")
 
 
-def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Any:
+def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Layer:
     """The model in a file, whatever its format; no code in it is executed.
 
     Args:
@@ -113,6 +116,8 @@ def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> 
 
     Raises:
         ModelFormatError: the file is no model, damaged, or of an unknown class; says where.
+        ArgumentError: custom_objects is no list or dict of layers and activations.
+        DtypeError: no path.
         OSError: it cannot be read.
 
     >>> import tempfile
@@ -125,9 +130,16 @@ def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> 
         Softmax(),
     )
     """
+    check_path("load", path)
     with located(path):
         config, state = identify(path).imported().read(Path(path))
         return build(config, state, custom_objects)
+
+
+def check_path(who: str, path: Any) -> None:
+    """Raise unless it is a path: a number would be taken for an open file."""
+    if not isinstance(path, str | os.PathLike):
+        raise DtypeError(f"{who}: expected a path, got {path!r:.80}")
 
 
 @contextlib.contextmanager
@@ -147,8 +159,12 @@ def save(model: Layer, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ArgumentError: no format has that ending, or a layer cannot be described.
+        DtypeError: no model, or no path.
         OSError: the folder or the disk does not take it; an old file is as it was.
     """
+    if not isinstance(model, Layer):
+        raise DtypeError(f"save: expected a model, then a path, got {model!r:.80}")
+    check_path("save", path)
     suffix = Path(path).suffix.lower()
     writers = {each.suffix: each for each in FORMATS if each.suffix}
     if suffix not in writers:

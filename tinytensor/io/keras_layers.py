@@ -1,65 +1,18 @@
 """What each layer of Keras is here: its class, arguments and weights, from its configuration and its own."""
 
-import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from tinytensor.errors import ModelFormatError, UnsupportedOp
+from tinytensor.errors import ModelFormatError
 from tinytensor.io.config import shortened
+from tinytensor.io.keras_source import Described, Part, Source, floats, plain, rescale, unwrapped
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["Part", "Source", "converted"]
+__all__ = ["converted", "modern", "rank_after"]
 
-
-class Part(NamedTuple):
-    """A layer of ours, and what is put behind the name of Keras's layer for it."""
-
-    cls: str
-    arguments: dict[str, Any]
-    state: dict[str, Array]
-    suffix: str = ""
-
-
-class Source(NamedTuple):
-    """A layer of Keras's; `weights` reads its own, or those of what is inside it by that name."""
-
-    kind: str
-    config: dict[str, Any]
-    shape: list[Any] | None
-    weights: Callable[[str], list[Array]]
-    inner: str = ""
-
-    def error(self, said: str) -> UnsupportedOp:
-        """What to raise for a layer that cannot be expressed."""
-        return UnsupportedOp(f"{self.kind} {shortened(self.config.get('name'))}: {said}")
-
-    def number(self, key: str, default: Any = None) -> float:
-        """A finite number of the configuration."""
-        value = self.config.get(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
-            raise ModelFormatError(f"{self.kind}: {key}: expected a number, got {shortened(value)}")
-        return float(value)
-
-    def whole(self, key: str, default: Any = None) -> int:
-        """An integer of the configuration, an axis or a length."""
-        value = self.config.get(key, default)
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if type(value) is not int:
-            raise self.error(f"{key}: expected an integer, got {shortened(value)}")
-        return value
-
-    def arrays(self, count: int) -> list[Array]:
-        """The weights, of which there must be so many; those of a model that was never built are missing."""
-        found = self.weights(self.inner)
-        if len(found) != count:
-            raise ModelFormatError(
-                f"{self.kind} {shortened(self.config.get('name'))}: expected {count} arrays of weights, "
-                f"got {len(found)}; was the model built before it was saved?"
-            )
-        return found
+EPSILON = 1e-7  # of `keras.backend.epsilon()`
 
 
 def converted(source: Source) -> list[Part]:
@@ -69,16 +22,21 @@ def converted(source: Source) -> list[Part]:
         UnsupportedOp: there is none, or none with these arguments.
         ModelFormatError: an argument or a weight is not what such a layer has.
     """
-    if source.kind == "InputLayer":
-        return []
     if source.kind not in LAYERS:
         raise source.error(f"tinytensor has no such layer; there are {', '.join(LAYERS)}")
-    return LAYERS[source.kind](source)
+    convert, options = LAYERS[source.kind]
+    for key, value in source.config.items():
+        if key not in options and key not in HARMLESS and not key.endswith(TRAINING) and value:
+            raise source.error(f"the option {shortened(key)} is not known; got {shortened(value)}")
+    return convert(source)
 
 
-def plain(cls: str, **arguments: Any) -> list[Part]:
-    """A layer without weights."""
-    return [Part(cls, arguments, {})]
+def rank_after(layer: Described, rank: int | None) -> int | None:
+    """How many axes a layer's output has, the batch's included, from that of its input; None if unknown."""
+    shape = layer.config.get("target_shape")
+    if layer.kind == "Flatten":
+        return 2
+    return len(shape) + 1 if layer.kind == "Reshape" and isinstance(shape, list) else rank
 
 
 def transposed(matrix: Array) -> Array:
@@ -103,14 +61,25 @@ def activation(source: Source) -> list[Part]:
     value = source.config.get("activation", "linear")
     if value is None or value == "linear":
         return []
-    if isinstance(value, str) and value in ACTIVATIONS:
-        return ACTIVATIONS[value]
-    if isinstance(value, dict) and value.get("module") == "keras.layers":
-        kind, config = str(value.get("class_name")), value.get("config")
+    named = ACTIVATIONS | KERAS_2 if source.version < 3 else ACTIVATIONS
+    if isinstance(value, str) and value in named:
+        return named[value]
+    if isinstance(value, dict) and value.get("module", "keras.layers") == "keras.layers":
+        kind, config = modern(str(value.get("class_name")), value.get("config"), source.version)
         if kind in ACTIVATION_LAYERS and isinstance(config, dict):
-            return ACTIVATION_LAYERS[kind](source._replace(kind=kind, config=config, inner="activation"))
-    known = ", ".join(ACTIVATIONS)
+            return converted(source._replace(kind=kind, config=config, inner="activation"))
+    known = ", ".join(named)
     raise source.error(f"the activation {shortened(value)} is none that tinytensor has; there are {known}")
+
+
+def modern(kind: str, config: Any, version: int) -> tuple[str, Any]:
+    """A class and its configuration in the words of Keras 3."""
+    if version >= 3 or not isinstance(config, dict):
+        return kind, config
+    words = OLD_WORDS.get(kind, {})
+    # Where both words are there, the old one stays, and is refused as an option that is not known.
+    renamed = {words.get(key, key) if words.get(key) not in config else key: config[key] for key in config}
+    return OLD_CLASSES.get(kind, kind), renamed
 
 
 def alone(source: Source) -> list[Part]:
@@ -149,25 +118,78 @@ def batch_norm(source: Source) -> list[Part]:
     names += ["running_mean", "running_var"]
     state = dict(zip(names, source.arrays(len(names)), strict=True))
     neutral = {"weight": np.ones_like(state["running_mean"]), "bias": np.zeros_like(state["running_mean"])}
-    arguments = {"eps": source.number("epsilon", 1e-3), "axis": source.whole("axis", -1)}
+    arguments = {"eps": source.number("epsilon"), "axis": source.whole("axis", -1)}
     return [Part("BatchNorm", arguments, neutral | state)]
 
 
 def layer_norm(source: Source) -> list[Part]:
-    """Over the last axes, with γ; a layer without γ and β does not say how many features it has."""
-    axes = source.config.get("axis", -1)
-    axes = axes if isinstance(axes, list) else [axes]
-    rank = len(source.shape) if source.shape else 0
-    last = all(type(axis) is int for axis in axes) and (
-        axes == list(range(-len(axes), 0)) or axes == list(range(rank - len(axes), rank))
+    """Over the last axes; a layer without γ and β does not say how many features it has."""
+    axes, rank = source.axes(), source.rank or 0
+    last = axes == list(range(-len(axes), 0)) or axes == list(range(rank - len(axes), rank))
+    names = ["weight"] * bool(source.config.get("scale", True)) + ["bias"] * bool(
+        source.config.get("center", True)
     )
-    if not last or source.config.get("rms_scaling") or not source.config.get("scale", True):
-        raise source.error("only over the last axes, with scale and without rms_scaling")
-    names = ["weight", "bias"] if source.config.get("center", True) else ["weight"]
+    if not last or not names:
+        raise source.error("only over the last axes, with scale or center")
     state = dict(zip(names, source.arrays(len(names)), strict=True))
-    if state["weight"].ndim != len(axes):
+    if state[names[0]].ndim != len(axes):
         raise ModelFormatError(f"LayerNormalization: expected weights of {len(axes)} axes")
-    return [Part("LayerNorm", {"eps": source.number("epsilon", 1e-3)}, state)]
+    neutral = {"weight": np.ones_like(state[names[0]])}
+    return [Part("LayerNorm", {"eps": source.number("epsilon")}, neutral | state)]
+
+
+def normalization(source: Source) -> list[Part]:
+    """(x - mean) / max(√variance, ε), or the inverse, with the statistics in the file or in the arguments."""
+    axes = [] if source.config.get("axis", -1) is None else source.axes()
+    given = [unwrapped(source.config.get(key)) for key in ("mean", "variance")]
+    if given == [None, None]:
+        mean, variance = source.arrays(3, wanted=2)  # the third is how many samples there were
+    else:
+        mean, variance = (floats(source, value) for value in given)
+    deviation = np.maximum(np.sqrt(variance.astype(np.float64)), EPSILON)
+    mean, deviation = (placed(source, each, axes) for each in (mean, deviation))
+    if source.config.get("invert"):
+        return [rescale(deviation, mean)]
+    shift = rescale(np.ones((), np.float32), -mean)._replace(suffix="_mean")
+    return [shift, rescale(1 / deviation, np.zeros((), np.float32))]
+
+
+def placed(source: Source, array: Array, axes: list[int]) -> Array:
+    """Statistics of some axes in the shape that broadcasts along them, float32."""
+    if array.size == 1:
+        return array.reshape(()).astype(np.float32)
+    rank = source.rank or 0
+    kept = sorted(axis if axis < 0 or not rank else axis - rank for axis in axes)
+    if array.ndim > len(kept) or any(axis >= 0 or axis < -64 for axis in kept) or len(set(kept)) != len(kept):
+        raise source.error(f"axis {axes}: expected axes of the input, got statistics of shape {array.shape}")
+    shape = [1] * -min(kept)
+    for axis, length in zip(kept[::-1], array.shape[::-1], strict=False):
+        shape[axis] = length
+    return array.reshape(shape).astype(np.float32)
+
+
+def unit_normalization(source: Source) -> list[Part]:
+    """x / √max(Σ x², ε), where Keras 3 has the square of what was ε in Keras 2."""
+    smallest = 1e-12 if source.version < 3 else 1e-24
+    operations = ["Mul", "ReduceSum", "Max", "Sqrt", "Div"]
+    arguments = {
+        "inputs": ["input"],
+        "outputs": ["y"],
+        "layers": [
+            *({"class": "Constant", "config": {}} for _ in range(2)),
+            {"class": "Rescale", "config": {"scale": 1.0}},  # integers become floats
+            *({"class": "Operator", "config": {"operation": name}} for name in operations),
+        ],
+        "wires": [
+            [[], ["axes"]], [[], ["smallest"]], [["input"], ["x"]], [["x", "x"], ["squares"]],
+            [["squares", "axes"], ["sum"]], [["sum", "smallest"], ["bounded"]], [["bounded"], ["norm"]],
+            [["x", "norm"], ["y"]],
+        ],
+    }  # fmt: skip
+    axes = np.array(source.axes(), np.int64)
+    return [
+        Part("Graph", arguments, {"layers.0.value": axes, "layers.1.value": np.array(smallest, np.float32)})
+    ]
 
 
 def rescaling(source: Source) -> list[Part]:
@@ -175,13 +197,11 @@ def rescaling(source: Source) -> list[Part]:
     arguments: dict[str, Any] = {}
     state: dict[str, Array] = {}
     for key, default in (("scale", None), ("offset", 0.0)):
-        value = source.config.get(key, default)
-        if isinstance(value, dict) and isinstance(value.get("config"), dict):  # an array of NumPy
-            value = value["config"].get("value")
+        value = unwrapped(source.config.get(key, default))
         if not isinstance(value, list):
-            arguments[key] = source._replace(config={key: value}).number(key)
+            arguments[key] = source.number(key, default)
         elif all(type(each) in (int, float) for each in value):
-            state[key] = np.array(value, np.float64).astype(np.float32)
+            state[key] = floats(source, value).astype(np.float32)
         else:
             raise source.error(f"{key}: expected a number, or one for each channel, got {shortened(value)}")
     return [Part("Rescale", arguments, state)]
@@ -189,14 +209,13 @@ def rescaling(source: Source) -> list[Part]:
 
 def flatten(source: Source) -> list[Part]:
     """Channels last is the order of memory; channels first are moved there before."""
-    rank = len(source.shape) if source.shape is not None else None
-    if source.config.get("data_format", "channels_last") == "channels_last" or rank == 2:
+    if source.config.get("data_format", "channels_last") == "channels_last" or source.rank == 2:
         return plain("Flatten")
-    if rank is None or not 2 < rank <= 64:
-        raise source.error("channels_first: expected the shape of its input in the file")
-    return plain("Operator", operation="Transpose", attributes={"perm": [0, *range(2, rank), 1]}) + plain(
-        "Flatten"
-    )
+    if source.rank is None or not 2 < source.rank <= 64:
+        raise source.error("channels_first: expected the shape of the model's input in the file")
+    order = [0, *range(2, source.rank), 1]
+    moved = Part("Operator", {"operation": "Transpose", "attributes": {"perm": order}}, {}, "_channels_last")
+    return [moved, *plain("Flatten")]
 
 
 def reshape(source: Source) -> list[Part]:
@@ -207,31 +226,61 @@ def reshape(source: Source) -> list[Part]:
     return plain("Reshape", shape=shape)
 
 
-ACTIVATION_LAYERS: dict[str, Callable[[Source], list[Part]]] = {
-    "ReLU": relu,
-    "LeakyReLU": lambda s: plain("LeakyReLU", negative_slope=s.number("negative_slope", 0.3)),
-    "ELU": lambda s: plain("ELU", alpha=s.number("alpha", 1.0)),
-    "PReLU": prelu,
-    "Softmax": softmax,
+Rule = tuple[Callable[[Source], list[Part]], tuple[str, ...]]
+
+# What is converted, and the options that are read for it.
+ACTIVATION_LAYERS: dict[str, Rule] = {
+    "ReLU": (relu, ("negative_slope", "max_value", "threshold")),
+    "LeakyReLU": (
+        lambda s: plain("LeakyReLU", negative_slope=s.number("negative_slope")),
+        ("negative_slope",),
+    ),
+    "ELU": (lambda s: plain("ELU", alpha=s.number("alpha", 1.0)), ("alpha",)),
+    "PReLU": (prelu, ("shared_axes",)),
+    "Softmax": (softmax, ("axis",)),
 }
-LAYERS: dict[str, Callable[[Source], list[Part]]] = {
-    "InputLayer": lambda s: [],
-    "Dense": dense,
-    "Activation": alone,
+DROPOUT: Rule = (lambda s: plain("Dropout", p=s.number("rate")), ("rate", "noise_shape"))
+NOTHING: Rule = (lambda s: plain("Identity"), ("rate", "stddev", "sigma", "p", "l1", "l2"))
+LAYERS: dict[str, Rule] = {
+    "InputLayer": (lambda s: [], ("optional", "sparse", "ragged")),
+    "Dense": (dense, ("units", "use_bias", "activation")),
+    "Activation": (alone, ("activation",)),
     **ACTIVATION_LAYERS,
-    "Flatten": flatten,
-    "Reshape": reshape,
-    "Rescaling": rescaling,
-    "Identity": lambda s: plain("Identity"),
-    "Dropout": lambda s: plain("Dropout", p=s.number("rate")),
-    "AlphaDropout": lambda s: plain("Dropout", p=s.number("rate")),
-    "SpatialDropout1D": lambda s: plain("Dropout", p=s.number("rate")),
-    "SpatialDropout2D": lambda s: plain("Dropout", p=s.number("rate")),
-    "GaussianDropout": lambda s: plain("Identity"),
-    "GaussianNoise": lambda s: plain("Identity"),
-    "ActivityRegularization": lambda s: plain("Identity"),
-    "BatchNormalization": batch_norm,
-    "LayerNormalization": layer_norm,
+    "Flatten": (flatten, ("data_format",)),
+    "Reshape": (reshape, ("target_shape",)),
+    "Rescaling": (rescaling, ("scale", "offset")),
+    "Normalization": (normalization, ("axis", "mean", "variance", "invert")),
+    "UnitNormalization": (unit_normalization, ("axis",)),
+    "Identity": NOTHING,
+    "Dropout": DROPOUT,
+    "AlphaDropout": DROPOUT,
+    "SpatialDropout1D": DROPOUT,
+    "SpatialDropout2D": (DROPOUT[0], ("rate", "data_format")),
+    "SpatialDropout3D": (DROPOUT[0], ("rate", "data_format")),
+    "GaussianDropout": NOTHING,
+    "GaussianNoise": NOTHING,
+    "ActivityRegularization": NOTHING,
+    "BatchNormalization": (batch_norm, ("axis", "epsilon", "center", "scale", "momentum", "synchronized",
+                                        "renorm_momentum")),
+    "LayerNormalization": (layer_norm, ("axis", "epsilon", "center", "scale")),
+}  # fmt: skip
+# Options of every layer that say nothing of what it computes once it is trained.
+HARMLESS = {
+    "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_shape", "input_dim",
+    "input_dtype", "input_length", "seed", "init", "weights",
+}  # fmt: skip
+TRAINING = ("_initializer", "_regularizer", "_constraint", "_init")
+# What was called otherwise before Keras 3.
+OLD_CLASSES = {
+    "ThresholdedReLU": "ReLU",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+}
+OLD_WORDS = {
+    "Dense": {"output_dim": "units", "bias": "use_bias"},
+    "Dropout": {"p": "rate"},
+    "LeakyReLU": {"alpha": "negative_slope"},
+    "ThresholdedReLU": {"theta": "threshold"},
 }
 ACTIVATIONS: dict[str, list[Part]] = {
     "celu": plain("CELU"),
@@ -256,4 +305,9 @@ ACTIVATIONS: dict[str, list[Part]] = {
     "softsign": plain("Softsign"),
     "swish": plain("Swish"),
     "tanh": plain("Tanh"),
+}
+# The names that meant something else before Keras 3.
+KERAS_2: dict[str, list[Part]] = {
+    "hard_sigmoid": plain("ClippedLinear", alpha=0.2, beta=0.5),
+    "softmax_v2": plain("Softmax"),
 }

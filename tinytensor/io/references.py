@@ -81,9 +81,7 @@ def of_file(path: Path) -> Reference:
         try:
             return reference_of(require("keras", "keras").models.load_model(path))
         except MissingExtra as error:
-            raise MissingExtra(
-                "verify: only Keras itself can run a .keras file; pip install keras"
-            ) from error
+            raise MissingExtra("verify: only Keras itself can run its files; pip install keras") from error
     return reference_of(load(path))
 
 

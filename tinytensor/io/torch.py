@@ -35,7 +35,7 @@ WITHIN = ("state_dict", "model_state_dict", "model")  # where training scripts k
 GROWTH, EXTRA_SIZE = 4, 16 << 20  # tensors may share memory, and halves are widened
 
 
-def from_torch(module: Any) -> Any:
+def from_torch(module: Any) -> Sequential:
     """The model that a `torch.nn.Sequential`, nested or not, or one of its layers is in eval mode.
 
     The weights are copied; float16 and bfloat16 become float32.

@@ -3,11 +3,13 @@
 from tinytensor.kernels.declare import by_dtype, kernel
 
 __all__ = [
+    "column_product",
     "copy_rows",
     "direct_product",
     "linear",
     "log_softmax_rows",
     "map_rows",
+    "packed_product",
     "pair_rows",
     "product_range",
     "run_program",
@@ -29,4 +31,8 @@ log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)
 direct_product = kernel(
     "product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, data)"
 )
+packed_product = by_dtype(
+    "product.packed_product", "void(i64, T*, i64, i64, data, i64, i64, data, T*, i64, i64, i64, T*)"
+)
+column_product = kernel("product.column_product", "void(i64, data, i64, i64, i64, data, data, data)")
 product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")

@@ -19,6 +19,7 @@ from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.clock import read_clock
+from tinytensor.kernels.linear import rows_of_block
 from tinytensor.kernels.record import (
     BUFFER_TABLE,
     BUFFERS,
@@ -62,7 +63,7 @@ def run_program(
     begin, ticks_at = program_at + 8 * program[FIRST], program[TICKS]
     row = first
     while row < last:
-        rows = min(program[ROWS], last - row)
+        rows = rows_of_block(last - row, program[ROWS])
         buffers[2 * INPUT], buffers[2 * OUTPUT] = x + row * x_stride, y + row * y_stride
         now = read_clock() if ticks_at != 0 else 0
         for i in range(program[INSTRUCTIONS]):

@@ -15,8 +15,12 @@ from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array, number
 from tinytensor.kernels.declare import SHORT, Kernel, register
 from tinytensor.kernels.load import KernelRaised
+from tinytensor.kernels.scalar_source import Read, reads, still
 
-__all__ = ["MAX_PARAMETERS", "apply", "loop_address", "loop_kernels", "pair_address", "pair_kernels"]
+__all__ = [
+    "MAX_PARAMETERS", "apply", "is_current", "loop_address", "loop_kernels", "pair_address", "pair_kernels",
+    "read_by",
+]  # fmt: skip
 
 MAX_PARAMETERS = 4
 Kernels = dict[np.dtype[Any], Kernel]
@@ -24,8 +28,10 @@ Kernels = dict[np.dtype[Any], Kernel]
 
 def in_sources(function: Callable[..., Any]) -> bool:
     """Whether the cache's stamp changes with this function, so that what is compiled from it may be kept."""
-    package, _, module = function.__module__.rpartition(".")
-    return package == "tinytensor.kernels" or (package.startswith("tinytensor") and module == "activations")
+    package, _, module = (function.__module__ or "").rpartition(".")  # one made by exec may have no module
+    return package == "tinytensor.kernels" or (
+        package.partition(".")[0] == "tinytensor" and module == "activations"
+    )
 
 
 def arity(function: Any) -> int:
@@ -36,9 +42,12 @@ def arity(function: Any) -> int:
 def loops(kind: str, signature: str, function: Callable[..., Any], body: Callable[[], Any]) -> Kernels:
     """Kernels of a function's loop; ours are kept on disk under their name, a user's live in this process."""
     ours = in_sources(function)
-    name = f"{kind}_{function.__module__.rpartition('.')[2]}_{function.__qualname__}"
-    made = {dtype: Kernel(name, signature.replace("T", short), body, ours) for dtype, short in SHORT.items()}
-    return {dtype: register(each) if ours else each for dtype, each in made.items()}
+    name = f"{kind}_{(function.__module__ or '').rpartition('.')[2]}_{function.__qualname__}"
+    found = {
+        dtype: Kernel(name, signature.replace("T", short), body, cached=ours)
+        for dtype, short in SHORT.items()
+    }
+    return {dtype: register(each) if ours else each for dtype, each in found.items()}
 
 
 @cache
@@ -68,11 +77,38 @@ def pair_kernels(function: Callable[..., Any]) -> Kernels:
 
 
 @cache
+def read_by(function: Callable[..., Any]) -> list[Read]:
+    """What the loop of a user's function was compiled with; of ours nothing, as it is constant.
+
+    Raises:
+        ArgumentError: the function calls itself.
+    """
+    if in_sources(function):
+        return []
+    try:
+        return reads(function)  # type: ignore[arg-type]
+    except ArgumentError as error:
+        raise ArgumentError(f"{function.__name__}: {error}") from None
+
+
+def is_current(function: Callable[..., Any]) -> bool:
+    """Whether what a function reads is still what it was compiled with; if not, it will be compiled anew."""
+    if still(read_by(function)):
+        return True
+    from tinytensor.kernels.scalar_function import compile_scalar
+
+    for each in (loop_kernels, read_by, loop, compile_scalar):
+        each.cache_clear()
+    return False
+
+
+@cache
 def loop(function: Callable[..., Any], dtype: np.dtype[Any]) -> Kernel:
     """The compiled loop of a scalar function; compiles it if need be.
 
     Raises:
-        ArgumentError: the function does what Numba cannot compile, or returns no number.
+        ArgumentError: the function does what Numba cannot compile, may raise, calls itself, or returns no
+            number.
     """
     found = loop_kernels(function)[dtype]
     try:
@@ -114,6 +150,8 @@ def why_not(function: Callable[..., Any]) -> str:
 
 def apply(function: Callable[..., Any], x: Array, parameters: Sequence[float] = ()) -> Array:
     """function(x, *parameters) for every element of a float32 or float64 array, as a new array."""
+    if read_by(function):
+        is_current(function)
     run, y = loop(function, x.dtype).function, np.empty(x.shape, x.dtype)
     x = np.ascontiguousarray(x)
     given = np.array([number(each, x.dtype) for each in parameters], x.dtype) if parameters else 0

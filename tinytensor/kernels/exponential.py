@@ -26,8 +26,18 @@ from tinytensor.kernels.bits import (
 )
 from tinytensor.kernels.coefficients import EXP, LN2_HIGH, LN2_LOW, LOG2E
 
-__all__ = ["make_exp", "make_expm1", "make_near_one", "make_tanh"]
+__all__ = [
+    "make_exp",
+    "make_exp_times",
+    "make_expm1",
+    "make_near_one",
+    "make_parts",
+    "make_steps",
+    "make_tanh",
+]
 
+# below, even the largest number times e^x rounds to 0; 2^n in two steps reaches beyond it
+FARTHEST = {"single": -170.0, "double": -1400.0}
 ENDS = {"single": (-104.0, 89.0), "double": (-746.0, 710.0)}  # beyond: e^x = 0, e^x = ∞
 
 
@@ -50,30 +60,70 @@ def make_split(precision: Precision, bias: int) -> Scalar:
     return split
 
 
+def make_parts(precision: Precision) -> Scalar:
+    """x → (high, low, exponent): e^x = (high + low) · 2^(exponent - 2·bias), |low| ≤ 0.07."""
+    one = precision.real(1)
+    split, q = make_split(precision, 2 * precision.bias), polynomial(*EXP[precision.name])
+
+    @inline
+    def parts(x: Any) -> Any:
+        r, high, low, rounded = split(x)
+        first = one + high
+        lost = high - (first - one)  # exactly (Dekker); without it e^x is 0.84 ULP off, not 0.65
+        return first, lost + fma(r * r, q(r), low), bits(rounded)
+
+    return parts
+
+
+def make_steps(precision: Precision) -> Scalar:
+    """exponent → two powers of two whose product is 2^(exponent - 2·bias), which may be ∞ or subnormal."""
+    mantissa = precision.mantissa
+
+    @inline
+    def steps(exponent: Any) -> Any:
+        half = shift_right(exponent, 1)
+        return from_bits(shift_left(half, mantissa)), from_bits(
+            shift_left(subtract(exponent, half), mantissa)
+        )
+
+    return steps
+
+
 def make_exp(precision: Precision) -> Scalar:
     """e^x. 2^n is applied in two steps, because it may be infinite or subnormal where e^x is not.
 
     What lies beyond the ends is nonsense and replaced afterwards: a clamp beforehand would lengthen the
     chain of dependent operations, and LLVM does not see a minimum in one of -x.
     """
-    mantissa, one, zero, infinity = precision.mantissa, *map(precision.real, (1, 0, math.inf))
-    split, q = make_split(precision, 2 * precision.bias), polynomial(*EXP[precision.name])
+    zero, infinity = map(precision.real, (0, math.inf))
+    parts, steps = make_parts(precision), make_steps(precision)
     lowest, highest = map(precision.real, ENDS[precision.name])
 
     @inline
     def exp(x: Any) -> Any:
-        r, high, low, rounded = split(x)
-        first = one + high
-        lost = high - (first - one)  # exactly (Dekker); without it e^x is 0.84 ULP off, not 0.65
-        significand = first + (lost + fma(r * r, q(r), low))
-        exponent = bits(rounded)
-        half = shift_right(exponent, 1)
-        result = significand * from_bits(shift_left(half, mantissa))
-        result *= from_bits(shift_left(subtract(exponent, half), mantissa))
+        high, low, exponent = parts(x)
+        first, second = steps(exponent)
+        result = (high + low) * first * second
         result = zero if x < lowest else result
         return infinity if x > highest else result
 
     return exp
+
+
+def make_exp_times(precision: Precision) -> Scalar:
+    """factor · e^x for x ≤ 0: the factor comes before 2^n, so e^x itself may be too small a number."""
+    zero, parts, steps = precision.real(0), make_parts(precision), make_steps(precision)
+    lowest = precision.real(FARTHEST[precision.name])
+
+    @inline
+    def exp_times(x: Any, factor: Any) -> Any:
+        high, low, exponent = parts(x)
+        first, second = steps(exponent)
+        # the first power goes to e^x, as the product with a large factor may be infinite
+        result = fma(high * first, factor, low * first * factor) * second
+        return zero if x < lowest else result
+
+    return exp_times
 
 
 def make_near_one(precision: Precision, bias: int) -> Scalar:

@@ -16,7 +16,9 @@ from tinytensor.kernels._jit import inline
 from tinytensor.kernels.pointers import pointer_to
 from tinytensor.kernels.reduce import LONG, PARTS, WIDE
 
-__all__ = ["all_", "any_", "find", "finish", "max_", "min_", "prod", "squares", "sum_"]
+__all__ = [
+    "all_", "any_", "deviations", "find", "finish", "max_", "min_", "prod", "squares", "standardize", "sum_",
+]  # fmt: skip
 
 UNROLL = 8  # rows folded at once: one load and one store of a total for eight terms
 L1_TOTALS = 2048
@@ -115,6 +117,7 @@ def of_pairs(start: float, combine: Combine) -> Callable[..., None]:
 
 sum_ = of_pairs(0.0, lambda a, b: a + b)
 prod = of_pairs(1.0, lambda a, b: a * b)
+deviations = make_loops(0.0, lambda total, x, centre: total + (x - centre), lambda a, b: a + b)
 squares = make_loops(0.0, lambda total, x, centre: total + (x - centre) * (x - centre), lambda a, b: a + b)
 min_ = of_pairs(math.inf, lambda a, b: b if (b < a) | (b != b) else a)
 max_ = of_pairs(-math.inf, lambda a, b: b if (b > a) | (b != b) else a)
@@ -127,6 +130,17 @@ def finish(totals: Any, divisor: float, root: int, y: Any, count: int) -> None:
     for i in range(count):
         quotient = totals[i] / divisor
         y[i] = math.sqrt(quotient) if root else quotient
+
+
+def standardize(
+    x: Any, means: Any, rests: Any, inverses: Any, y: Any, outer: int, n: int, inner: int
+) -> None:
+    """y = ((x - mean) - rest) · inverse, in float64 and rounded once."""
+    for i in range(outer):
+        for k in range(n):
+            for c in range(inner):
+                at, row = (i * n + k) * inner + c, i * inner + c
+                y[at] = ((x[at] - means[row]) - rests[row]) * inverses[row]
 
 
 def find(x: Any, values: Any, y: Any, outer: int, n: int, inner: int) -> None:

@@ -46,10 +46,11 @@ from tinytensor.kernels.record import (
     X_STRIDE,
 )
 
-__all__ = ["linear", "multiply"]
+__all__ = ["call_tile", "linear", "multiply", "rows_of_block"]
 
 KINDS = 3  # of heights
 LISTED_COST = 9  # a listed term takes 9/8 of a dense one: it reads its place, and lists have to be made
+EVEN = 12  # rows: a multiple of most heights of tiles
 TOGETHER = 4  # pages of one tile, where a tile has one row
 
 
@@ -91,6 +92,13 @@ def call_lister(
 
 
 @subroutine
+def rows_of_block(left: int, most: int) -> int:
+    """Rows of the next block: blocks of about the same size, of whole tiles where that is possible."""
+    even = -(-left // -(-left // most))
+    return min(left, -(-even // EVEN) * EVEN)
+
+
+@subroutine
 def multiply(
     layer: Any, product: Any, inputs: int, x: int, weights: int, init: int, out: int, rows: int,
     first_page: int, stop: int, lists: int,
@@ -105,14 +113,18 @@ def multiply(
         strips = (rows - top) // height
         if strips == 0:
             continue
+        # the last strip may begin before its turn, where it would be half full: it computes some rows twice
+        if init_stride == 0 and (rows - top) % height > height // 2:
+            strips += 1
         begin, target, start = x + top * x_stride, out + top * out_stride, init + top * init_stride
+        last = rows - top - height
         listed = 0
         if layer[SKIPS]:
             lister, ahead = layer[LISTERS + kind], layer[AHEAD] * x_stride
             for strip in range(strips):
                 list_at = lists + strip * room
                 count = call_lister(
-                    lister, begin + strip * height * x_stride, x_stride, inputs, list_at + 8, ahead
+                    lister, begin + min(strip * height, last) * x_stride, x_stride, inputs, list_at + 8, ahead
                 )
                 integers_at(list_at)[0] = count
                 if strip == 0 and LISTED_COST * count > 8 * inputs:
@@ -129,12 +141,12 @@ def multiply(
                 count, list_at = inputs, lists + strip * room
                 if listed:
                     count = integers_at(list_at)[0]
-                row = strip * height
+                row = min(strip * height, last)
                 call_tile(tile, number_of(product), begin + row * x_stride, here,
                           start + row * init_stride + across, target + row * out_stride + across,
                           list_at + 8, count)  # fmt: skip
             page += taken
-        top += strips * height
+        top += min(strips * height, rows - top)
 
 
 def linear(instruction_at: int, scratch: int, rows: int) -> None:

@@ -7,31 +7,23 @@ from typing import Any
 
 import numpy as np
 
+from tinytensor import workers
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, broadcast_shape, joint_shape
-from tinytensor.kernels.declared import direct_product, product_range
+from tinytensor.kernels.cpu import vectors
+from tinytensor.kernels.declared import column_product, direct_product, packed_product, product_range
 from tinytensor.kernels.layer import aligned, layout, write_layer
-from tinytensor.kernels.record import (
-    A_COLUMN,
-    B_COLUMN,
-    B_ROW,
-    BIAS_AT,
-    C_ROW,
-    CALL,
-    END_LANES,
-    K_COUNT,
-    PLAN,
-    PLAN_AT,
-    ROW_COUNT,
-    SCRATCH,
-    TAILS_FROM,
-    B,
-)
+from tinytensor.kernels.matvec import Matvec, build_matvec
+from tinytensor.kernels.native import address
+from tinytensor.kernels.record import C_ROW, END_LANES, PLAN, SCRATCH, TAILS_FROM
+from tinytensor.threads import get_num_threads
 
 __all__ = ["matmul"]
 
 empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a small product takes
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
+ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
+DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 4096  # numbers of B, which L1 holds: it streams without a copy
 Direct = tuple[Callable[..., None], int, np.ndarray]  # the kernel, a plan's address, a bias of zeros
 READY: dict[tuple[Any, int], Direct] = {}
@@ -40,22 +32,30 @@ IDLE: list[np.ndarray] = []  # scratch memory that no thread uses now
 
 
 @cache
-def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> np.ndarray:
-    """The tiles of a product with so many columns."""
+def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> tuple[int, int, np.ndarray]:
+    """The tiles of a product with so many columns: the plan's address, how many pages, and the plan."""
     form = layout(dtype, columns, tails)
     plan = aligned((PLAN,), np.int64)
     write_layer(plan, form, 1, dtype.name, False)
     plan[[END_LANES, TAILS_FROM, C_ROW]] = max(form.end, 0), form.tails_from, columns * dtype.itemsize
-    return plan
+    return plan.ctypes.data, form.pages, plan
 
 
 def prepare(dtype: np.dtype[Any], columns: int) -> Direct:
     """Compile, or load from the cache, what a product needs that reads B where it lies."""
     if len(READY) >= MOST_READY:
         READY.clear()
-    plan = plan_of(dtype, columns, False)
-    READY[dtype, columns] = direct_product.function, plan.ctypes.data, np.zeros(columns, dtype)
+    plan_at, _, _ = plan_of(dtype, columns, False)
+    READY[dtype, columns] = direct_product.function, plan_at, np.zeros(columns, dtype)
     return READY[dtype, columns]
+
+
+def scratch() -> np.ndarray:
+    """Scratch memory of one product, to be given back to IDLE."""
+    try:
+        return IDLE.pop()
+    except IndexError:
+        return aligned((SCRATCH,), uint8)
 
 
 def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
@@ -84,12 +84,15 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         return general_matmul(a, b, bias)
     (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
     if (
-        k != inner or b.dtype is not dtype or not (m and k) or a_step != size or b_step != size
-        or (m > DIRECT_ROWS and k * n > DIRECT_SIZE)
+        k != inner or b.dtype is not dtype or not (m and k) or a_step != size or b_step != size or n == 1 < m
+        or (m > DIRECT_ROWS and k > DIRECT_INPUTS and (k * n > DIRECT_SIZE or m * k * n > ALONE))
     ):  # fmt: skip
         return general_matmul(a, b, bias)
     c = empty((m, n), dtype)
-    room = IDLE.pop() if IDLE else aligned((SCRATCH,), uint8)
+    try:
+        room = IDLE.pop()
+    except IndexError:
+        room = aligned((SCRATCH,), uint8)
     start = zeros if bias is None else start_from(bias, n, dtype)
     run(plan_at, a, a_row, b, b_row, start, c, m, k, room)
     IDLE.append(room)
@@ -138,8 +141,6 @@ def refuse(a: np.ndarray, b: np.ndarray) -> None:
 def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
     """(…, m, k) @ (…, k, n) + bias, the leading axes broadcast."""
     (m, k), n, dtype = a.shape[-2:], b.shape[-1], a.dtype
-    if n == 1 < m:  # a lone column would leave the lanes empty: Cᵀ = BᵀAᵀ
-        return stacks(b.mT, a.mT, np.repeat(bias, m)).mT
     if a.ndim > 2 == b.ndim:  # one product with many rows
         return stacks(a.reshape(math.prod(a.shape[:-1]), k), b, bias).reshape(*a.shape[:-1], n)
     batch = broadcast_shape("matmul", a.shape[:-2], b.shape[:-2])
@@ -159,17 +160,47 @@ def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
 def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
     """C = AB + bias for two matrices with at least one element each."""
     dtype, (m, k), n = a.dtype, a.shape, b.shape[1]
-    room = IDLE.pop() if IDLE else aligned((SCRATCH,), uint8)
+    if n == 1 < m:  # a lone column would leave the lanes empty
+        column(a if a.strides[1] == dtype.itemsize else np.ascontiguousarray(a), b, np.repeat(bias, m), c)
+        return
+    threads = get_num_threads() if m * k * n > ALONE else 1
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
-    if by_rows and (m <= DIRECT_ROWS or k * n <= DIRECT_SIZE):
+    if by_rows and (m <= DIRECT_ROWS or k <= DIRECT_INPUTS or k * n <= DIRECT_SIZE) and threads == 1:
+        room = scratch()
         run, plan_at, _ = READY.get((dtype, n)) or prepare(dtype, n)
         run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, room)
+        IDLE.append(room)
     else:
-        plan = plan_of(dtype, n, True)
-        call = np.zeros(CALL, np.int64)
-        call[[PLAN_AT, A_COLUMN, B, BIAS_AT, K_COUNT, ROW_COUNT]] = (
-            plan.ctypes.data, a.strides[1], b.ctypes.data, bias.ctypes.data, k, m,
-        )  # fmt: skip
-        call[[B_ROW, B_COLUMN]] = b.strides
-        product_range[dtype].function(call.ctypes.data, a, a.strides[0], c, n * dtype.itemsize, 0, m, room)
+        packed(a, b, bias, c, threads)
+
+
+def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
+    """The same by pages of B; threads share the pages, or the rows of A where there are few pages."""
+    (m, k), n = a.shape, b.shape[1]
+    plan_at, pages = plan_of(a.dtype, n, True)[:2]
+    if threads > 1:
+        by_pages = pages >= 2 * threads
+        call = np.array(
+            (plan_at, a.strides[1], b.ctypes.data, *b.strides, bias.ctypes.data, k, m, by_pages), np.int64
+        )
+        count = pages if by_pages else m
+        given = call.ctypes.data, a, a.strides[0], c, n * c.itemsize, count, -(-count // threads), threads
+        if workers.run(product_range[a.dtype].address, *given, SCRATCH):
+            return
+    room = scratch()
+    packed_product[a.dtype].function(
+        plan_at, a, *a.strides, b, *b.strides, bias, c, n * c.itemsize, m, k, room
+    )  # fmt: skip
     IDLE.append(room)
+
+
+def column(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
+    """A product with one column of B; `bias` has a number for each row."""
+    code, (m, k) = matvec_of(a.dtype), a.shape
+    column_product.function(code, a, a.strides[0], m, k, np.ascontiguousarray(b[:, 0]), bias, c)
+
+
+@cache
+def matvec_of(dtype: np.dtype[Any]) -> int:
+    """The machine code of a product with one column."""
+    return address(Matvec(dtype.name, vectors().width(dtype.itemsize)), build_matvec)

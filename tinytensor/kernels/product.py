@@ -13,7 +13,8 @@ from typing import Any
 
 from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
-from tinytensor.kernels.linear import multiply
+from tinytensor.kernels.linear import call_tile as call_matvec
+from tinytensor.kernels.linear import multiply, rows_of_block
 from tinytensor.kernels.packing import pack_lanes
 from tinytensor.kernels.pointers import full_width, pointer_to
 from tinytensor.kernels.record import (
@@ -23,6 +24,7 @@ from tinytensor.kernels.record import (
     BIAS_AT,
     BY_PAGES,
     C_ROW,
+    CALL_OFFSET,
     END_LANES,
     INIT_STRIDE,
     K_BLOCK,
@@ -46,7 +48,7 @@ from tinytensor.kernels.record import (
     B,
 )
 
-__all__ = ["direct_product", "product_range"]
+__all__ = ["column_product", "direct_product", "packed_product", "product_range"]
 
 
 @subroutine
@@ -94,9 +96,17 @@ def direct_product(
 
 
 def product_range(
+    call_at: int, a: Any, a_row: int, c: Any, c_row: int, first: int, last: int, scratch: Any
+) -> None:
+    """A thread's share of a product."""
+    share_of_product(call_at, a, a_row, c, c_row, first, last, scratch)
+
+
+@subroutine
+def share_of_product(
     call_at: int, a: Any, a_row: int, c: Any, c_row: int, first: int, last: int, scratch_at: Any
 ) -> None:
-    """Rows or pages first … last - 1 of a product, as a thread's share of it."""
+    """Rows or pages first … last - 1."""
     scratch = number_of(scratch_at)
     call, product = integers_at(call_at), integers_at(scratch)
     plan = integers_at(call[PLAN_AT])
@@ -120,8 +130,9 @@ def product_range(
             count = min(block, k_total - k)
             product[PAGE_BYTES] = count * across * size
             pack_pages(pointer_to(b, k * b_row), b_row, b_column, plan, count, page, stop, packed, tails)
-            for top in range(row, row_stop, ROW_BLOCK):
-                rows = min(ROW_BLOCK, row_stop - top)
+            top = row
+            while top < row_stop:
+                rows = rows_of_block(row_stop - top, ROW_BLOCK)
                 x, product[X_STRIDE] = number_of(a) + top * a_row + k * call[A_COLUMN], a_row
                 if copies:
                     stride = count + 16
@@ -133,4 +144,23 @@ def product_range(
                 multiply(
                     plan, product, count, x, scratch + PAGES_AT, start, target, rows, page, stop, scratch
                 )
+                top += rows
         page = stop
+
+
+def packed_product(
+    plan_at: int, a: Any, a_row: int, a_column: int, b: int, b_row: int, b_column: int, bias: int, c: Any,
+    c_row: int, rows: int, k_count: int, scratch: Any,
+) -> None:  # fmt: skip
+    """The whole of a product on this thread."""
+    call_at = number_of(scratch) + CALL_OFFSET
+    call = integers_at(call_at)
+    call[PLAN_AT], call[A_COLUMN], call[BIAS_AT] = plan_at, a_column, bias
+    call[B], call[B_ROW], call[B_COLUMN] = b, b_row, b_column
+    call[K_COUNT], call[ROW_COUNT], call[BY_PAGES] = k_count, rows, 0
+    share_of_product(call_at, a, a_row, c, c_row, 0, rows, scratch)
+
+
+def column_product(code: int, a: int, a_row: int, rows: int, inputs: int, b: int, init: int, y: int) -> None:
+    """y = Ab + init, by `build_matvec`'s function at its address."""
+    call_matvec(code, a, a_row, rows, inputs, b, init, y)

@@ -44,6 +44,7 @@ PLAN = LAYER + 3
 # A call of it: what is neither A's rows nor C's, how many rows, and whether threads share rows or pages.
 PLAN_AT, A_COLUMN, B, B_ROW, B_COLUMN, BIAS_AT, K_COUNT, ROW_COUNT, BY_PAGES = range(9)
 CALL = 9
+CALL_OFFSET = 1024  # where it lies in the scratch memory of a thread that works alone
 
 # Its blocks, and where in the scratch memory of a thread its tails, rows of A and pages of B lie.
 K_BLOCK = 512  # a page of four vectors is 128 KiB then, and streams from L2

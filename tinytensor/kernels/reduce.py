@@ -15,7 +15,9 @@ from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis, real_number, single_axis
 from tinytensor.kernels.declare import Kernel, by_dtype, kernel
 
-__all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
+__all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "standardize", "std", "sum", "var"]
+
+SCALE, SMALLEST = 2.0**-600, 2.0**-1022  # squares of scaled numbers are finite; the least normal number
 
 LONG = 256  # from here on the additions of one row, each waiting for the last, would take longest
 PARTS = 16
@@ -177,6 +179,8 @@ def refuse_none(name: str, merged: Array, axis: Axis) -> None:
 
 
 sum_kernels, squares_kernels = in_float64("sum_"), in_float64("squares")
+deviations_kernels = in_float64("deviations")
+standardize_kernels = by_dtype("fold.standardize", "void(T*, f64*, f64*, f64*, T*, i64, i64, i64)")
 min_kernels, max_kernels = in_own_dtype("min_"), in_own_dtype("max_")
 finish = by_dtype("fold.finish", "void(f64*, f64, i64, T*, i64)")
 find = by_dtype("fold.find", "void(T*, T*, i64*, i64, i64, i64)")
@@ -201,15 +205,61 @@ def mean(x: Array, axis: Axis, keepdims: bool) -> Array:
     return shaped(divided(totals, merged.shape[1], False, x.dtype), shape, transposed)
 
 
+def moments(x: Array) -> tuple[Array, Array, Array]:
+    """Of [outer, n, inner] in float64: the means, rounded, what they lack, and Σ (x - mean)².
+
+    The corrected two-pass algorithm: what the rounded mean lacks is the mean of the deviations from it.
+    """
+    n = x.shape[1]
+    double = FLOATS[1]
+    means = divided(fold(sum_kernels, x, double), n, False, double)
+    deviations = fold(deviations_kernels, x, double, centres=means.copy())
+    squares = fold(squares_kernels, x, double, centres=means.copy())
+    with np.errstate(all="ignore"):
+        rests = deviations / n
+        return means, rests, np.maximum(squares - rests * deviations, 0)
+
+
 def var(x: Array, axis: Axis, keepdims: bool, ddof: float, root: bool = False) -> Array:
     """Σ (x - mean)² / (n - ddof) of floats, or its root."""
     name = "std" if root else "var"
     merged, shape, transposed = merge(name, x, axis, keepdims)
-    n = merged.shape[1]
-    freedom = n - real_number(f"{name}: ddof", ddof)
-    means = divided(fold(sum_kernels, merged, FLOATS[1]), n, False, FLOATS[1])
-    squares = fold(squares_kernels, merged, FLOATS[1], centres=means)
+    freedom = merged.shape[1] - real_number(f"{name}: ddof", ddof)
+    squares = moments(merged)[2]
     return shaped(divided(squares, freedom if freedom > 0 else math.nan, root, x.dtype), shape, transposed)
+
+
+def standardize(x: Array, count: int, eps: float) -> tuple[Array, Array, Array]:
+    """(x - mean) / √(var + eps) over the last `count` axes, the mean, and 1 / √(var + eps).
+
+    Computed in float64 and rounded once. Where squares are too large for float64, as those of 1e200 are, the
+    row is scaled by a power of two.
+    """
+    leading, lengths = x.shape[: x.ndim - count], x.shape[x.ndim - count :]
+    merged = np.ascontiguousarray(x).reshape(math.prod(leading), math.prod(lengths), 1)
+    y, mean, inverse = standardized(merged, eps)
+    wrong = ~np.isfinite(inverse) | (inverse == 0)
+    if x.dtype == FLOATS[1] and wrong.any():
+        scaled = standardized(merged * SCALE, (eps * SCALE * SCALE or SMALLEST) if eps else 0.0)
+        y = np.where(wrong[:, :, None], scaled[0], y)
+        with np.errstate(all="ignore"):
+            mean = np.where(wrong, scaled[1] / SCALE, mean)
+            inverse = np.where(wrong, scaled[2] * SCALE, inverse)
+    kept = (*leading, *(1,) * count)
+    with np.errstate(all="ignore"):
+        return y.reshape(x.shape), mean.astype(x.dtype).reshape(kept), inverse.astype(x.dtype).reshape(kept)
+
+
+def standardized(x: Array, eps: float) -> tuple[Array, Array, Array]:
+    """The same of [outer, n, 1]; the mean and 1 / √(var + eps) as [outer, 1] of float64."""
+    means, rests, squares = moments(x)
+    y = np.empty(x.shape, x.dtype)
+    with np.errstate(all="ignore"):
+        inverses = 1 / np.sqrt(squares / (x.shape[1] or 1) + eps)
+        mean = means + rests
+    if y.size:
+        standardize_kernels[x.dtype].function(x, means, rests, inverses, y, *x.shape)
+    return y, mean, inverses
 
 
 def std(x: Array, axis: Axis, keepdims: bool, ddof: float) -> Array:

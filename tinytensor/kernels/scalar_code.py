@@ -9,9 +9,10 @@ from typing import Any
 from tinytensor.kernels._jit import by_dtype, inline
 from tinytensor.kernels.bits import DOUBLE, SINGLE, square_root
 from tinytensor.kernels.error_function import make_erf
-from tinytensor.kernels.exponential import make_exp, make_expm1, make_tanh
+from tinytensor.kernels.exponential import make_exp, make_exp_times, make_expm1, make_tanh
+from tinytensor.kernels.gelu_code import make_gelu
 from tinytensor.kernels.logarithm import make_log, make_log1p
-from tinytensor.kernels.scalar import erf, exp, expm1, log, log1p, sqrt, tanh
+from tinytensor.kernels.scalar import erf, exp, exp_times, expm1, gelu, log, log1p, sqrt, tanh
 
 __all__: list[str] = []
 
@@ -22,6 +23,8 @@ def rounded_root(x: Any) -> Any:
 
 
 by_dtype(exp)(make_exp(SINGLE), make_exp(DOUBLE))
+by_dtype(exp_times)(make_exp_times(SINGLE), make_exp_times(DOUBLE))
+by_dtype(gelu)(make_gelu(SINGLE), make_gelu(DOUBLE))
 by_dtype(expm1)(make_expm1(SINGLE), make_expm1(DOUBLE))
 by_dtype(log)(make_log(SINGLE), make_log(DOUBLE))
 by_dtype(log1p)(make_log1p(SINGLE), make_log1p(DOUBLE))

@@ -26,7 +26,7 @@ from tinytensor.kernels import scalar
 from tinytensor.kernels._jit import INLINE_OPTIONS, Part
 from tinytensor.kernels.power import power
 
-__all__ = ["compile_scalar"]
+__all__ = ["compile_scalar", "is_activation", "is_compiled_alike"]
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:
@@ -40,6 +40,7 @@ def clip(x: Any, low: Any, high: Any) -> Any:
 
 
 STUBS = {name: getattr(scalar, name) for name in scalar.__all__} | {"pow": power, "power": power}
+KNOWN = {*STUBS.values(), scalar.exp_times, scalar.gelu}  # compiled code has them already
 OURS: dict[Any, Any] = {
     getattr(module, name): stub
     for name, stub in {**STUBS, "where": where, "clip": clip}.items()
@@ -55,13 +56,28 @@ def translate(value: Any, dtype: Callable[[Any], Any]) -> Any:
         return dtype(value)
     if type(value) is tuple:
         return tuple(translate(each, dtype) for each in value)
-    if isinstance(getattr(value, "scalar", None), FunctionType) and not isinstance(value, type):
-        return compile_scalar(with_defaults(value.scalar, value.scalar_arguments))  # an Activation
+    if is_activation(value):
+        return compile_scalar(with_defaults(value.scalar, value.scalar_arguments))
     if isinstance(value, Hashable):
         value = OURS.get(value, value)
-    if not isinstance(value, FunctionType) or value in STUBS.values():
-        return value
-    return value if value.__module__.partition(".")[0] in NUMBAS_OWN else compile_scalar(value)
+    return compile_scalar(value) if is_compiled_alike(value) else value
+
+
+def is_activation(value: Any) -> bool:
+    """Whether a value that a function names is an activation."""
+    return isinstance(getattr(value, "scalar", None), FunctionType) and not isinstance(value, type)
+
+
+def is_compiled_alike(value: Any) -> bool:
+    """Whether a value that a function names is another scalar function in Python."""
+    if not isinstance(value, FunctionType) or value in KNOWN:
+        return False
+    return not isinstance(OURS.get(value), FunctionType) and module_of(value) not in NUMBAS_OWN
+
+
+def module_of(function: FunctionType) -> str:
+    """The package that a function is from; one made by `exec` may be from none."""
+    return (function.__module__ or "").partition(".")[0]
 
 
 def with_defaults(function: FunctionType, defaults: tuple[float, ...]) -> FunctionType:

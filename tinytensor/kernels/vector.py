@@ -113,6 +113,42 @@ class Builder:
             self.pointer(address, value.type), ir.Constant(I32, alignment(value.type)), mask,
         )  # fmt: skip
 
+    def transpose(self, rows: Sequence[Value]) -> list[Value]:
+        """The columns of a square of vectors: log2(lanes) rounds of pairwise shuffles."""
+        found, lanes = list(rows), len(rows)
+        distance = lanes // 2
+        while distance:
+            near = [lane if not lane & distance else lane - distance + lanes for lane in range(lanes)]
+            far = [lane + distance if not lane & distance else lane + lanes for lane in range(lanes)]
+            for first in range(lanes):
+                if not first & distance:
+                    pair = found[first], found[first + distance]
+                    for place, lanes_of in ((first, near), (first + distance, far)):
+                        mask = ir.Constant(ir.VectorType(I32, lanes), lanes_of)
+                        found[place] = self.ir.shuffle_vector(*pair, mask)
+            distance //= 2
+        return found
+
+    def loop_if_any(
+        self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
+    ) -> list[Value]:
+        """As `loop`, where count may be 0."""
+        before = self.ir.block
+        some, after = self.made.append_basic_block("some"), self.made.append_basic_block("after")
+        self.ir.cbranch(self.ir.icmp_signed(">", count, self.integer(0)), some, after)
+        self.ir.position_at_end(some)
+        last = self.loop(count, start, body)
+        end = self.ir.block
+        self.ir.branch(after)
+        self.ir.position_at_end(after)
+        found = []
+        for first, value in zip(start, last, strict=True):
+            each = self.ir.phi(value.type)
+            each.add_incoming(first, before)
+            each.add_incoming(value, end)
+            found.append(each)
+        return found
+
     def loop(
         self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
     ) -> list[Value]:

@@ -2,14 +2,16 @@
 
 import importlib
 import inspect
+import numbers
 import pickle
 from collections.abc import Callable
 from types import FunctionType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from tinytensor.errors import ArgumentError
+from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.kernels import boundary
 from tinytensor.kernels.elementwise import apply
+from tinytensor.layers.calls import call
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
@@ -45,6 +47,10 @@ class Activation(Layer):
     scalar: ScalarFunction
     _names: tuple[str, ...] = ()
 
+    if TYPE_CHECKING:  # each class made by @tt.activation takes its own parameters
+
+        def __init__(self, *parameters: Any, **named: Any) -> None: ...
+
     def __init_subclass__(cls) -> None:
         scalar = vars(cls).get("scalar")
         if scalar is not None:
@@ -69,14 +75,36 @@ class Activation(Layer):
         arguments = self.scalar_arguments if self._names else ()
         return Tensor._wrap(apply(self.scalar, x._floating(), arguments))
 
-    def __call__(self, x: Any = NO_ARGUMENT, /, **changed: Any) -> Any:
-        """f(x), f(x, parameter=…), or without x a copy of this activation with other parameters."""
-        if type(x) is Tensor and not changed:
-            return self.forward(x)
+    @overload  # without x it is another activation
+    def __call__(self, /, **changed: Any) -> Self: ...
+    @overload
+    def __call__(self, x: Any, /, *positional: Any, **changed: Any) -> Tensor: ...
+    def __call__(self, x: Any = NO_ARGUMENT, /, *positional: Any, **changed: Any) -> Any:
+        """f(x), f(x, parameter), f(x, parameter=…), or without x a copy with other parameters.
+
+        Raises:
+            ArgumentError: more parameters than there are, or one given twice.
+        """
+        if type(x) is Tensor and not (positional or changed):
+            return call(self, x)
+        if positional:
+            changed = self._by_name(positional, changed)
         configured = type(self)(**{**self.config(), **changed}) if changed else self
-        if x is NO_ARGUMENT:
-            return configured
-        return configured.forward(x if type(x) is Tensor else Tensor(x))
+        return configured if x is NO_ARGUMENT else call(configured, x if type(x) is Tensor else Tensor(x))
+
+    def _by_name(self, positional: tuple[Any, ...], changed: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of a call, all of them by name."""
+        names = list(self.config())
+        given = dict(zip(names, positional, strict=False))
+        if len(positional) > len(names) or given.keys() & changed.keys():
+            got = ", ".join([*map(repr, positional), *(f"{key}={value!r}" for key, value in changed.items())])
+            raise ArgumentError(f"{self.name}: expected {', '.join(['x', *names])}, got x and {got}")
+        return given | changed
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self._names and (isinstance(value, bool) or not isinstance(value, numbers.Real)):
+            raise DtypeError(f"{type(self).__name__}({name}=…): expected a real number, got {value!r}")
+        super().__setattr__(name, value)
 
 
 def scalar_parameters(who: str, scalar: ScalarFunction) -> dict[str, inspect.Parameter]:
@@ -131,7 +159,7 @@ def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation
         except (ImportError, AttributeError):
             found = None
         if found is not type(self):
-            raise pickle.PicklingError(f"{self!r}: it is not found as {'.'.join(where)}")
+            raise pickle.PicklingError(f"{self!r}: it is not found as {'.'.join(map(str, where))}")
         return configured, (*where, self.config())
 
     def __copy__(self: Activation, memo: Any = None) -> Activation:  # noqa: N807

@@ -4,8 +4,11 @@ from typing import Any, final
 
 import numpy as np
 
-from tinytensor.errors import ShapeError
+from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.kernels.boundary import index
+from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
+from tinytensor.layers.layer_norm import ones_or_tensor
 from tinytensor.tensor import Tensor
 
 __all__ = ["BatchNorm", "normalize"]
@@ -18,21 +21,25 @@ class BatchNorm(Layer):
     The factor of (x - running_mean) is computed in float64 and rounded once.
 
     Args:
-        weight: (features,), often called γ.
-        bias: (features,), β.
-        running_mean: (features,).
-        running_var: (features,).
+        weight: (features,), often called γ; or the number of features, which means ones.
+        bias: (features,), β; zeros by default.
+        running_mean: (features,); zeros by default.
+        running_var: (features,); ones by default.
         eps: added to the variance.
         axis: where the features of a sample are: 1 as in PyTorch and ONNX, -1 as in Keras.
 
     Raises:
         ShapeError: the four differ in shape, or an input has other features.
+        ArgumentError: a number of features below 1, or an axis that is no integer.
+        DtypeError: eps is no number.
 
     Source: Ioffe and Szegedy, Batch normalization, 2015.
 
     >>> import tinytensor as tt
     >>> tt.BatchNorm([1, 1], [0, 5], [2, 2], [1, 4], eps=0)([[3.0, 4.0]]).tolist()
     [[1.0, 6.0]]
+    >>> tt.BatchNorm(2, running_mean=[2, 2], eps=0)([[3.0, 4.0]]).tolist()
+    [[1.0, 2.0]]
     """
 
     weight: Tensor
@@ -41,11 +48,20 @@ class BatchNorm(Layer):
     running_var: Tensor
 
     def __init__(
-        self, weight: Any, bias: Any, running_mean: Any, running_var: Any, eps: float = 1e-5, axis: int = 1
+        self,
+        weight: Any,
+        bias: Any = None,
+        running_mean: Any = None,
+        running_var: Any = None,
+        eps: float = 1e-5,
+        axis: int = 1,
     ):
-        self.weight, self.bias = Tensor(weight), Tensor(bias)
-        self.running_mean, self.running_var = Tensor(running_mean), Tensor(running_var)
-        self.eps, self.axis = float(eps), int(axis)
+        self.weight = ones_or_tensor("BatchNorm", weight)
+        zeros, ones = np.zeros(self.weight.shape, np.float32), np.ones(self.weight.shape, np.float32)
+        self.bias = Tensor(zeros if bias is None else bias)
+        self.running_mean = Tensor(zeros if running_mean is None else running_mean)
+        self.running_var = Tensor(ones if running_var is None else running_var)
+        self.eps, self.axis = real_number("BatchNorm", "eps", eps), integer("axis", axis)
         shapes = [each.shape for each in (self.weight, self.bias, self.running_mean, self.running_var)]
         if len(set(shapes)) != 1 or len(shapes[0]) != 1:
             raise ShapeError(f"BatchNorm: expected (features,) four times, got {shapes}")
@@ -61,6 +77,14 @@ class BatchNorm(Layer):
         shape[self.axis] = features
         parts = (self.weight, self.bias, self.running_mean, self.running_var)
         return normalize(x, self.eps, *(each.reshape(shape) for each in parts))
+
+
+def integer(name: str, value: Any) -> int:
+    """An integer argument, checked."""
+    try:
+        return index(value)
+    except TypeError:
+        raise ArgumentError(f"BatchNorm: {name}: expected an integer, got {value!r}") from None
 
 
 def normalize(x: Tensor, eps: float, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:

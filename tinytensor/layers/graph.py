@@ -79,6 +79,10 @@ class Graph(Layer):
         del values[""]
         return values
 
+    def children(self) -> dict[str, Layer]:
+        """The layers by their positions, as `layers.0`."""
+        return {f"layers.{position}": layer for position, layer in enumerate(self.layers)}
+
     def __repr__(self) -> str:
         layers = "".join(f"        {layer!r},\n" for layer in self.layers)
         wires = "".join(f"        {wire},\n" for wire in self.wires)

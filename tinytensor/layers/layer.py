@@ -1,14 +1,18 @@
 """`Layer`: the one abstract idea, a function from a Tensor to a Tensor."""
 
+import copy
 import inspect
 import math
-from abc import ABC, abstractmethod
-from typing import Any
+import pickle
+from abc import ABCMeta, abstractmethod
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from tinytensor.errors import ArgumentError, ShapeError
-from tinytensor.layers import changes
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.kernels.boundary import FLOATS, allowed_dtype
+from tinytensor.layers import calls, changes, members
 from tinytensor.tensor import Tensor
 
 __all__ = ["Layer"]
@@ -17,13 +21,28 @@ BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ON
 SHOWN_ELEMENTS = 8
 
 
-class Layer(ABC):
+class LayerType(ABCMeta):
+    """The type of classes of layers: an attribute of a class that changes is a change of its layers."""
+
+    def __setattr__(cls, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        changes.bump()
+
+    def __delattr__(cls, name: str) -> None:
+        super().__delattr__(name)
+        changes.bump()
+
+
+class Layer(metaclass=LayerType):
     """y = forward(x).
 
     A subclass defines `forward` and, if it needs arguments, `__init__`; there is nothing to register and no
-    `super().__init__()` to call. Attributes that are Tensors are its parameters, unless their names start
-    with `_`; attributes that are layers, or lists of layers, are layers inside it. A parameter's array is
-    read-only: it changes only by assignment, which keeps its shape.
+    `super().__init__()` to call. Attributes that are Tensors are its parameters, attributes that are layers
+    are layers inside it; both may stand in lists, tuples and dicts. A parameter is a copy that nobody can
+    write to: it changes only by assignment, which keeps its shape.
+
+    Assigning what `save` would lose is an error: a Tensor or a layer under a name with `_`, an array of
+    floats, or a set of layers.
 
     >>> import tinytensor as tt
     >>> class Scale(tt.Layer):
@@ -42,20 +61,18 @@ class Layer(ABC):
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for a batch x."""
 
-    def __call__(self, x: Any, /) -> Any:
-        """forward(x), of anything array-like."""
-        y = self.forward(x if type(x) is Tensor else Tensor(x))
-        return y if type(y) is Tensor else Tensor(y)
+    def __call__(self, x: Any, /) -> Tensor:
+        """forward(x), of anything array-like.
+
+        Raises:
+            DtypeError: forward returns something other than a Tensor or an array.
+            ArgumentError: forward writes into the array of its input.
+        """
+        return calls.call(self, x if type(x) is Tensor else Tensor(x))
 
     def children(self) -> dict[str, "Layer"]:
-        """The layers directly inside this one, by name."""
-        found: dict[str, Layer] = {}
-        for name, value in public(self).items():
-            if isinstance(value, Layer):
-                found[name] = value
-            elif isinstance(value, list | tuple):
-                found |= {f"{name}.{i}": each for i, each in enumerate(value) if isinstance(each, Layer)}
-        return found
+        """The layers directly inside this one, by name; those in a list or dict as `name.key`."""
+        return {name: each for name, each in members.listed(public(self)) if isinstance(each, Layer)}
 
     def parameters(self) -> dict[str, Tensor]:
         """Its Tensors by name, those of a layer inside it as `child.name`.
@@ -64,10 +81,33 @@ class Layer(ABC):
         >>> list(tt.Linear(3, 2).parameters())
         ['weight', 'bias']
         """
-        own = {name: value for name, value in public(self).items() if type(value) is Tensor}
+        own = {name: each for name, each in members.listed(public(self)) if type(each) is Tensor}
         for prefix, child in self.children().items():
             own |= {f"{prefix}.{name}": value for name, value in child.parameters().items()}
         return own
+
+    def astype(self, dtype: DTypeLike) -> Self:
+        """A copy whose float parameters have that dtype; parameters that have it already are shared.
+
+        Raises:
+            DtypeError: neither float32 nor float64.
+            ArgumentError: an attribute cannot be copied.
+
+        >>> import tinytensor as tt
+        >>> tt.Linear(3, 2, dtype="float64").astype("float32")
+        Linear(in_features=3, out_features=2)
+        """
+        wanted = allowed_dtype(dtype)
+        if wanted not in FLOATS:
+            raise DtypeError(f"astype: expected float32 or float64, got {wanted}")
+        shared = {
+            id(each): each.astype(wanted) if each.dtype in FLOATS else each
+            for each in self.parameters().values()
+        }
+        try:
+            return copy.deepcopy(self, shared)
+        except (TypeError, pickle.PicklingError) as error:
+            raise ArgumentError(f"{type(self).__name__}: cannot be copied: {error}") from error
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON can hold them, but for Tensors: those are parameters.
@@ -103,15 +143,10 @@ class Layer(ABC):
 
     def __setattr__(self, name: str, value: Any) -> None:
         former = self.__dict__.get(name)
-        if type(former) is Tensor and value is not None and not name.startswith("_"):
+        if type(former) is Tensor and value is not None:
             value = successor(self, name, former, value)
-        if type(value) is Tensor:
-            value = frozen(value)
-        elif isinstance(value, Layer):
-            refuse_cycle(self, value)
-        object.__setattr__(self, name, value)
-        if not name.startswith("_"):
-            changes.bump()
+        object.__setattr__(self, name, self._member(name, value))
+        changes.bump()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
@@ -121,6 +156,15 @@ class Layer(ABC):
         for name, value in state.items():  # pickled arrays come back writable
             setattr(self, name, value)
 
+    def _member(self, name: str, value: Any) -> Any:
+        """The value as it is kept: Tensors frozen; an error if `save` would lose it."""
+        kind = type(value)
+        if kind in members.PLAIN:
+            return value
+        if kind is Tensor and name[0] != "_":
+            return members.frozen(value)
+        return members.kept(self, name, value)
+
 
 def public(layer: Layer) -> dict[str, Any]:
     """The attributes whose names do not start with `_`."""
@@ -128,11 +172,15 @@ def public(layer: Layer) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A constructor's argument as JSON holds it."""
+    """A constructor's argument as JSON holds it; a Tensor in a list or dict as a mark that there is one."""
     if isinstance(value, Layer):
         return {"class": type(value).__name__, "config": value.config()}
+    if type(value) is Tensor:
+        return {"class": "Tensor", "config": {}}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, np.generic):
         return value.item()
     return value
@@ -144,14 +192,14 @@ def code_of_arguments(cls: type, arguments: dict[str, Any]) -> str:
     return ", ".join(
         f"{name}={code(value)}"
         for name, value in arguments.items()
-        if type(value) is Tensor or type(value) is not type(defaults.get(name)) or value != defaults[name]
+        if type(value) is not type(defaults.get(name)) or not members.same(value, defaults[name])
     )
 
 
 def code(value: Any) -> str:
-    """An argument as Python code: a small Tensor as its numbers, a large one as zeros of its shape."""
+    """An argument as Python code; of a large Tensor only the shape, `…(50, 784)`, which is none."""
     if type(value) is Tensor and value.size > SHOWN_ELEMENTS:
-        return f"zeros({value.shape}, {value.dtype.name!r})"
+        return f"…{value.shape}"
     if type(value) is Tensor and value.dtype == np.float32:
         fewest_digits = value.numpy().astype(str)  # 0.7, not 0.699999988079071
         return code(fewest_digits.astype(float).tolist())
@@ -160,22 +208,18 @@ def code(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f"float({str(value)!r})"
     if isinstance(value, list | tuple):
-        items = ", ".join(map(code, value))
+        items = ", ".join(map(code_of_element, value))
         comma = "," if len(value) == 1 else ""
         return f"[{items}]" if isinstance(value, list) else f"({items}{comma})"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{code(key)}: {code_of_element(each)}' for key, each in value.items())}}}"
     return repr(value)
 
 
-def frozen(tensor: Tensor) -> Tensor:
-    """The Tensor over an array that nobody can write to; a copy unless it is one already."""
-    base: Any = tensor._array
-    while isinstance(base, np.ndarray) and not base.flags.writeable:
-        base = base.base
-    if base is None or isinstance(base, bytes):
-        return tensor
-    array = tensor._array.copy()
-    array.flags.writeable = False
-    return Tensor._wrap(array)
+def code_of_element(value: Any) -> str:
+    """The same, in a list, where numbers alone would not be a Tensor."""
+    of_numbers = type(value) is Tensor and value.dtype == np.float32 and value.size <= SHOWN_ELEMENTS
+    return f"Tensor({code(value)})" if of_numbers else code(value)
 
 
 def successor(layer: Layer, name: str, former: Tensor, value: Any) -> Tensor:

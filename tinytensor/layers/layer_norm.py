@@ -2,37 +2,52 @@
 
 from typing import Any, final
 
+import numpy as np
+
 from tinytensor.errors import ShapeError
+from tinytensor.kernels import reduce
+from tinytensor.kernels.boundary import length
+from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
-__all__ = ["LayerNorm", "standardize"]
+__all__ = ["LayerNorm", "ones_or_tensor", "standardize"]
 
 
 @final
 class LayerNorm(Layer):
     """y = (x - mean) / √(var + eps) · weight + bias, mean and var over the last axes of x; same shape.
 
+    Mean and variance are computed in float64, and (x - mean) / √(var + eps) is rounded once, so neither a
+    large mean nor numbers whose squares are infinite in float32 lose anything.
+
     Args:
-        weight: of the shape of the axes that are normalized over, often (features,).
+        weight: of the shape of the axes that are normalized over, often (features,); or a number of features,
+            which means weights of 1 and, unless one is given, a bias of 0.
         bias: of the same shape, or None.
         eps: added to the variance.
 
     Raises:
         ShapeError: bias has another shape than weight, or the last axes of an input have.
+        ArgumentError: a number of features below 1.
+        DtypeError: eps is no number.
 
     Source: Ba, Kiros and Hinton, Layer normalization, 2016.
 
     >>> import tinytensor as tt
     >>> tt.LayerNorm([1, 1], [0, 10], eps=0)([[1.0, 3.0]]).tolist()
     [[-1.0, 11.0]]
+    >>> tt.LayerNorm(2, eps=0)([[1.0, 3.0]]).tolist()
+    [[-1.0, 1.0]]
     """
 
     weight: Tensor
     bias: Tensor | None
 
     def __init__(self, weight: Any, bias: Any = None, eps: float = 1e-5):
-        self.weight, self.eps = Tensor(weight), float(eps)
+        self.weight, self.eps = ones_or_tensor("LayerNorm", weight), real_number("LayerNorm", "eps", eps)
+        if bias is None and type(weight) is not Tensor and np.ndim(weight) == 0:
+            bias = np.zeros(self.weight.shape, np.float32)
         self.bias = None if bias is None else Tensor(bias)
         if self.bias is not None and self.bias.shape != self.weight.shape:
             raise ShapeError(f"LayerNorm: bias: expected {self.weight.shape}, got {self.bias.shape}")
@@ -42,13 +57,18 @@ class LayerNorm(Layer):
         count = self.weight.ndim
         if x.ndim < count or x.shape[x.ndim - count :] != self.weight.shape:
             raise ShapeError(f"LayerNorm: expected (…, {self.weight.shape}), got {x.shape}")
-        y = standardize(x, tuple(range(-count, 0)), self.eps)[0] * self.weight
+        y = standardize(x, count, self.eps)[0] * self.weight
         return y if self.bias is None else y + self.bias
 
 
-def standardize(x: Tensor, axes: tuple[int, ...], eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(x - mean) / √(var + eps) over axes, the mean, and 1 / √(var + eps)."""
-    mean = x.mean(axes, keepdims=True)
-    deviation = x - mean
-    inverse = 1 / ((deviation * deviation).mean(axes, keepdims=True) + eps).sqrt()
-    return deviation * inverse, mean, inverse
+def ones_or_tensor(who: str, weight: Any) -> Tensor:
+    """A parameter, or that many ones."""
+    if type(weight) is not Tensor and np.ndim(weight) == 0:
+        return Tensor._wrap(np.ones(length(f"{who}: features", weight), np.float32))
+    return Tensor(weight)
+
+
+def standardize(x: Tensor, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """(x - mean) / √(var + eps) over the last `count` axes, the mean, and 1 / √(var + eps)."""
+    y, mean, inverse = map(Tensor._wrap, reduce.standardize(x._floating(), count, eps))
+    return y, mean, inverse

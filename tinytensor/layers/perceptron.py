@@ -46,4 +46,4 @@ class Perceptron(Layer):
         """step(x · w + b)."""
         n = self.weights.shape[-1]
         y = step(affine(self, x, self.weights.reshape((-1, n)), self.bias.reshape(-1)))
-        return y.reshape(y.shape[:-1]) if self.weights.ndim == 1 else y  # type: ignore[no-any-return]
+        return y.reshape(y.shape[:-1]) if self.weights.ndim == 1 else y

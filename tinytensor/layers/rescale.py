@@ -34,7 +34,10 @@ class Rescale(Layer):
     offset: float | Tensor
 
     def __init__(self, scale: Any, offset: Any = 0.0):
-        self.scale, self.offset = number_or_tensor("scale", scale), number_or_tensor("offset", offset)
+        self.scale, self.offset = scale, offset
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, number_or_tensor(name, value) if name in ("scale", "offset") else value)
 
     def forward(self, x: Tensor) -> Tensor:
         """X · scale + offset."""
@@ -44,7 +47,10 @@ class Rescale(Layer):
 
 def number_or_tensor(name: str, value: Any) -> float | Tensor:
     """A Python number from a number, a Tensor from an array."""
-    tensor = Tensor(value)
+    try:
+        tensor = Tensor(value)
+    except DtypeError as error:
+        raise DtypeError(f"Rescale: {name}: {error}") from error
     if tensor.dtype.kind == "b":
         raise DtypeError(f"Rescale: {name}: expected real numbers, got {value!r}")
     return tensor if tensor.ndim else float(value)

@@ -1,6 +1,7 @@
 """The chapter's network, trained to read handwritten digits."""
 
 from pathlib import Path
+from typing import cast
 
 from tinytensor.io import load
 from tinytensor.sequential import Sequential
@@ -22,5 +23,4 @@ def mnist_mlp() -> Sequential:
     >>> model(images[:5]).argmax(axis=1).tolist()
     [0, 1, 2, 3, 4]
     """
-    model: Sequential = load(Path(__file__).with_name("mnist_mlp.safetensors"))
-    return model
+    return cast(Sequential, load(Path(__file__).with_name("mnist_mlp.safetensors")))

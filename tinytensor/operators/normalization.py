@@ -44,8 +44,7 @@ def layer_normalization(
     x: Tensor, scale: Tensor, bias: Tensor | None = None, axis: int = -1, epsilon: float = 1e-5
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Standardized over the axes from `axis` on, · scale + bias; with the mean and 1 / the deviation."""
-    axes = tuple(range(axis if axis >= 0 else axis + x.ndim, x.ndim))
-    y, mean, inverse = standardize(x, axes, epsilon)
+    y, mean, inverse = standardize(x, -axis if axis < 0 else x.ndim - axis, epsilon)
     return (y * scale if bias is None else y * scale + bias), mean, inverse
 
 

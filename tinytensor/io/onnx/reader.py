@@ -16,13 +16,14 @@ from tinytensor.io.onnx.semantics import modernize
 from tinytensor.io.onnx.shapes import values_of
 from tinytensor.io.onnx.simplify import drop_unread, simplify
 from tinytensor.io.onnx.wire import refuse_bombs
+from tinytensor.layers.layer import Layer
 
 __all__ = ["from_onnx", "read"]
 
 SIZE_LIMIT = (2 << 30) - 1  # of a message of Protocol Buffers
 
 
-def from_onnx(model: Any, external_data: bool = False) -> Any:
+def from_onnx(model: Any, external_data: bool = False) -> Layer:
     """The model in an ONNX file, in bytes, or in a `ModelProto`.
 
     It is called with the graph's inputs in their order, as arrays or Tensors, and gives its outputs, one

@@ -1,18 +1,19 @@
 """From a model to ONNX, in an opset that runtimes have had since 2023."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinytensor import __version__
-from tinytensor.errors import ArgumentError, UnsupportedOp, require
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError, UnsupportedOp, require
 from tinytensor.io.config import KNOWN
 from tinytensor.io.onnx.assemble import OUTPUT
 from tinytensor.io.onnx.emit import DTYPE, EMITTERS, Nodes, Value
 from tinytensor.io.onnx.tensors import DTYPES
+from tinytensor.kernels.boundary import index
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.linear import Linear
@@ -41,10 +42,16 @@ def to_onnx(model: Layer, shape: Sequence[int | None] | None = None) -> Any:
         shape: of one sample, None for lengths that vary; flat samples by default.
 
     Raises:
+        DtypeError: the model is no layer.
+        ShapeError: the shape is not a list of lengths.
         UnsupportedOp: a layer that ONNX has nothing for, as a Lambda or a layer of your own.
         MissingExtra: the onnx package is not installed.
     """
     onnx, helper = require("onnx", "onnx"), require("onnx.helper", "onnx")
+    if not isinstance(model, Layer):
+        raise DtypeError(f"to_onnx: expected a model, got {model!r:.80}")
+    if shape is not None:
+        shape = lengths_of(shape)
     nodes = Nodes()
     inputs, outputs = graph(nodes, model, shape) if isinstance(model, Graph) else chain(nodes, model, shape)
     made = helper.make_graph(
@@ -66,6 +73,19 @@ def to_onnx(model: Layer, shape: Sequence[int | None] | None = None) -> Any:
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET)],
     )
+
+
+def lengths_of(shape: Any) -> list[int | None]:
+    """The lengths of one sample that a caller gives, None for those that vary."""
+    try:
+        lengths = [None if each is None else index(each) for each in shape]
+    except TypeError:
+        lengths = [0]
+    if isinstance(shape, Mapping) or not all(each is None or 0 < each < 1 << 63 for each in lengths):
+        raise ShapeError(
+            f"to_onnx: shape: expected the lengths of one sample, as (784,) or (None, 784), got {shape!r:.80}"
+        )
+    return lengths
 
 
 def write(path: Path, model: Layer) -> None:

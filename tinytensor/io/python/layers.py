@@ -65,11 +65,11 @@ def batch_norm(x: Any, weight: Any, bias: Any, mean: Any, var: Any, eps: float, 
 
 
 def standardize(x: Any, axes: Any, eps: float) -> Any:
-    """(x - mean) / √(var + eps) over axes, the mean, and 1 / √(var + eps)."""
-    mean = x.mean(axes, keepdims=True)
+    """(x - mean) / √(var + eps) over axes, the mean, and 1 / √(var + eps), in float64 and rounded once."""
+    mean = x.mean(axes, np.float64, keepdims=True)
     deviation = x - mean
     inverse = 1 / np.sqrt((deviation * deviation).mean(axes, keepdims=True) + eps)
-    return deviation * inverse, mean, inverse
+    return tuple(each.astype(x.dtype) for each in (deviation * inverse, mean, inverse))
 
 
 def layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
@@ -151,8 +151,14 @@ def selu(x: Any) -> Any:
 
 def swish(x: Any, beta: float) -> Any:
     """X · sigmoid(beta · x)."""
-    d = 1 + np.exp(-beta * x)
-    return np.where(d == np.inf, x.dtype.type(0), x / d)
+    return gate(x, beta * x)
+
+
+def gate(x: Any, u: Any) -> Any:
+    """X / (1 + e^-u), where e^-u may be infinite: e^u = h² with h = e^(u / 2)."""
+    half = np.exp(-np.abs(u.astype(np.float64)) / 2)
+    below = np.where(half == 0, 0, x * half) * half  # -inf · 0 is NaN; the limit is 0
+    return (np.where(u < 0, below, x) / (1 + half * half)).astype(x.dtype)
 
 
 def hard_sigmoid(x: Any) -> Any:
@@ -172,7 +178,10 @@ def softplus(x: Any) -> Any:
 
 def mish(x: Any) -> Any:
     """X · tanh(softplus(x))."""
-    return product(x, np.tanh(softplus(x)))
+    half = np.exp(-np.abs(x.astype(np.float64)) / 2)
+    e = half * half
+    below = np.where(half == 0, 0, x * half) * half * (e + 2) / (e * (e + 2) + 2)
+    return np.where(x < 0, below, x * ((1 + 2 * e) / (1 + 2 * e + 2 * e * e))).astype(x.dtype)
 
 
 def product(x: Any, p: Any) -> Any:
@@ -188,8 +197,9 @@ def erf(x: Any) -> Any:
 def gelu(x: Any, approximate: str) -> Any:
     """X · Φ(x) with Φ the normal distribution, or what was taken for it."""
     if approximate == "tanh":
-        return product(x, 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x))))
-    return product(x, 0.5 * (1 + erf(x * math.sqrt(0.5))))
+        return gate(x, math.sqrt(8 / math.pi) * (x + 0.044715 * x * x * x))
+    below = [0.5 * math.erfc(-each * math.sqrt(0.5)) for each in x.ravel().tolist()]
+    return product(x, np.array(below).reshape(x.shape)).astype(x.dtype)
 
 
 def softsign(x: Any) -> Any:

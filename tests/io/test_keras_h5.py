@@ -1,0 +1,500 @@
+"""Whole models in `.h5` files: those of MLPerf Tiny, and files written here as Keras 1 to 3 wrote them."""
+
+import io
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests.io import keras_files as files
+from tests.naive import gamma, within
+from tests.rounding import error_bound
+
+h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+
+MLPERF = pathlib.Path(__file__).parents[3] / "shared" / "data" / "mlperf_tiny"
+RNG = np.random.default_rng(7)
+KERNEL = RNG.standard_normal((3, 4)).astype(np.float32)
+BIAS = RNG.standard_normal(4).astype(np.float32)
+X = RNG.standard_normal((6, 3)).astype(np.float32)
+DENSE = X.astype(float) @ KERNEL + BIAS
+KERAS_2 = {"dense": [("dense/kernel:0", KERNEL), ("dense/bias:0", BIAS)]}
+
+
+@pytest.fixture
+def load(tmp_path):
+    def write_and_load(content):
+        path = tmp_path / "model.dat"  # the content says what it is
+        path.write_bytes(content)
+        return tt.load(path)
+
+    return write_and_load
+
+
+def mlperf(name):
+    if not (MLPERF / name).is_file():
+        pytest.skip("the files of MLPerf Tiny are not beside the repository")
+    return MLPERF / name
+
+
+def affine_layers(path):
+    """Of `ad01.h5`, read without tinytensor: kernel, bias, scale, shift and ReLU or not, for each Dense."""
+    with h5py.File(path) as file:
+        layers = json.loads(file.attrs["model_config"])["config"]["layers"]
+        group = file["model_weights"]
+        weights = {
+            each["config"]["name"]: [
+                group[each["config"]["name"]][name][()].astype(float)
+                for name in group[each["config"]["name"]].attrs["weight_names"]
+            ]
+            for each in layers
+        }
+    found = []
+    for each in layers:
+        config = each["config"]
+        if each["class_name"] == "Dense":
+            found.append(
+                [*weights[config["name"]], np.ones(config["units"]), np.zeros(config["units"]), False]
+            )
+        if each["class_name"] == "BatchNormalization":
+            gain, beta, mean, variance = weights[config["name"]]
+            scale = gain / np.sqrt(variance + config["epsilon"])
+            found[-1][2:4] = scale, beta - mean * scale
+        if each["class_name"] == "Activation":
+            assert config["activation"] == "relu"
+            found[-1][4] = True
+    return found
+
+
+def test_the_network_of_mlperf_that_is_dense():
+    """Two float32 programs: what rounding leaves in each layer reaches the output through its derivatives.
+
+    To first order the bound is Σ |J| (γ (|W| |x| + |b|) · |scale| + 8 u (…)), with J the derivative of the
+    output by the layer's; the factor 2 in front is for two programs, the one on γ for the second order and
+    for ReLUs that switch.
+    """
+    model = tt.load(mlperf("ad01.h5"))
+    reference = np.load(mlperf("ad01_reference.npz"))
+    x, theirs = reference["x"], reference["y"]
+    u = gamma(1, np.float32)
+    value, local, linear = x.astype(float), [], []
+    for kernel, bias, scale, shift, positive in affine_layers(mlperf("ad01.h5")):
+        sums = value @ kernel + bias
+        rounding = gamma(kernel.shape[0] + 2, np.float32) * (np.abs(value) @ np.abs(kernel) + np.abs(bias))
+        output = sums * scale + shift
+        rounding = rounding * np.abs(scale) + 8 * u * (np.abs(sums * scale) + np.abs(shift) + np.abs(output))
+        mask = output > 0 if positive else np.ones_like(output, bool)
+        local.append(rounding * mask)
+        linear.append((kernel * scale, mask))
+        value = output * mask
+    bound = np.zeros_like(value)
+    for row in range(len(x)):
+        jacobian = np.eye(value.shape[1])
+        for rounding, (matrix, mask) in zip(local[::-1], linear[::-1], strict=True):
+            bound[row] += np.abs(jacobian) @ rounding[row]
+            jacobian = (jacobian * mask[row]) @ matrix.T
+    within(model.predict(x), value, 2 * bound)
+    within(model.predict(x), theirs, 4 * bound)
+    assert bound.max() < 1e-2 * np.abs(value).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pretrainedResnet.h5", r"'add': expected a chain.*over ONNX"),
+        ("str_ww_ref_model.h5", "DepthwiseConv2D 'depthwise_conv2d': tinytensor has no such layer"),
+        ("vww_96.h5", "Conv2D 'conv2d': tinytensor has no such layer"),
+        ("kws_ref_model.keras", "Conv2D 'conv2d': tinytensor has no such layer"),
+    ],
+)
+def test_the_networks_of_mlperf_that_are_not(name, said):
+    with pytest.raises(tt.UnsupportedOp, match=said):
+        tt.load(mlperf(name))
+
+
+def keras_1():
+    """As Keras 1.2.2 with Theano wrote it."""
+    first = {"name": "dense_1", "output_dim": 4, "init": "glorot_uniform", "activation": "hard_sigmoid",
+             "W_regularizer": None, "b_constraint": None, "bias": True, "input_dim": 3, "trainable": True,
+             "batch_input_shape": [None, 3], "input_dtype": "float32"}  # fmt: skip
+    norm = {"name": "norm", "mode": 0, "axis": -1, "epsilon": 0.01, "momentum": 0.99, "beta_init": "zero"}
+    config = {
+        "class_name": "Sequential",
+        "config": [
+            {"class_name": "Dense", "config": first},
+            {"class_name": "Dropout", "config": {"name": "drop", "p": 0.5}},
+            {"class_name": "BatchNormalization", "config": norm},
+        ],
+    }
+    arrays = [np.float32([1, 2, 3, 4]), np.float32([0, 1, 0, 1]), np.float32([0.5] * 4), np.float32([4] * 4)]
+    names = ["norm_gamma", "norm_beta", "norm_running_mean", "norm_running_std"]
+    weights = {"dense_1": [("dense_1_W", KERNEL), ("dense_1_b", BIAS)], "drop": [],
+               "norm": list(zip(names, arrays, strict=True))}  # fmt: skip
+    return config, weights, arrays
+
+
+@pytest.mark.parametrize("version", ["1.2.2", None])
+def test_a_file_of_keras_1(load, version):
+    config, weights, (gain, beta, mean, variance) = keras_1()
+    model = load(files.h5(config, weights, version))
+    y = np.clip(0.2 * DENSE + 0.5, 0, 1)
+    within(model(X), (y - mean) * gain / np.sqrt(variance + 0.01) + beta, error_bound(model, X))
+    assert list(model.children()) == ["dense_1", "dense_1_activation", "drop", "norm"]
+
+
+@pytest.mark.parametrize(("option", "value"), [("mode", 2), ("mode", 1)])
+def test_batch_normalization_of_keras_1_by_the_batch_itself(load, option, value):
+    config, weights, _ = keras_1()
+    config["config"][2]["config"][option] = value
+    with pytest.raises(tt.UnsupportedOp, match="BatchNormalization 'norm': the option 'mode' is not known"):
+        load(files.h5(config, weights, "1.2.2"))
+
+
+@pytest.mark.parametrize("strings", ["fixed", "variable"])
+@pytest.mark.parametrize("version", ["2.1.6", "2.4.0", "2.15.0"])
+@pytest.mark.parametrize("form", [files.sequential, files.functional])
+def test_the_words_of_keras_2(load, strings, version, form):
+    layers = [
+        files.dense("dense", 4), files.layer("LeakyReLU", "leaky", alpha=0.125),
+        files.layer("ThresholdedReLU", "above", theta=0.25),
+        files.layer("ReLU", "low", max_value=2.0, negative_slope=0.0, threshold=0.0),
+        files.layer("Activation", "hard", activation="hard_sigmoid"),
+        files.layer("Activation", "soft", activation="softmax_v2"),
+    ]  # fmt: skip
+    given = {"version": version} if form is files.sequential else {}
+    model = load(files.h5(form(*layers, shape=[None, 3], **given), KERAS_2, version, strings))
+    y = np.where(DENSE < 0, 0.125 * DENSE, DENSE)
+    y = np.clip(0.2 * np.minimum(np.where(y > 0.25, y, 0), 2) + 0.5, 0, 1)
+    e = np.exp(y - y.max(1, keepdims=True))
+    within(model(X), e / e.sum(1, keepdims=True), error_bound(model, X))
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "wanted"),
+    [
+        ("hard_sigmoid", "2.15.0", lambda x: np.clip(0.2 * x + 0.5, 0, 1)),
+        ("hard_sigmoid", "3.0.5", lambda x: np.clip(x + 3, 0, 6) / 6),
+        ("leaky_relu", "2.15.0", lambda x: np.where(x < 0, 0.2 * x, x)),
+        ("leaky_relu", "3.0.5", lambda x: np.where(x < 0, 0.2 * x, x)),
+        ("relu6", "2.15.0", lambda x: np.clip(x, 0, 6)),
+        ("relu6", "3.0.5", lambda x: np.clip(x, 0, 6)),
+    ],
+)
+def test_activations_by_the_version(load, name, version, wanted):
+    model = load(files.h5(files.sequential(files.dense("dense", 4, name), shape=[None, 3]), KERAS_2, version))
+    within(model(X), wanted(DENSE), error_bound(model, X))
+
+
+def test_words_of_another_version(load):
+    for version, word in (("3.0.5", "alpha"), ("2.4.0", "unheard_of")):
+        leaky = files.layer("LeakyReLU", "leaky", **{word: 0.1})
+        with pytest.raises(tt.UnsupportedOp, match=f"LeakyReLU 'leaky': the option '{word}' is not known"):
+            load(files.h5(files.sequential(leaky, shape=[None, 3]), {"leaky": []}, version))
+    both = files.layer("LeakyReLU", "leaky", alpha=0.1, negative_slope=0.2)
+    with pytest.raises(tt.UnsupportedOp, match="'alpha' is not known"):
+        load(files.h5(files.sequential(both, shape=[None, 3]), {"leaky": []}))
+    with pytest.raises(tt.ModelFormatError, match="negative_slope: expected a number"):
+        load(files.h5(files.sequential(files.layer("LeakyReLU", "l"), shape=[None, 3]), {"l": []}))
+    with pytest.raises(tt.ModelFormatError, match=r"keras_version: expected 1, 2, 3, got '4\.0'"):
+        load(files.h5(files.sequential(files.dense("dense", 4), shape=[None, 3]), KERAS_2, "4.0"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("Dense", {"units": 4, "activation": "linear", "use_bias": True, "lora_rank": 2}),
+        ("Dense", {"units": 4, "activation": "linear", "use_bias": True, "quantization_config": {"a": 1}}),
+        ("BatchNormalization", {"axis": -1, "epsilon": 0.1, "renorm": True}),
+        ("BatchNormalization", {"axis": -1, "epsilon": 0.1, "virtual_batch_size": 2}),
+        ("LayerNormalization", {"axis": -1, "epsilon": 0.1, "rms_scaling": True}),
+        ("Flatten", {"order": "F"}), ("Softmax", {"axis": -1, "temperature": 2.0}),
+        ("PReLU", {"shared": [1]}), ("ELU", {"alpha": 1.0, "beta": 2.0}), ("ReLU", {"leak": 0.1}),
+        ("Dropout", {"rate": 0.5, "training": True}), ("Activation", {"activation": "relu", "slope": 1}),
+        ("Reshape", {"target_shape": [3], "order": "F"}), ("Rescaling", {"scale": 2.0, "clip": True}),
+        ("Normalization", {"axis": -1, "robust": True}), ("UnitNormalization", {"axis": -1, "order": 1}),
+    ],
+)  # fmt: skip
+def test_options_that_nobody_knows(load, kind, config):
+    option = next(key for key in config if key not in ("units", "activation", "use_bias", "axis", "epsilon",
+                                                       "alpha", "rate", "target_shape", "scale"))  # fmt: skip
+    with pytest.raises(tt.UnsupportedOp, match=f"{kind} 'dense': the option '{option}' is not known"):
+        load(files.h5(files.sequential(files.layer(kind, "dense", **config), shape=[None, 3]), KERAS_2))
+
+
+def norm_config(**config):
+    return files.sequential(files.layer("Normalization", "n", **config), shape=[None, 2, 3])
+
+
+IMAGES = RNG.standard_normal((5, 2, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("config", "shape"),
+    [
+        ({"axis": [-1]}, (3,)), ({"axis": [2]}, (3,)), ({"axis": 1}, (2, 1)), ({"axis": -2}, (2, 1)),
+        ({"axis": [1, 2]}, (2, 3)), ({"axis": [-1, 1]}, (2, 3)), ({"axis": None}, ()), ({"axis": []}, ()),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("invert", [False, True])
+@pytest.mark.parametrize("given", [False, True])
+def test_normalization(load, config, shape, invert, given):
+    rng = np.random.default_rng(1)
+    mean, variance = rng.standard_normal(shape), rng.uniform(0.5, 2, shape)
+    if variance.size > 1:
+        variance.flat[0] = 0  # of a feature that was always the same
+    kept = [n for n in shape if n > 1 or len(shape) < 2]
+    mean, variance = mean.astype(np.float32), variance.astype(np.float32)
+    if given:
+        weights = {"n": []}
+        stored = {"mean": mean.reshape(kept).tolist(), "variance": variance.reshape(kept).tolist()}
+    else:
+        arrays = [mean.reshape(kept), variance.reshape(kept), np.int64(7)]
+        weights = {"n": list(zip(["n/mean:0", "n/variance:0", "n/count:0"], arrays, strict=True))}
+        stored = {"mean": None, "variance": None}
+    model = load(files.h5(norm_config(**config, **stored, invert=invert), weights))
+    deviation = np.maximum(np.sqrt(variance.astype(float)), 1e-7)
+    wanted = IMAGES * deviation + mean if invert else (IMAGES.astype(float) - mean) / deviation
+    within(model(IMAGES), wanted, error_bound(model, IMAGES))
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"axis": -1, "mean": "x", "variance": 1.0}, "expected numbers as mean and variance"),
+        ({"axis": -1, "mean": [[1.0, 2.0]], "variance": [[1.0, 2.0]]}, "expected axes of the input"),
+        ({"axis": [-1, -1], "mean": [1.0, 2.0], "variance": [1.0, 2.0]}, "expected axes of the input"),
+        ({"axis": 5, "mean": [1.0, 2.0], "variance": [1.0, 2.0]}, "expected axes of the input"),
+        ({"axis": "x", "mean": [1.0, 2.0], "variance": [1.0, 2.0]}, "expected integers"),
+        ({"axis": -1, "mean": [1.0, [2.0]], "variance": [1.0, 2.0]}, "expected numbers"),
+    ],
+)
+def test_normalizations_that_are_none(load, config, said):
+    with pytest.raises(tt.UnsupportedOp, match=said):
+        load(files.h5(norm_config(**config), {"n": []}))
+
+
+@pytest.mark.parametrize(("version", "smallest"), [("2.15.0", 1e-12), ("3.0.5", 1e-24)])
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]])
+def test_unit_normalization(load, version, smallest, axis):
+    config = files.sequential(files.layer("UnitNormalization", "unit", axis=axis), shape=[None, 2, 3])
+    model = load(files.h5(config, {"unit": []}, version))
+    axes = tuple(axis) if isinstance(axis, list) else axis
+    for size in (1, 1e-8, 0):
+        x = (IMAGES * size).astype(np.float32)
+        squares = (x.astype(float) ** 2).sum(axes, keepdims=True)
+        wanted = x / np.sqrt(np.maximum(squares, smallest))
+        # squares, their sum, the root and the division, and squares that are subnormal
+        within(model(x), wanted, gamma(10, np.float32) * np.abs(wanted) + 1e-3 * (size == 1e-8) * 2.0**-126)
+    pixels = np.array([[[3, 4, 0], [0, 0, 5]]], np.uint8)
+    assert model(pixels).dtype == "float32"
+
+
+def test_layer_normalization_without_scale(load):
+    config = files.layer("LayerNormalization", "n", axis=[1], epsilon=0.1, center=True, scale=False)
+    model = load(files.h5(files.sequential(config, shape=[None, 3]), {"n": [("n/beta:0", BIAS[:3])]}))
+    x = X.astype(float)
+    wanted = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 0.1) + BIAS[:3]
+    within(model(X), wanted, error_bound(model, X))
+
+
+def test_images_with_channels_first(load):
+    images = files.layer("Reshape", "r", target_shape=[2, 3, 2])
+    flat = files.layer("Flatten", "f", data_format="channels_first")
+    model = load(files.h5(files.sequential(images, flat, shape=[None, 12]), {"r": [], "f": []}))
+    x = np.arange(24, dtype=np.float32).reshape(2, 12)
+    assert np.array_equal(model(x), np.moveaxis(x.reshape(2, 2, 3, 2), 1, -1).reshape(2, 12))
+
+
+SECOND = RNG.standard_normal((4, 2)).astype(np.float32)
+
+
+def nested(version, inner_name):
+    """A Dense, and a model with another."""
+    inner = files.sequential(files.dense("second", 2, bias=False), shape=[None, 4], version=version)
+    inner["config"] = (
+        inner["config"] if isinstance(inner["config"], list) else {**inner["config"], "name": inner_name}
+    )
+    return files.sequential(files.dense("dense", 4), inner, shape=[None, 3], version=version)
+
+
+@pytest.mark.parametrize(
+    ("version", "weight"),
+    [
+        ("1.2.2", "second_W"),
+        ("2.1.6", "second/kernel:0"),
+        ("2.4.0", "second/kernel:0"),
+        ("3.0.5", "in/second/kernel"),
+    ],
+)
+def test_models_inside_models(load, version, weight):
+    content = files.h5(nested(version, "in"), KERAS_2 | {"in": [(weight, SECOND)]}, version)
+    model = load(content)
+    within(model(X), DENSE @ SECOND, error_bound(model, X))
+    wrong = files.h5(nested(version, "in"), KERAS_2 | {"in": [("third/kernel:0", SECOND)]}, version)
+    with pytest.raises(tt.ModelFormatError, match="Dense 'second': expected 1 arrays of weights, got 0"):
+        load(wrong)
+
+
+def test_names_of_layers_in_several_attributes(load):
+    buffer = io.BytesIO(files.h5(files.sequential(files.dense("dense", 4), shape=[None, 3]), KERAS_2))
+    with h5py.File(buffer, "r+") as file:
+        attributes = file["model_weights"].attrs
+        names = list(attributes["layer_names"])
+        del attributes["layer_names"]
+        attributes["layer_names0"], attributes["layer_names1"] = np.array([b"other"]), np.array(names)
+    within(load(buffer.getvalue())(X), DENSE, 1e-5)
+
+
+def edited(edit, strings="fixed"):
+    buffer = io.BytesIO(
+        files.h5(files.sequential(files.dense("dense", 4), shape=[None, 3]), KERAS_2, strings=strings)
+    )
+    with h5py.File(buffer, "r+") as file:
+        edit(file, file["model_weights"])
+    return buffer.getvalue()
+
+
+def set_attribute(name, value, group="/"):
+    return lambda file, weights: file[group].attrs.__setitem__(name, value)
+
+
+def twice(file, weights):
+    del weights["dense/dense/bias:0"]
+    weights["dense/dense/bias:0"] = weights["dense/dense/kernel:0"]
+
+
+GROUP = "/model_weights/dense"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda file, weights: file.attrs.__delitem__("model_config"), "weights alone are not enough"),
+        (set_attribute("model_config", 3), "model_config: expected text"),
+        (set_attribute("model_config", np.array([b"{}", b"{}"])), "model_config: expected one text"),
+        (set_attribute("model_config", b"{"), "no JSON"),
+        (set_attribute("keras_version", 2.4), "keras_version: expected text"),
+        (lambda file, weights: file.__delitem__("model_weights"), "model_weights: not in the file"),
+        (lambda file, weights: weights.__delitem__("dense"), "model_weights/dense: not in the file"),
+        (lambda file, weights: weights.attrs.__delitem__("layer_names"), "layer_names0: not in the file"),
+        (lambda file, weights: weights["dense"].attrs.__delitem__("weight_names"), "weight_names0: not in"),
+        (set_attribute("weight_names", 3, GROUP), "weight_names: expected text"),
+        (set_attribute("weight_names", b"x", GROUP), "weight_names: expected a list of names"),
+        (set_attribute("weight_names", np.array([[b"x"]]), GROUP), "weight_names: expected a list of names"),
+        (set_attribute("weight_names", np.array([b"dense/kernel:0"]), GROUP), "expected 2 arrays"),
+        (set_attribute("weight_names", np.array([b"dense/kernel:0", b"nowhere"]), GROUP), "nowhere: not in"),
+        (set_attribute("weight_names", np.array([b"dense", b"dense"]), GROUP), "expected a dataset"),
+        (twice, "expected a bias|bias"),
+    ],
+)  # fmt: skip
+def test_files_of_all_kinds(load, edit, said):
+    with pytest.raises(tt.ModelFormatError, match=said):
+        load(edited(edit))
+
+
+def test_arrays_that_are_one(load):
+    """Each layer copies its kernel: a thousand layers with one array would take a thousand times the file."""
+    layers = [files.dense(f"d{i}", 64, bias=False) for i in range(50)]
+    kernel = np.ones((64, 64), np.float32)
+    weights = {f"d{i}": [("k:0", kernel[:1, :1])] for i in range(50)}
+    buffer = io.BytesIO(files.h5(files.sequential(*layers, shape=[None, 64]), weights))
+    with h5py.File(buffer, "r+") as file:
+        for i in range(50):
+            del file[f"model_weights/d{i}/k:0"]
+            file[f"model_weights/d{i}/k:0"] = file["model_weights/d0/k:0"] if i else kernel
+    with pytest.raises(tt.ModelFormatError, match="the arrays together have more bytes than the file"):
+        load(buffer.getvalue())
+
+
+def test_text_of_which_hdf5_makes_much(load):
+    """Strings of any length are read whole for each name: 4,000 names may point to one text."""
+
+    def edit(file, weights):
+        weights.attrs.create("layer_names", ["dense"] * 4000, dtype=h5py.string_dtype())
+
+    with pytest.raises(tt.ModelFormatError, match="layer_names: expected fewer names, got 4000"):
+        load(edited(edit, "variable"))
+
+
+def test_damage_that_hdf5_does_not_survive(load):
+    """HDF5 2.0 goes round for ever in a block of strings that is damaged, and crashes on damaged types."""
+    content = edited(lambda file, weights: None, "variable")
+    block = content.index(b"GCOL")
+    for at, value in ((24, (1 << 64) - 16), (24, 1 << 40), (24, 0), (8, 1 << 50), (8, 0x1200)):
+        changed = bytearray(content)
+        changed[block + at : block + at + 8] = value.to_bytes(8, "little")
+        with pytest.raises(tt.ModelFormatError, match="a block of strings is damaged"):
+            load(bytes(changed))
+    kind = content.index(b"keras_version\0") + 16  # a string of variable length: class 9, kind 1
+    assert content[kind : kind + 2] == b"\x19\x01"
+    for value in (0, 2, 3):
+        changed = bytearray(content)
+        changed[kind + 1] = value
+        with pytest.raises(tt.ModelFormatError):
+            load(bytes(changed))
+    with pytest.raises(tt.ModelFormatError, match="offsets and lengths of 8 bytes"):
+        load(content[:13] + b"\x04" + content[14:])
+
+
+def described(*layers, cls="Sequential", module="keras"):
+    """A model as `.keras` files describe it."""
+    named = [{"module": "keras.layers", "registered_name": None, **each} for each in layers]
+    start = {"module": "keras.layers", **files.layer("InputLayer", "input", batch_input_shape=[None, 3])}
+    return {"module": module, "class_name": cls, "config": {"name": "s", "layers": [start, *named]}}
+
+
+OLD, NEW = "_layer_checkpoint_dependencies", "layers"
+
+
+@pytest.mark.parametrize(
+    ("version", "first", "second"),
+    [
+        ("2.13.1", f"{OLD}/dense", f"{OLD}/dense_2"), ("2.13.1", f"{OLD}\\dense", f"{OLD}\\dense_2"),
+        ("2.14.0", f"{OLD}/dense", f"{OLD}/dense_1"), ("2.15.0", f"{NEW}/dense", f"{NEW}/dense_1"),
+        ("3.0.5", f"{NEW}\\dense", f"{NEW}\\dense_1"), ("2.13.1", f"{OLD}/dense_2", f"{OLD}/dense_10"),
+    ],
+)  # fmt: skip
+def test_where_keras_files_have_their_weights(load, version, first, second):
+    config = described(files.dense("a", 4, "hard_sigmoid"), files.dense("b", 2, bias=False))
+    model = load(files.keras(config, {second: [SECOND], first: [KERNEL, BIAS]}, version))
+    hard = np.clip(0.2 * DENSE + 0.5, 0, 1) if version < "3" else np.clip(DENSE + 3, 0, 6) / 6
+    within(model(X), hard @ SECOND, error_bound(model, X))
+
+
+def test_a_model_inside_a_file_of_windows(load):
+    inner = described(files.dense("b", 2, bias=False))
+    inner["config"]["layers"][0]["config"]["batch_input_shape"] = [None, 4]
+    groups = {
+        "layers\\dense": [KERNEL, BIAS],
+        "layers\\sequential": [],
+        "layers\\sequential\\layers\\dense": [SECOND],
+    }
+    model = load(files.keras(described(files.dense("a", 4), inner), groups, "2.15.0"))
+    within(model(X), DENSE @ SECOND, error_bound(model, X))
+
+
+def test_functional_models_of_keras_2(load):
+    config = files.functional(files.dense("a", 4), shape=[None, 3]) | {
+        "module": "keras.src.engine.functional", "registered_name": "Functional"}  # fmt: skip
+    for each in config["config"]["layers"]:
+        each |= {"module": "keras.layers", "registered_name": None}
+    model = load(files.keras(config, {f"{OLD}/dense": [KERNEL, BIAS]}, "2.14.0"))
+    within(model(X), DENSE, error_bound(model, X))
+    config["config"]["layers"][1]["inbound_nodes"][0][0][3] = {"training": True}
+    with pytest.raises(tt.UnsupportedOp, match="'a': expected a chain"):
+        load(files.keras(config, {f"{OLD}/dense": [KERNEL, BIAS]}, "2.14.0"))
+
+
+@pytest.mark.parametrize("names", [[], ["layers/dense", "layers/dense_1"], ["layers/dense", "layers\\dense"]])
+def test_groups_that_do_not_fit_the_layers(load, names):
+    content = files.keras(described(files.dense("a", 4)), {name: [KERNEL, BIAS] for name in names}, "3.0.5")
+    with pytest.raises(tt.ModelFormatError, match=f"layers/dense: expected 1 groups, got {len(names)}"):
+        load(content)
+
+
+def test_a_file_that_does_not_say_its_version(load):
+    content = files.keras(described(files.dense("a", 4)), {"layers/dense": [KERNEL, BIAS]}, None)
+    with pytest.raises(tt.ModelFormatError, match="keras_version: expected 1, 2, 3, got None"):
+        load(content)

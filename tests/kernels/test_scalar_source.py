@@ -1,0 +1,119 @@
+"""What a scalar function must not do, and what its compiled code was made of."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests.naive import same
+from tinytensor.kernels.scalar_source import reads, still
+
+TABLE = (1.0, 2.0, 4.0)
+
+
+def down(x):
+    return x if x <= 0 else down(x - 1) + 1
+
+
+def even(x):
+    return x if x <= 0 else odd(x - 1)
+
+
+def odd(x):
+    return x if x <= 0 else even(x - 1)
+
+
+def raises(x):
+    if x < 0:
+        raise ValueError("negative")
+    return x
+
+
+def asserts(x):
+    assert x > 0
+    return x
+
+
+def through(x):
+    return raises(x) + 1
+
+
+def looks_up(x):
+    return TABLE[int(x)]
+
+
+@tt.activation
+def own(x):
+    return own(x - 1)
+
+
+@pytest.mark.parametrize("function", [down, even, own.scalar], ids=lambda function: function.__name__)
+def test_recursion_is_refused_fused_and_unfused(function):
+    for call in calls_of(function, np.ones((70, 3), np.float32)):
+        with pytest.raises(tt.ArgumentError, match=rf"{function.__name__}: .*calls itself"):
+            call()
+
+
+RAISE = {raises: ValueError, through: ValueError, asserts: AssertionError, looks_up: IndexError}
+
+
+@pytest.mark.parametrize("function", RAISE, ids=lambda function: function.__name__)
+def test_what_a_function_raises_is_raised_fused_and_unfused(function):
+    for call in calls_of(function, np.full((70, 3), -9, np.float32)):
+        with pytest.raises(RAISE[function]):
+            call()
+
+
+def calls_of(function, x):
+    """Every way to a function's compiled code; x reaches it as it is."""
+    activation = tt.activation(function)
+    model = tt.Sequential(tt.Linear.of(np.eye(3)), activation, tt.Linear(3, 2, seed=1))
+    return (
+        lambda: activation(x), lambda: model(x), lambda: model(x, fused=False), lambda: model.predict(x),
+    )  # fmt: skip
+
+
+def test_loops_constants_and_integer_divisions_are_no_reason():
+    @tt.activation
+    def fine(x):
+        y = x
+        for _ in range(3):
+            y = y * 0.5 + TABLE[1]
+        return y + 7 // 2
+
+    same(fine(np.float32([1.0])).numpy(), np.float32([6.625]))
+
+    @tt.activation
+    def divides(x):
+        return 7 // int(x)
+
+    assert divides(np.float32([2.0, 0.0])).tolist() == [3.0, math.inf]
+
+
+def test_everything_that_is_read_is_listed():
+    factor = 2.0
+
+    def inner(x):
+        return x * factor + TABLE[0]
+
+    def outer(x):
+        return inner(x) + math.exp(x)
+
+    listed = reads(outer)
+    assert [read.value for read in listed if not callable(read.value)] == [2.0, TABLE]
+    assert still(listed)
+    factor = 2.0 + 0.0
+    assert still(listed)
+    factor = -0.0
+    assert not still(listed)
+
+
+def test_a_function_made_by_exec():
+    space = {"math": math}
+    exec("def bump(x, b=1.0):\n    return math.exp(-x * x) * b", space)
+    bump = tt.activation(space["bump"])
+    same(bump(np.float32([0.0])).numpy(), np.float32([1.0]))
+    model = tt.Sequential(tt.Linear(2, 2, seed=0), bump(b=2.0))
+    x = np.ones((3, 2), np.float32)
+    same(model(x), model(x, fused=False))

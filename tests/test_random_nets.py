@@ -1,0 +1,36 @@
+"""A bounded run of the campaign; `python -m tests.random_nets --count N` is the long one."""
+
+from collections import Counter
+
+import tinytensor as tt
+from tests.oracle import ELEMENTWISE, LAYERS
+from tests.random_nets import KINDS, check, run
+from tinytensor.io.config import CLASSES
+
+NETS = 4 * len(KINDS)
+
+
+def test_random_nets_are_the_same_fused_unfused_and_within_the_bound_of_an_oracle():
+    faults, drawn = run(NETS)
+    assert not faults
+    assert all(drawn[kind] >= 4 for kind in KINDS)  # net i holds kind i mod len(KINDS)
+    assert drawn["oracle"] > NETS // 2
+    for name in ("dtype uint32", "dtype >f4", "dtype bool", "layout F", "layout reversed", "bias=False"):
+        assert drawn[name]
+
+
+def test_the_oracle_knows_every_layer_and_activation():
+    known = {*LAYERS, *ELEMENTWISE, "Sequential"}
+    # Exponential grows without bound; the others are layers of graphs
+    assert {each.__name__ for each in CLASSES} - known == {"Exponential", "Graph", "Operator", "Constant"}
+
+
+def test_a_wrong_net_is_found(monkeypatch):
+    monkeypatch.setattr(tt.Sequential, "forward", lambda self, x: x * 2)
+    assert "differ" in check(0, Counter())
+
+
+def test_an_error_beyond_the_bound_is_found(monkeypatch):
+    monkeypatch.setitem(LAYERS, "Linear", lambda layer, x: [1e3] * layer.out_features)
+    faults, _ = run(2, first=0)
+    assert any("times the bound" in fault for fault in faults.values())

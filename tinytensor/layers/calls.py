@@ -1,0 +1,124 @@
+"""One call of a layer's `forward`: what goes in, what may come out, and who is listening."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.tensor import Tensor
+
+if TYPE_CHECKING:
+    from tinytensor.layers.layer import Layer
+
+__all__ = ["call", "checked_rows", "listening", "read_only", "recorded"]
+
+OURS = "tinytensor"
+
+
+class Recorder(threading.local):
+    """The outputs of layers by name, while somebody in this thread wants them."""
+
+    seen: dict[str, Tensor] | None = None
+    path: list[tuple[Any, str, Counter[int]]]
+
+
+recorder = Recorder()
+
+
+def listening() -> bool:
+    """Whether the outputs of layers are being recorded in this thread."""
+    return recorder.seen is not None
+
+
+@contextmanager
+def recorded(model: "Layer") -> Iterator[dict[str, Tensor]]:
+    """While it lasts, what every layer inside the model computes is put into a dict by its name."""
+    recorder.seen, recorder.path = {}, [(model, "", Counter())]
+    try:
+        yield recorder.seen
+    finally:
+        recorder.seen = None
+
+
+def call(layer: "Layer", x: Tensor) -> Tensor:
+    """The layer's forward(x), checked; of a layer that is not ours, x is a read-only view."""
+    theirs = runs_foreign_code(layer)
+    if recorder.seen is not None:
+        y = noted(layer, read_only(x) if theirs else x)
+    else:
+        y = layer.forward(x) if not theirs else guarded(layer, read_only(x))
+    return y if type(y) is Tensor else result(layer, y)
+
+
+def runs_foreign_code(layer: "Layer") -> bool:
+    """Whether `forward` is not ours."""
+    cls = type(layer)
+    module = getattr(cls.forward, "__module__", None) or ""
+    return module.partition(".")[0] != OURS or cls.__name__ == "Lambda" or "forward" in vars(layer)
+
+
+def read_only(x: Tensor) -> Tensor:
+    """The same Tensor over a view that cannot be written to."""
+    view = x._array.view()
+    view.flags.writeable = False
+    return Tensor._wrap(view)
+
+
+def guarded(layer: "Layer", x: Tensor) -> Any:
+    """forward(x); an attempt to write into x is said to be one."""
+    try:
+        return layer.forward(x)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise ArgumentError(
+            f"{layer!r}: forward changes the array of its input, which belongs to the caller; "
+            "change a copy: x.numpy().copy()"
+        ) from error
+
+
+def noted(layer: "Layer", x: Tensor) -> Any:
+    """forward(x), put into what is recorded if the layer is inside the one that is running."""
+    parent, prefix, calls = recorder.path[-1]
+    names = [name for name, child in parent.children().items() if child is layer]
+    if not names:
+        return guarded(layer, x)
+    # a layer that stands in several places is called for one after the other
+    path = prefix + names[min(calls[id(layer)], len(names) - 1)]
+    calls[id(layer)] += 1
+    recorder.path.append((layer, f"{path}.", Counter()))
+    try:
+        y = guarded(layer, x)
+    finally:
+        recorder.path.pop()
+    if recorder.seen is not None and (type(y) is Tensor or isinstance(y, np.ndarray)):
+        recorder.seen[path] = y if type(y) is Tensor else Tensor(y)
+    return y
+
+
+def result(layer: "Layer", y: Any) -> Tensor:
+    """What forward returned as a Tensor."""
+    if y is None:
+        raise DtypeError(f"{layer!r}: forward returned None; did you forget the return?")
+    if isinstance(y, tuple | list | dict | set):
+        raise DtypeError(
+            f"{layer!r}: forward returned a {type(y).__name__} of {len(y)}; expected one Tensor: choose one, "
+            "or join them with tt.concatenate"
+        )
+    try:
+        return Tensor(y)
+    except (DtypeError, ShapeError) as error:
+        raise DtypeError(f"{layer!r}: forward returned no Tensor: {error}") from error
+
+
+def checked_rows(who: Any, x: Any, y: Any) -> None:
+    """Raise unless there is one output for each sample of a batch."""
+    if len(x) > 1 and (not y or y[0] != x[0]):
+        raise ShapeError(
+            f"{who}: expected an output for each of {x[0]} samples, (batch, …), got shape {y} for samples of "
+            f"shape {x}; a forward must keep axis 0"
+        )
