@@ -1,7 +1,7 @@
 """Run trained neural networks on a CPU, in batches, as fast as the silicon allows.
 
-`tinytensor.contents` is the table of contents: every name in it is a name of this package. It is imported
-on first use of one of them, as declaring the kernels takes 80 ms after Numba has taken 450.
+`tinytensor.contents` is the table of contents: every name in it is a name of this package. A name's module is
+imported when it is first used.
 """
 
 from typing import TYPE_CHECKING
@@ -32,8 +32,7 @@ else:  # a type checker would take every name for one that __getattr__ knows
             hint = did_you_mean(name, __dir__(), "tt.{}")
             # with the name given, Python adds no suggestion of its own
             raise AttributeError(f"module 'tinytensor' has no attribute {name!r}{hint}", name=name, obj=None)
-        everything = {each: getattr(contents, each) for each in contents.__all__}
-        globals().update(everything, __all__=contents.__all__)
+        globals()[name] = getattr(contents, name)
         return globals()[name]
 
     def __dir__():

@@ -209,6 +209,21 @@ def test_a_name_and_signature_stand_for_one_kernel(monkeypatch):
     assert kernels is not declare.kernels
 
 
+def test_kernels_of_one_name_do_not_disturb_each_other():
+    first = kernel_of(lambda a: a + 1, "i64(i64)", "same")
+    assert first(1) == 2
+    address = first.address
+    second = kernel_of(lambda a: a * 10, "i64(i64)", "same")
+    assert second(1) == 10
+    assert first(1) == 2
+    assert first.address == address != second.address
+    native = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    for each, expected in ((first, 8), (second, 70)):
+        result, raised = ctypes.c_int64(), ctypes.c_void_p()
+        native(each.address)(ctypes.addressof(result), ctypes.addressof(raised), 7)
+        assert result.value == expected
+
+
 SCRIPT = """
 import sys
 import numpy as np

@@ -118,8 +118,9 @@ def mark_used(folder: Path) -> None:
 
 
 def path_of(key: str) -> Path:
-    """The file of a kernel on this CPU; the key's first word is the kernel's name."""
-    return kernel_folder() / f"{key.split()[0]}-{digest(key, b'').hex()[:16]}"
+    """The file of a kernel on this CPU; the key is the kernel's name and, after a space, its signature."""
+    name, _, signature = key.partition(" ")
+    return kernel_folder() / f"{name}-{digest(signature, b'').hex()[:16]}"
 
 
 def digest(key: str, content: bytes) -> bytes:

@@ -8,7 +8,6 @@ import importlib
 import re
 import threading
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,17 +52,14 @@ def parse(text: str) -> Signature:
 class Kernel:
     """A compiled function, loaded or compiled when first used."""
 
+    address: int  # where the machine code starts, for another kernel that calls it; see `kernels.call`
+    function: Callable[..., Any]  # what Python calls: a built-in function
+
     def __init__(
         self, name: str, signature: str, body: Callable[[], Callable[..., Any]], cached: bool = True
     ):
         self.name, self.signature, self.body, self.cached = name, signature, body, cached
         parse(signature)
-
-    @cached_property
-    def code(self) -> load.Code:
-        """The loaded machine code."""
-        with lock:
-            return self.__dict__.get("code") or load.load(self.name, self.object_file())
 
     @property
     def key(self) -> str:
@@ -72,21 +68,22 @@ class Kernel:
 
     def load(self) -> None:
         """Load or compile it now."""
-        self.code  # noqa: B018 — a cached property
+        # no functools.cached_property: Python 3.11 holds a lock of its own, which a fork would leave held
+        with lock:
+            if "function" not in vars(self):
+                code = load.load(self.name, self.object_file())
+                self.address, self.method = code.address, code.method
+                self.function = code.function
 
-    @cached_property
-    def address(self) -> int:
-        """Where the machine code starts, for another kernel that calls it; see `kernels.call`."""
-        return self.code.address
-
-    @cached_property
-    def function(self) -> Callable[..., Any]:
-        """What Python calls: a built-in function."""
-        return self.code.function
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("address", "function"):
+            raise AttributeError(name)
+        self.load()
+        return getattr(self, name)
 
     def __call__(self, *arguments: Any) -> Any:
         """Run the kernel; `function` without this step takes a tenth of a microsecond less."""
-        return self.code.function(*arguments)
+        return self.function(*arguments)
 
     def object_file(self) -> bytes:
         """The machine code, from the cache if it is there."""

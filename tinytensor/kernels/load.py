@@ -81,14 +81,18 @@ def new_function() -> Any:
     return new
 
 
+@cache
+def engine() -> Any:
+    """What holds all machine code, as long as the process lives: addresses are everywhere."""
+    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+
+
 def load_symbols(object_file: bytes, *symbols: str) -> list[int]:
-    """Load machine code; the addresses of its functions."""
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
-    engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
-    engine.finalize_object()
-    found = [engine.get_function_address(each) for each in symbols]
-    engine.detach()  # addresses are everywhere: the code stays as long as the process
-    return found
+    """Load machine code; the addresses of its functions, which later code of these names does not change."""
+    # one engine: with one for each file, 18 files took 14 ms instead of 1.5
+    engine().add_object_file(llvm.ObjectFileRef.from_data(object_file))
+    engine().finalize_object()
+    return [engine().get_function_address(each) for each in symbols]
 
 
 def load(name: str, object_file: bytes) -> Code:
