@@ -1,4 +1,4 @@
-"""The start of a process whose kernels are kept: neither Numba nor what a network does not need is imported."""
+"""The start of a process whose kernels are kept: neither Numba nor what a network does not need is loaded."""
 
 import os
 import subprocess

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor import workers
+from tinytensor.errors import UnsupportedOp
 from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import FLOATS, Array, as_array, number
 from tinytensor.kernels.declared import (
@@ -17,16 +18,18 @@ from tinytensor.kernels.declared import (
     pair_rows,
     run_program,
     softmax_rows,
+    standardize_rows,
     widen_rows,
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
 
-__all__ = ["Linear", "Map", "Pair", "Program", "Rescale", "Softmax", "Step"]
+__all__ = ["Linear", "Map", "Pair", "Program", "Rescale", "Softmax", "Standardize", "Step"]
 
 ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
 BLOCK_BYTES = 1 << 18  # of the widest buffer: it and the next stay in L2
 LINE = 64
+STANDARDIZE_BYTES = 1024  # a total, and the parts of a long sum
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
 PIECE = 1 << 35  # multiplications, of a second or less
@@ -52,6 +55,7 @@ class Pair(NamedTuple):
 
     function: Any
     constant: Any
+    dtype: np.dtype[Any] | None  # of the parameter that it is, which promotes x; None: it takes that of x
 
 
 class Softmax(NamedTuple):
@@ -67,7 +71,14 @@ class Rescale(NamedTuple):
     offset: Any
 
 
-Step = Linear | Map | Pair | Softmax | Rescale
+class Standardize(NamedTuple):
+    """y = (x - mean) / √(var + eps) over the features, as `LayerNorm` computes it."""
+
+    features: int
+    eps: float
+
+
+Step = Linear | Map | Pair | Softmax | Rescale | Standardize
 
 
 class Buffer(NamedTuple):
@@ -209,10 +220,24 @@ class Program:
         self.emit(pair_rows, here, there, LOOP=pair_address(step.function, self.dtype), CONSTANT=constant)
         return there
 
+    def lower_standardize(self, step: Standardize, here: Buffer, last: bool, table: None) -> Buffer:
+        """In float64, in the order of the reductions.
+
+        Raises:
+            UnsupportedOp: of float64, whose squares may be infinite; the layer then scales them.
+        """
+        if self.dtype != FLOATS[0]:
+            raise UnsupportedOp("standardize: expected a program of float32")
+        there = self.in_place(here, last)
+        eps = np.array([step.eps])
+        self.work_bytes = max(self.work_bytes, STANDARDIZE_BYTES)
+        self.emit(standardize_rows, here, there, CONSTANT=self.keep(eps))
+        return there
+
     def lower_rescale(self, step: Rescale, here: Buffer, last: bool, table: None) -> Buffer:
         """Product, then sum, as the layer does it."""
-        here = self.lower_pair(Pair(arithmetic.multiply, step.scale), here, last, table)
-        return self.lower_pair(Pair(arithmetic.add, step.offset), here, last, table)
+        here = self.lower_pair(Pair(arithmetic.multiply, step.scale, None), here, last, table)
+        return self.lower_pair(Pair(arithmetic.add, step.offset, None), here, last, table)
 
     def lower_softmax(self, step: Softmax, here: Buffer, last: bool, table: None) -> Buffer:
         """From rows of the scratch memory: vectors are read beyond the last."""
@@ -351,4 +376,5 @@ LOWER: dict[type, Any] = {
     Pair: Program.lower_pair,
     Softmax: Program.lower_softmax,
     Rescale: Program.lower_rescale,
+    Standardize: Program.lower_standardize,
 }

@@ -10,17 +10,21 @@ from tinytensor.activations import LogSoftmax as LogSoftmaxLayer
 from tinytensor.activations import Softmax as SoftmaxLayer
 from tinytensor.activations import step
 from tinytensor.errors import TinyTensorError
+from tinytensor.kernels import arithmetic
 from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.layers.activation import Activation
+from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
 from tinytensor.layers.layer import Layer
+from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear as LinearLayer
 from tinytensor.layers.perceptron import Perceptron
+from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale as RescaleLayer
 from tinytensor.layers.reshape import Reshape
-from tinytensor.program import UINT8, Linear, Map, Program, Rescale, Softmax, Step
+from tinytensor.program import UINT8, Linear, Map, Pair, Program, Rescale, Softmax, Standardize, Step
 from tinytensor.tensor import Tensor
 
 __all__ = ["Stretch", "known_steps", "nested_steps"]
@@ -34,6 +38,7 @@ class Shape(NamedTuple):
 
     features: int | None
     vectors: bool  # whether a single sample without a batch axis is left as it is
+    flattens: bool = True  # or only rows are taken
 
 
 AnyStep = Step | Shape
@@ -59,6 +64,43 @@ def rescale(layer: RescaleLayer) -> list[AnyStep] | None:
     return [Rescale(*parts)]
 
 
+ROWS_ONLY = Shape(None, vectors=False, flattens=False)
+
+
+def batch_norm(layer: BatchNorm) -> list[AnyStep] | None:
+    """(x - mean) · scale + bias, for the features of rows."""
+    if layer.axis not in (1, -1):
+        return None
+    mean, bias = layer.running_mean.numpy(), layer.bias.numpy()
+    steps: list[AnyStep] = [
+        Pair(arithmetic.subtract, mean, mean.dtype), Pair(arithmetic.multiply, layer.scale(), None),
+        Pair(arithmetic.add, bias, bias.dtype),
+    ]  # fmt: skip
+    return [ROWS_ONLY, *steps] if layer.axis == 1 else steps
+
+
+def layer_norm(layer: LayerNorm) -> list[AnyStep] | None:
+    """Standardized · weight + bias, over the last axis."""
+    if layer.weight.ndim != 1:
+        return None
+    weight = layer.weight.numpy()
+    steps: list[AnyStep] = [
+        Standardize(len(weight), layer.eps),
+        Pair(arithmetic.multiply, weight, weight.dtype),
+    ]
+    if layer.bias is not None:
+        steps.append(Pair(arithmetic.add, layer.bias.numpy(), layer.bias.dtype))
+    return steps
+
+
+def prelu(layer: PReLU) -> list[AnyStep] | None:
+    """x where it is not negative, slope · x elsewhere; one slope, or one for each feature of rows."""
+    slope = layer.weight.numpy()
+    if slope.size == 1:
+        return [Pair(arithmetic.negative_scaled, slope.reshape(()), slope.dtype)]
+    return [ROWS_ONLY, Pair(arithmetic.negative_scaled, slope, slope.dtype)] if slope.ndim == 1 else None
+
+
 def reshape(layer: Reshape) -> list[AnyStep] | None:
     """A Reshape that only flattens."""
     if len(layer.shape) != 1:
@@ -75,6 +117,9 @@ KNOWN: dict[type, Callable[[Any], list[AnyStep] | None]] = {
     LinearLayer: linear,
     Perceptron: perceptron,
     RescaleLayer: rescale,
+    BatchNorm: batch_norm,
+    LayerNorm: layer_norm,
+    PReLU: prelu,
     Reshape: reshape,
     Flatten: lambda layer: [Shape(None, vectors=True)],
     Dropout: lambda layer: [],
@@ -126,6 +171,8 @@ def nested_steps(model: Iterable[Layer]) -> list[AnyStep] | None:
 
 def dtypes(step: Step) -> list[np.dtype[Any]]:
     """The dtypes that a step brings along."""
+    if isinstance(step, Pair):
+        return [] if step.dtype is None else [step.dtype]
     values = step if isinstance(step, Linear | Rescale) else ()
     return [each.dtype for each in values if isinstance(each, np.ndarray)]
 
@@ -138,15 +185,16 @@ def features_of(step: Step) -> int | None:
 
 
 def lengths(step: AnyStep) -> set[int]:
-    """The lengths of a Rescale's vectors, which must be one."""
-    return (
-        {len(each) for each in step if isinstance(each, np.ndarray)} if isinstance(step, Rescale) else set()
-    )
+    """How many features a step's own vectors have, which must be one number."""
+    if isinstance(step, Standardize):
+        return {step.features}
+    values = step if isinstance(step, Rescale) else (step.constant,) if isinstance(step, Pair) else ()
+    return {len(each) for each in values if isinstance(each, np.ndarray) and each.ndim}
 
 
 def by_element(step: AnyStep) -> bool:
     """Whether a step does not care where one sample's features end."""
-    return isinstance(step, Map) or (isinstance(step, Rescale) and not lengths(step))
+    return isinstance(step, Map | Rescale | Pair) and not lengths(step)
 
 
 class Stretch:
@@ -155,8 +203,8 @@ class Stretch:
     def __init__(self, steps: Sequence[AnyStep]):
         self.steps = [each for each in steps if not isinstance(each, Shape)]
         shapes = [each for each in steps if isinstance(each, Shape)]
-        before = itertools.takewhile(lambda each: not isinstance(each, Shape), steps)
-        self.flattens = bool(shapes) and all(map(by_element, before))
+        before = itertools.takewhile(lambda each: not (isinstance(each, Shape) and each.flattens), steps)
+        self.flattens = any(each.flattens for each in shapes) and all(map(by_element, before))
         self.any_rank = not shapes
         self.takes_vectors = all(each.vectors for each in shapes)
         self.programs: dict[np.dtype[Any], list[Program]] = {}

@@ -5,7 +5,7 @@ from typing import Any, final
 import numpy as np
 
 from tinytensor.errors import ArgumentError, ShapeError
-from tinytensor.kernels.boundary import index
+from tinytensor.kernels.boundary import Array, index
 from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.layer_norm import ones_or_tensor
@@ -78,6 +78,16 @@ class BatchNorm(Layer):
         parts = (self.weight, self.bias, self.running_mean, self.running_var)
         return normalize(x, self.eps, *(each.reshape(shape) for each in parts))
 
+    def scale(self) -> Array:
+        """weight / √(running_var + eps), in float64."""
+        return scale_of(self.weight, self.running_var, self.eps)
+
+
+def scale_of(weight: Tensor, var: Tensor, eps: float) -> Array:
+    """weight / √(var + eps), in float64."""
+    with np.errstate(all="ignore"):
+        return np.asarray(weight.numpy() / np.sqrt(var.numpy().astype(np.float64) + eps))
+
 
 def integer(name: str, value: Any) -> int:
     """An integer argument, checked."""
@@ -91,5 +101,5 @@ def normalize(x: Tensor, eps: float, weight: Tensor, bias: Tensor, mean: Tensor,
     """(x - mean) · weight / √(var + eps) + bias, for what broadcasts."""
     deviation = x - mean
     with np.errstate(all="ignore"):
-        scale = weight.numpy() / np.sqrt(var.numpy().astype(np.float64) + eps)
-    return deviation * Tensor._wrap(scale.astype(deviation.dtype)) + bias
+        scale = scale_of(weight, var, eps).astype(deviation.dtype)
+    return deviation * Tensor._wrap(scale) + bias
