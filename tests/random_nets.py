@@ -138,7 +138,7 @@ def known(each):
 
 def beyond(model, x, y):
     """The largest error of a few samples in units of what is allowed, 0 where the bound says nothing."""
-    some = tt.Tensor(x[:ORACLE_SAMPLES])
+    some = tt.Tensor(x[:ORACLE_SAMPLES].astype(np.float32) if x.dtype == bool else x[:ORACLE_SAMPLES])
     with np.errstate(all="ignore"):
         allowed = 2 * error_bound(model, some.numpy())
     worst = 0.0

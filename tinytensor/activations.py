@@ -255,7 +255,7 @@ class GELU(Activation):
     Source: Hendrycks and Gimpel, Gaussian error linear units, 2016.
 
     >>> GELU()([-1000.0, 0.0, 1000.0]).tolist()
-    [0.0, 0.0, 1000.0]
+    [-0.0, 0.0, 1000.0]
     """
 
     name = "gelu"
