@@ -73,5 +73,5 @@ def test_members_that_overlap(tmp_path):
     assert tt.io.read_state(tmp_path / "w.npz")["a"].size == 1000
     for count in (2, 3, 20):
         (tmp_path / "w.npz").write_bytes(overlapping(count))
-        with pytest.raises(tt.ModelFormatError, match="overlap"):
+        with pytest.raises(tt.ModelFormatError, match="its members overlap"):
             tt.io.read_state(tmp_path / "w.npz")

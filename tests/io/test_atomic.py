@@ -206,8 +206,14 @@ def test_a_save_holds_the_lock_that_assignments_take(tmp_path, suffix, monkeypat
     row = next(each for each in formats.FORMATS if each.suffix == suffix)
     write = row.imported().write
 
+    def attempt():
+        free = changes.lock.acquire(blocking=False)
+        held.append(not free)
+        if free:
+            changes.lock.release()
+
     def watched(path, layer):
-        other = threading.Thread(target=lambda: held.append(not changes.lock.acquire(blocking=False)))
+        other = threading.Thread(target=attempt)
         other.start()
         other.join()
         write(path, layer)

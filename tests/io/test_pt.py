@@ -150,9 +150,7 @@ def test_files_that_lie(tmp_path, body, said):
 
 def doubled(levels):
     """A tuple of itself, twice, that many times."""
-    return b")q\x00" + b"".join(
-        b"h" + bytes([i]) * 1 + b"h" + bytes([i]) + b"\x86q" + bytes([i + 1]) for i in range(levels)
-    )
+    return b")q\x00" + b"".join(b"h" + bytes([i]) + b"\x86q" + bytes([i + 1]) for i in range(levels))
 
 
 @pytest.mark.parametrize(

@@ -79,13 +79,7 @@ def load_weights(
     >>> model([1.0, 2.0]).tolist()
     [9.0]
     """
-    if isinstance(source, Mapping):
-        state = flat(source, array_of)
-    elif isinstance(source, str | os.PathLike):
-        state = dict(read_state(source))
-    else:
-        raise DtypeError(f"load_weights: expected a path or a dict of arrays, got {type(source).__name__}")
-    state, start = without_counters(state), ".".join(filter(None, (key, prefix)))
+    state, start = without_counters(arrays_of(source)), ".".join(filter(None, (key, prefix)))
     within = under(state, start)
     if not within:
         raise ArgumentError(
@@ -105,6 +99,19 @@ def load_weights(
         name for name, key in left.items() if key in taken and same({"": state[name]}, {"": taken[key]})
     }
     return Skipped([], [name for name in left if name not in copies])
+
+
+def arrays_of(source: Source) -> State:
+    """The arrays of a file or of a dict.
+
+    Raises:
+        DtypeError: it is neither.
+    """
+    if isinstance(source, Mapping):
+        return flat(source, array_of)
+    if isinstance(source, str | os.PathLike):
+        return read_state(source)
+    raise DtypeError(f"load_weights: expected a path or a dict of arrays, got {type(source).__name__}")
 
 
 def array_of(value: Any) -> Array | None:
