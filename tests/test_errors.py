@@ -21,7 +21,8 @@ PARENTS = {
 
 def test_every_error_is_ours_and_pythons():
     ours = {name for name in errors.__all__ if isinstance(getattr(errors, name), type)}
-    assert ours == {*PARENTS, "TinyTensorError"}
+    assert ours == {*PARENTS, "TinyTensorError", "ModelFormatWarning"}
+    assert issubclass(errors.ModelFormatWarning, UserWarning)
     for name, parent in PARENTS.items():
         error = getattr(errors, name)
         assert issubclass(error, TinyTensorError)
