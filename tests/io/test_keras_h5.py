@@ -254,6 +254,10 @@ def test_damage_that_hdf5_does_not_survive(load):
         changed[block + at : block + at + 8] = value.to_bytes(8, "little")
         with pytest.raises(tt.ModelFormatError, match="a block of strings is damaged"):
             load(bytes(changed))
+    endless = bytearray(content)
+    endless[block + 16 : block + 32] = bytes(16)  # free space of no size
+    with pytest.raises(tt.ModelFormatError, match="a block of strings is damaged"):
+        load(bytes(endless))
     kind = content.index(b"keras_version\0") + 16  # a string of variable length: class 9, kind 1
     assert content[kind : kind + 2] == b"\x19\x01"
     for value in (0, 2, 3):
