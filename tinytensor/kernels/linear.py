@@ -95,7 +95,7 @@ def call_lister(
 def rows_of_block(left: int, most: int) -> int:
     """Rows of the next block: blocks of about the same size, of whole tiles where that is possible."""
     even = -(-left // -(-left // most))
-    return min(left, -(-even // EVEN) * EVEN)
+    return min(left, most, -(-even // EVEN) * EVEN)
 
 
 @subroutine
