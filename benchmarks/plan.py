@@ -65,8 +65,9 @@ def paired(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> 
 @tt.activation
 def swish_of_ones_own(x: Any, beta: float = 1.0) -> Any:
     """The formula of tt.swish, written by a user."""
-    d = 1 + math.exp(-beta * x)
-    return 0 if d == math.inf else x / d
+    u = beta * x
+    e = math.exp(-abs(u))
+    return (x * e if u < 0 else x) / (1 + e)
 
 
 def with_activation(activation: Any) -> tt.Sequential:

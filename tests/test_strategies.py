@@ -9,13 +9,13 @@ from tests.strategies import (
     EDGES,
     LANES,
     LAYOUTS,
-    ROWS,
     arrays,
     axes_of,
     broadcastable,
     float_arrays,
     products,
 )
+from tinytensor.kernels.layer import TALLEST
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
@@ -38,7 +38,7 @@ def test_layouts_are_what_they_are_named_for():
 
 
 def test_lengths_lie_around_the_edges_of_a_tile():
-    assert {ROWS - 1, ROWS, ROWS + 1, 2 * LANES - 1, 2 * LANES, 2 * LANES + 1} <= set(EDGES)
+    assert {TALLEST - 1, TALLEST, TALLEST + 1, 2 * LANES - 1, 2 * LANES, 2 * LANES + 1} <= set(EDGES)
 
 
 @given(st.data())

@@ -12,11 +12,12 @@ from tests.naive import same
 from tests.strategies import FLOATS, LAYOUTS
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.packing import pack_lanes
-from tinytensor.kernels.pointers import full_width, pointer_to, stride_of
+from tinytensor.kernels.pointers import full_width, pointer_to
 
 
 def run_pack(x, panel):
-    pack_lanes(pointer_to(x, 0), stride_of(x, 0), stride_of(x, 1), x.shape[0], x.shape[1], full_width(x),
+    rows, lanes = x.strides[0] // x.itemsize, x.strides[1] // x.itemsize
+    pack_lanes(pointer_to(x, 0), rows, lanes, x.shape[0], x.shape[1], full_width(x),
                pointer_to(panel, 0), panel.shape[1])  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array, number
-from tinytensor.kernels.declare import SHORT, Kernel, register
+from tinytensor.kernels.declare import SHORT, Kernel, kernels, register
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, reads, still
 
@@ -47,7 +47,12 @@ def loops(kind: str, signature: str, function: Callable[..., Any], body: Callabl
         dtype: Kernel(name, signature.replace("T", short), body, cached=ours)
         for dtype, short in SHORT.items()
     }
-    return {dtype: register(each) if ours else each for dtype, each in found.items()}
+    return {dtype: registered(each) if ours else each for dtype, each in found.items()}
+
+
+def registered(each: Kernel) -> Kernel:
+    """A kernel of ours, declared once however often its loop is asked for."""
+    return kernels.get((each.name, each.signature)) or register(each)
 
 
 @cache

@@ -12,9 +12,7 @@ from tinytensor.kernels.cpu import vectors
 __all__ = [
     "copy_two_vectors",
     "full_width",
-    "keep",
     "pointer_to",
-    "stride_of",
     "transpose",
 ]
 
@@ -112,20 +110,6 @@ def full_width(typing_context: Any, items: Any) -> Any:
 
 
 @intrinsic
-def stride_of(typing_context: Any, array: Any, axis: Any) -> Any:
-    """The distance between neighbours along an axis, in elements."""
-
-    def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
-        items = context.make_array(signature.args[0])(context, builder, values[0])
-        size = ir.Constant(I64, signature.args[0].dtype.bitwidth // 8)
-        return builder.sdiv(builder.extract_value(items.strides, axis.literal_value), size)
-
-    if isinstance(axis, types.IntegerLiteral):
-        return intp(array, axis), generate
-    return None
-
-
-@intrinsic
 def pointer_to(typing_context: Any, items: Any, index: Any) -> Any:
     """The address of the element that lies `index` elements behind the first, of an array or a pointer."""
 
@@ -136,9 +120,3 @@ def pointer_to(typing_context: Any, items: Any, index: Any) -> Any:
         return builder.gep(base, [values[1]])
 
     return CPointer(items.dtype)(items, intp), generate
-
-
-@intrinsic
-def keep(typing_context: Any, items: Any) -> Any:
-    """Do nothing with an array that pointers point into: Numba frees one after its last use."""
-    return void(items), lambda context, builder, signature, values: context.get_dummy_value()

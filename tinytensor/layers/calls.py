@@ -14,7 +14,7 @@ from tinytensor.tensor import Tensor
 if TYPE_CHECKING:
     from tinytensor.layers.layer import Layer
 
-__all__ = ["call", "listening", "noted", "read_only", "recorded"]
+__all__ = ["call", "listening", "noted", "read_only", "recorded", "runs_foreign_code"]
 
 OURS = "tinytensor"
 
