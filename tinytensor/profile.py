@@ -12,7 +12,8 @@ from tinytensor.layers.layer import Layer
 from tinytensor.layers.located import run
 from tinytensor.plan import Part, Plan
 from tinytensor.predict import samples_of
-from tinytensor.program import Linear, Program, Rescale, Step
+from tinytensor.program import Program
+from tinytensor.steps import Linear, Pair, Rescale, Step
 from tinytensor.stretch import Shape, known_steps
 from tinytensor.tensor import Tensor
 from tinytensor.text import text_table
@@ -129,7 +130,7 @@ def program_once(program: Program, x: Array, y: Array, steps: Any, names: Any) -
 
 def parameter_bytes(step: Step, size: int) -> int:
     """Bytes of a step's own numbers."""
-    arrays = step if isinstance(step, Linear | Rescale) else ()
+    arrays = step if isinstance(step, Linear | Pair | Rescale) else ()
     return sum(each.size for each in arrays if isinstance(each, np.ndarray)) * size
 
 

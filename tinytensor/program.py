@@ -23,8 +23,9 @@ from tinytensor.kernels.declared import (
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
+from tinytensor.steps import Linear, Map, Pair, Rescale, Softmax, Standardize, Step
 
-__all__ = ["Linear", "Map", "Pair", "Program", "Rescale", "Softmax", "Standardize", "Step"]
+__all__ = ["Program"]
 
 ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
 BLOCK_BYTES = 1 << 18  # of the widest buffer: it and the next stay in L2
@@ -34,51 +35,6 @@ CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
 PIECE = 1 << 35  # multiplications, of a second or less
 UINT8 = np.dtype(np.uint8)
-
-
-class Linear(NamedTuple):
-    """y = x Wᵀ + b."""
-
-    weight: Array
-    bias: Array | None
-
-
-class Map(NamedTuple):
-    """y = function(x, *parameters)."""
-
-    function: Any
-    parameters: tuple[float, ...]
-
-
-class Pair(NamedTuple):
-    """y = function(x, constant): a function of two values; a number, or one for each feature."""
-
-    function: Any
-    constant: Any
-    dtype: np.dtype[Any] | None  # of the parameter that it is, which promotes x; None: it takes that of x
-
-
-class Softmax(NamedTuple):
-    """Over the features; its logarithm if `log`."""
-
-    log: bool
-
-
-class Rescale(NamedTuple):
-    """y = x · scale + offset; each a number or one for each feature."""
-
-    scale: Any
-    offset: Any
-
-
-class Standardize(NamedTuple):
-    """y = (x - mean) / √(var + eps) over the features, as `LayerNorm` computes it."""
-
-    features: int
-    eps: float
-
-
-Step = Linear | Map | Pair | Softmax | Rescale | Standardize
 
 
 class Buffer(NamedTuple):

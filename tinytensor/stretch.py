@@ -24,7 +24,8 @@ from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale as RescaleLayer
 from tinytensor.layers.reshape import Reshape
-from tinytensor.program import UINT8, Linear, Map, Pair, Program, Rescale, Softmax, Standardize, Step
+from tinytensor.program import UINT8, Program
+from tinytensor.steps import Linear, Map, Pair, Rescale, Softmax, Standardize, Step
 from tinytensor.tensor import Tensor
 
 __all__ = ["Stretch", "known_steps", "nested_steps"]
