@@ -46,6 +46,15 @@ def test_any_model_in_float32(model, seed):
     agree(model, np.random.default_rng(seed).standard_normal((4, 6)).astype(np.float32))
 
 
+@pytest.mark.parametrize(
+    ("p", "op"), [(0, "Dropout"), (0.25, "Dropout"), (1 - 1e-9, "Identity"), (1, "Identity")]
+)
+def test_a_ratio_of_dropout_is_less_than_1(p, op):
+    model = tt.Sequential(tt.Linear(6, 5, seed=0), tt.Dropout(p), tt.Linear(5, 3, seed=1))
+    proto = agree(model, np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32))
+    assert [node.op_type for node in proto.graph.node] == ["Gemm", op, "Gemm"]
+
+
 @pytest.mark.parametrize("first", ["float32", "float64"])
 def test_two_dtypes(first):
     second = "float64" if first == "float32" else "float32"

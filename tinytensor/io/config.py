@@ -19,6 +19,7 @@ from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.members import frozen
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
@@ -107,6 +108,7 @@ def build(config: Any, state: State, custom_objects: CustomObjects = None) -> La
     ...       {"weight": np.ones((1, 1), np.float32)})
     Linear(in_features=1, out_features=1, bias=False)
     """
+    state = {name: frozen(Tensor._wrap(array)).numpy() for name, array in state.items()}  # copied once
     layer = build_layer(config, state, {**KNOWN, **by_name(custom_objects)}, "model", 0)
     parameters = layer.parameters()
     problems = [f"missing: {name} {parameters[name].shape}" for name in parameters.keys() - state.keys()]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import DtypeError, ModelFormatError
+from tinytensor.files import opened_file
 from tinytensor.io import hdf5
 from tinytensor.io.archive import opened, read_member
 from tinytensor.io.config import Config, State, build, shortened
@@ -66,7 +67,7 @@ def read(path: Path) -> tuple[Config, State]:
         UnsupportedOp: a layer that tinytensor does not have; says which.
         ModelFormatError: the file is damaged, or holds weights alone.
     """
-    with open(path, "rb") as file:
+    with opened_file(path) as file:
         archive = file.read(len(ZIP)) == ZIP
     return read_archive(path) if archive else read_hdf5(path)
 
@@ -109,7 +110,7 @@ def read_hdf5(path: Path) -> tuple[Config, State]:
 
 def content_of(path: Path) -> Array:
     """All bytes of a file, in memory that can be viewed as numbers."""
-    with open(path, "rb") as file:
+    with opened_file(path) as file:
         content = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
         if file.readinto(content.data) != content.size:
             raise ModelFormatError("the file became shorter while it was read")

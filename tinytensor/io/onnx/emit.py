@@ -166,7 +166,9 @@ def reshape(nodes: Nodes, layer: Reshape, x: Value, y: str) -> Value:
 
 
 def dropout(nodes: Nodes, layer: Dropout, x: Value, y: str) -> Value:
-    """Not in training, which is the default."""
+    """Not in training, which is the default. A ratio is less than 1; where all would be zeroed: Identity."""
+    if np.float32(layer.p) == 1:
+        return x._replace(name=nodes.add("Identity", x.name, to=y))
     return x._replace(name=nodes.add("Dropout", x.name, nodes.constant(layer.p, "float32"), to=y))
 
 
