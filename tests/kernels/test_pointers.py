@@ -1,4 +1,4 @@
-"""Transposing a square of vectors, and copying two."""
+"""Transposing a square of vectors, and copying one vector."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tests import naive
 from tests.strategies import FLOATS
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.declare import SHORT, Kernel
-from tinytensor.kernels.pointers import copy_two_vectors, pointer_to, transpose
+from tinytensor.kernels.pointers import copy_vector, pointer_to, transpose
 
 
 def compiled(function, signature, dtype):
@@ -19,8 +19,8 @@ def transpose_square(x, x_stride, y, y_stride):
     transpose(x, x_stride, y, y_stride)
 
 
-def copy_two(x, y):
-    copy_two_vectors(pointer_to(x, 1), pointer_to(y, 1))
+def copy_one(x, y):
+    copy_vector(pointer_to(x, 1), pointer_to(y, 1))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -34,9 +34,9 @@ def test_transpose(dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_copy_two_vectors(dtype):
+def test_copy_vector(dtype):
     width = vectors().width(np.dtype(dtype).itemsize)
-    x, y = np.arange(2 * width + 3, dtype=dtype), np.full(2 * width + 3, -1, dtype)
-    compiled(copy_two, "void(T*, T*)", dtype)(x, y)
+    x, y = np.arange(width + 3, dtype=dtype), np.full(width + 3, -1, dtype)
+    compiled(copy_one, "void(T*, T*)", dtype)(x, y)
     naive.same(y[1:-2], x[1:-2])
     assert y[0] == y[-2] == y[-1] == -1

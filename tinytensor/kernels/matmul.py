@@ -24,7 +24,7 @@ empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a sma
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
 ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
 DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
-DIRECT_SIZE = 4096  # numbers of B, which L1 holds: it streams without a copy
+DIRECT_SIZE = 10_000  # numbers of B, which L1 holds or nearly: it streams without a copy
 Direct = tuple[Callable[..., None], int, np.ndarray]  # the kernel, a plan's address, a bias of zeros
 READY: dict[tuple[Any, int], Direct] = {}
 MOST_READY = 4096
@@ -82,21 +82,26 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         run, plan_at, zeros = READY[dtype, n]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
-    (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
-    if (
-        k != inner or b.dtype is not dtype or not (m and k) or a_step != size or b_step != size or n == 1 < m
-        or (m > DIRECT_ROWS and k > DIRECT_INPUTS and (k * n > DIRECT_SIZE or m * k * n > ALONE))
-    ):  # fmt: skip
+    if k != inner or b.dtype is not dtype or not (m and k) or n == 1 < m:
         return general_matmul(a, b, bias)
     c = empty((m, n), dtype)
+    start = zeros if bias is None else start_from(bias, n, dtype)
+    (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
+    if a_step != size or b_step != size or not (m <= DIRECT_ROWS or reads_directly(m, k, n)):
+        product(a, b, start, c)
+        return c
     try:
         room = IDLE.pop()
     except IndexError:
         room = aligned((SCRATCH,), uint8)
-    start = zeros if bias is None else start_from(bias, n, dtype)
     run(plan_at, a, a_row, b, b_row, start, c, m, k, room)
     IDLE.append(room)
     return c
+
+
+def reads_directly(m: int, k: int, n: int) -> bool:
+    """Whether more than DIRECT_ROWS rows are multiplied without a copy of B, on one thread."""
+    return (k <= DIRECT_INPUTS or k * n <= DIRECT_SIZE) and m * k * n <= ALONE
 
 
 def start_from(bias: np.ndarray, n: int, dtype: np.dtype[Any]) -> np.ndarray:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tinytensor.kernels._jit import subroutine
-from tinytensor.kernels.pointers import copy_two_vectors, pointer_to, transpose
+from tinytensor.kernels.pointers import copy_vector, pointer_to, transpose
 
 __all__ = ["pack_lanes"]
 
@@ -22,10 +22,10 @@ def pack_lanes(source: Any, k_stride: int, lane_stride: int, k_count: int, lanes
     first_k = whole_k if whole_lanes == lanes else 0
     for k in range(first_k, k_count):
         start, row = pointer_to(source, k * k_stride), pointer_to(panel, k * panel_stride)
-        if lane_stride == 1 and lanes == 2 * width:
-            copy_two_vectors(start, row)
-        elif lane_stride == 1:
-            for lane in range(lanes):
+        if lane_stride == 1:
+            for lane in range(0, lanes - width + 1, width):
+                copy_vector(pointer_to(start, lane), pointer_to(row, lane))
+            for lane in range(lanes - lanes % width, lanes):
                 row[lane] = start[lane]
         else:
             for lane in range(whole_lanes if k < whole_k else 0, lanes):

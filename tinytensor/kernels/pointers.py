@@ -10,7 +10,7 @@ from numba.types import CPointer, intp, void
 from tinytensor.kernels.cpu import vectors
 
 __all__ = [
-    "copy_two_vectors",
+    "copy_vector",
     "full_width",
     "pointer_to",
     "transpose",
@@ -89,15 +89,13 @@ def transpose(typing_context: Any, source: Any, source_stride: Any, target: Any,
 
 
 @intrinsic
-def copy_two_vectors(typing_context: Any, source: Any, target: Any) -> Any:
-    """target[i] = source[i] for two vectors."""
+def copy_vector(typing_context: Any, source: Any, target: Any) -> Any:
+    """target[i] = source[i] for one vector."""
     element = target.dtype
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
         memory = Memory(builder, vector_type(element))
-        both = [memory.load(values[0], offset) for offset in (0, memory.vector.count)]
-        for value, offset in zip(both, (0, memory.vector.count), strict=True):
-            memory.store(value, values[1], offset)
+        memory.store(memory.load(values[0], 0), values[1], 0)
         return context.get_dummy_value()
 
     return void(CPointer(element), CPointer(element)), generate

@@ -19,8 +19,10 @@ from tinytensor.kernels.declared import linear
 __all__ = ["page_vectors"]
 
 NARROW = 6  # vectors: a layer up to that wide may have one page
-INPUTS, OUTPUT_VECTORS, ROWS = 512, 12, 60  # of the layer that is timed: its weights come from L2
-SECONDS = 0.002  # for each candidate
+INPUTS, ROWS = 512, 60  # of the layer that is timed
+WIDE = 36  # vectors of it: 1.2 MB of weights, as from L2 or L3
+SECONDS = 0.006  # for each candidate
+MARGIN = 0.97  # of the default's time: noise shall not choose
 
 
 def candidates(across: int) -> tuple[int, ...]:
@@ -47,7 +49,8 @@ def page_vectors(dtype: np.dtype[Any], across: int) -> int:
 
 def fastest(dtype: np.dtype[Any], widths: tuple[int, ...]) -> int:
     """The width whose product takes the least time; candidates take turns, as the machine's speed drifts."""
-    calls = {width: timed_layer(dtype, width) for width in widths}
+    across = WIDE if widths == candidates(NARROW + 1) else widths[0]
+    calls = {width: timed_layer(dtype, width, across) for width in widths}
     took = dict.fromkeys(widths, np.inf)
     end = time.perf_counter() + SECONDS * len(widths)
     while time.perf_counter() < end:
@@ -55,15 +58,17 @@ def fastest(dtype: np.dtype[Any], widths: tuple[int, ...]) -> int:
             begin = time.perf_counter()
             linear(*arguments)
             took[width] = min(took[width], time.perf_counter() - begin)
-    return min(took, key=took.__getitem__)
+    best = min(took, key=took.__getitem__)
+    return best if took[best] < MARGIN * took[widths[0]] else widths[0]
 
 
-def timed_layer(dtype: np.dtype[Any], width: int) -> tuple[tuple[int, int, int], list[Any]]:
-    """What `linear` takes for a layer of ones with pages of that width, and the memory behind it."""
+def timed_layer(dtype: np.dtype[Any], width: int, across: int) -> tuple[tuple[int, int, int], list[Any]]:
+    """What `linear` takes for a layer of so many vectors in pages of that width, and the memory behind it."""
     from tinytensor.kernels.layer import aligned, layout_in_pages, write_layer
 
-    plan = layout_in_pages(dtype, OUTPUT_VECTORS * vectors().width(dtype.itemsize), width)
-    weights, bias = aligned((plan.outputs, INPUTS), dtype), aligned((plan.outputs,), dtype)
+    plan = layout_in_pages(dtype, across * vectors().width(dtype.itemsize), width)
+    weights = aligned((plan.pages * plan.page_outputs, INPUTS), dtype)
+    bias = aligned((plan.outputs,), dtype)
     x, y = aligned((ROWS, INPUTS + 16), dtype), aligned((ROWS, plan.outputs + 16), dtype)
     instruction, scratch = aligned((record.INSTRUCTION,), np.int64), aligned((record.WORK_OFFSET,), np.int64)
     instruction[[record.SOURCE, record.TARGET]] = 0, 1
