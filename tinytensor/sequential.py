@@ -180,7 +180,7 @@ class Sequential(Layer, MutableSequence[Any]):
         >>> import tinytensor as tt
         >>> model = tt.Sequential(tt.Linear(784, 50, seed=0), tt.sigmoid)
         >>> [row.name for row in model.profile(tt.ones((100, 784)), seconds=0).rows]
-        ['(read)', '0 Linear(in_features=784, out_features=50)', '1 Sigmoid()', '(write)']
+        ['0 Linear(in_features=784, out_features=50)', '1 Sigmoid()']
         """
         return profile(plan_of(self, self._layers), x, seconds)
 
