@@ -45,6 +45,14 @@ def test_warmup_makes_what_is_listed(capsys, monkeypatch):
     assert made == [1, 2, 1, 2]
 
 
+def test_warmup_says_that_nothing_is_kept(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(warm, "jobs", lambda: [("one", lambda: None)])
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TINYTENSOR_CACHE", str(tmp_path / "file"))
+    assert cli.main(["warmup"]) == 0
+    assert "not kept: " in capsys.readouterr().out
+
+
 def test_every_kernel_is_listed():
     names = [name for name, _ in warm.jobs()]
     assert {*names} >= {

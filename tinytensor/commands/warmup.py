@@ -17,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Compile, and say how long it took."""
-    from tinytensor.kernels.cache import kernel_folder
+    from tinytensor.kernels.cache import kernel_folder, unusable
     from tinytensor.warm import warmup
 
     begin = time.perf_counter()
     count = warmup(progress=sys.stdout.isatty() and bool(importlib.util.find_spec("rich")))
-    print(f"{count} kernels in {time.perf_counter() - begin:.1f} s, kept in {kernel_folder()}")
+    reason = unusable()
+    kept = f"not kept: {reason}" if reason else f"kept in {kernel_folder()}"
+    print(f"{count} kernels in {time.perf_counter() - begin:.1f} s, {kept}")
