@@ -171,6 +171,15 @@ def test_a_layer_of_ones_own_between_two_stretches():
     same_bits(model.predict(x, batch_size=7), model(x, fused=False))
 
 
+def test_bytes_through_maps_alone_before_a_layer_of_float64():
+    images = np.random.default_rng(8).integers(0, 256, (50, 6)).astype(np.uint8)
+    wide = tt.Linear(6, 4, seed=0, dtype=np.float64)
+    for layers in ([tt.tanh], [tt.tanh, tt.gelu], [tt.Rescale(1 / 255), tt.relu], [tt.Rescale(1 / 255)]):
+        model = tt.Sequential(*layers, wide)
+        for n in (1, 50):
+            same_bits(model.predict(images[:n]), model(images[:n], fused=False))
+
+
 def test_an_activation_of_ones_own_runs_inside():
     @tt.activation
     def cubed(x, a=2.0):

@@ -122,7 +122,8 @@ class Program:
     def widen(self, here: Buffer, table: Array, steps: list[tuple[int, Step]]) -> Buffer:
         """Bytes to floats."""
         self.owner = 0
-        there = self.target(here.features, not steps)
+        moves = any(isinstance(step, Linear | Softmax) for _, step in steps)  # else all work where it writes
+        there = self.target(here.features, not moves)
         row = self.emit(widen_rows[self.dtype], here, there)
         row[record.PRODUCT_AT + record.TABLE] = self.store(table)
         return there
