@@ -1,5 +1,6 @@
 """One answer: a row has the same bits on every path that it can take through a model."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -178,6 +179,14 @@ def test_bytes_through_maps_alone_before_a_layer_of_float64():
         model = tt.Sequential(*layers, wide)
         for n in (1, 50):
             same_bits(model.predict(images[:n]), model(images[:n], fused=False))
+
+
+@pytest.mark.parametrize("widths", [[16] * 130, [*range(10, 140)]], ids=["equal", "different"])
+def test_deep_networks_are_layer_by_layer(widths):
+    layers = [tt.Linear(a, b, seed=a) for a, b in itertools.pairwise(widths)]
+    model = tt.Sequential(*(each for layer in layers for each in (layer, tt.tanh)))
+    x = samples(np.random.default_rng(9), 33, widths[0])
+    same_bits(model.predict(x), model(x, fused=False))
 
 
 def test_an_activation_of_ones_own_runs_inside():

@@ -38,10 +38,11 @@ UINT8 = np.dtype(np.uint8)
 
 
 class Buffer(NamedTuple):
-    """Rows of so many features, and its number in the program."""
+    """Rows of so many features: its number in the program, and which half of the scratch memory has them."""
 
     number: int
     features: int
+    half: int = 1
 
 
 class Program:
@@ -54,7 +55,6 @@ class Program:
         self.instructions: list[Array] = []
         self.owners: list[int] = []  # which step each instruction belongs to
         self.buffers = [Buffer(record.INPUT, features), Buffer(record.OUTPUT, 0)]
-        self.rescales = len(steps) > 1 and isinstance(steps[0], Rescale)  # while samples are read
         stages = [features]
         for step in steps:
             stages.append(step.weight.shape[0] if isinstance(step, Linear) else stages[-1])
@@ -86,16 +86,25 @@ class Program:
             here = LOWER[type(step)](self, step, here, i == last, table)
             table = None
 
-    def target(self, features: int, last: bool) -> Buffer:
-        """Where a step that moves its rows writes."""
+    def target(self, here: Buffer, features: int, last: bool) -> Buffer:
+        """Where a step that moves its rows writes: never into the half that it reads.
+
+        Raises:
+            UnsupportedOp: there are more widths than a thread's scratch memory can list.
+        """
         if last:
             return Buffer(record.OUTPUT, features)
-        self.buffers.append(Buffer(len(self.buffers), features))
+        for each in self.buffers[2:]:
+            if (each.features, each.half) == (features, 1 - here.half):
+                return each
+        if len(self.buffers) == record.MOST_BUFFERS:
+            raise UnsupportedOp(f"a program has at most {record.MOST_BUFFERS} buffers of different widths")
+        self.buffers.append(Buffer(len(self.buffers), features, 1 - here.half))
         return self.buffers[-1]
 
     def in_place(self, here: Buffer, last: bool) -> Buffer:
         """Where a step that works element by element writes: in place, but never over the caller's input."""
-        return here if here.number != record.INPUT else self.target(here.features, last)
+        return here if here.number != record.INPUT else self.target(here, here.features, last)
 
     def emit(self, function: Any, here: Buffer, there: Buffer, **fields: int) -> Array:
         """One more instruction."""
@@ -123,7 +132,7 @@ class Program:
         """Bytes to floats."""
         self.owner = 0
         moves = any(isinstance(step, Linear | Softmax) for _, step in steps)  # else all work where it writes
-        there = self.target(here.features, not moves)
+        there = self.target(here, here.features, not moves)
         row = self.emit(widen_rows[self.dtype], here, there)
         row[record.PRODUCT_AT + record.TABLE] = self.store(table)
         return there
@@ -132,7 +141,7 @@ class Program:
         """The tile's product."""
         weight = np.ascontiguousarray(step.weight, self.dtype)
         outputs, inputs = weight.shape
-        there = self.target(outputs, last)
+        there = self.target(here, outputs, last)
         plan = layout(self.dtype, outputs)
         pages, tails = pack_weights(weight, plan)
         row = self.emit(linear, here, there)
@@ -199,10 +208,10 @@ class Program:
     def lower_softmax(self, step: Softmax, here: Buffer, last: bool, table: None) -> Buffer:
         """From rows of the scratch memory: vectors are read beyond the last."""
         if here.number == record.INPUT:
-            copy = self.target(here.features, False)
+            copy = self.target(here, here.features, False)
             self.emit(copy_rows, here, copy)
             here = copy
-        there = self.target(here.features, last)
+        there = self.target(here, here.features, last)
         self.emit((log_softmax_rows if step.log else softmax_rows)[self.dtype], here, there)
         self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (here.features + 64) * 128)
         return there
@@ -230,7 +239,7 @@ class Program:
         begin = (record.WORK_OFFSET + self.work_bytes + 4095) & ~4095
         for buffer in self.buffers[2:]:
             place = record.BUFFER_TABLE + 2 * buffer.number
-            table[place : place + 2] = begin + buffer.number % 2 * (region + LINE), self.stride(buffer)
+            table[place : place + 2] = begin + buffer.half * (region + LINE), self.stride(buffer)
         for i, row in enumerate(self.instructions):
             table[first + record.INSTRUCTION * i :][: record.INSTRUCTION] = row
         self.scratch_bytes = begin + 2 * (region + LINE)

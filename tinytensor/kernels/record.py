@@ -11,7 +11,7 @@ WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE 
 PRODUCT = 8  # numbers
 
 # A layer's product, as `multiply` reads it: a product's fields, then these.
-INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM, X_SIZE = range(8, 15)
+INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM = range(8, 14)
 WEIGHTS, BIAS = 15, 16
 HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
 LISTERS = 20  # one for each height
@@ -23,7 +23,6 @@ LAYER = 37  # numbers
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
 CONSTANT = 8  # address of the other operand, where it is the same for every row
 FROM, TO = 9, 10  # first feature of the source and of the target of a copy
-RESULTS = 11
 PRODUCT_AT = 12
 INSTRUCTION = PRODUCT_AT + LAYER + 7 & ~7  # numbers
 
@@ -33,7 +32,7 @@ BUFFER_TABLE = 8
 INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 
 # Scratch memory of one thread: address and stride of each buffer, a product, a list for each strip of rows.
-MOST_BUFFERS = 64
+MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
 WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
 
