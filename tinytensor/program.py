@@ -30,6 +30,7 @@ __all__ = ["Program"]
 ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
 BLOCK_BYTES = 1 << 18  # of the widest buffer: it and the next stay in L2
 LINE = 64
+SQUARE = 16  # rows: softmax reads whole squares of vectors, beyond the last row
 STANDARDIZE_BYTES = 1024  # a total, and the parts of a long sum
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
@@ -231,7 +232,7 @@ class Program:
     def assemble(self) -> Array:
         """The program's record; buffers take turns in two regions of the scratch memory."""
         widest = max([self.stride(each) for each in self.buffers[2:]], default=0)
-        region = (self.block * widest + 4 * LINE + 4095) & ~4095
+        region = ((self.block + SQUARE) * widest + 4 * LINE + 4095) & ~4095
         first = record.BUFFER_TABLE + 2 * len(self.buffers) + 7 & ~7
         table = aligned((first + record.INSTRUCTION * len(self.instructions),), np.int64)
         table[record.ROWS], table[record.INSTRUCTIONS] = self.block, len(self.instructions)

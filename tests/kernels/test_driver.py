@@ -69,7 +69,7 @@ class Program:
         for i, features in enumerate(self.buffers, 2):
             stride = (features + EXTRA) * size
             table[record.BUFFER_TABLE + 2 * i :][:2] = offset, stride
-            offset += (self.rows + 1) * stride + 64
+            offset += (self.rows + 17) * stride + 64  # softmax reads whole squares
         table[first:] = np.concatenate(self.instructions)
         scratch = aligned((offset,), np.uint8)
         y = np.full((len(x) + 2, outputs), 77, self.dtype)
