@@ -23,7 +23,7 @@ def test_values_go_where_the_wires_say():
     expected = tt.relu(graph.layers[0](x))
     assert np.array_equal(h, expected)
     assert np.array_equal(y, expected + x)
-    assert list(graph.trace(tt.Tensor(x))) == ["x", "a", "h", "y", "n", "unused"]
+    assert list(graph.values(tt.Tensor(x))) == ["x", "a", "h", "y", "n", "unused"]
 
 
 def test_integers_stay_integers():

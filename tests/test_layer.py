@@ -6,7 +6,7 @@ import pytest
 
 import tinytensor as tt
 from tests.custom import Branches, Residual, Scale, Shift, squareplus
-from tinytensor.layers import changes
+from tinytensor.inference import revision
 from tinytensor.layers.layer import code
 
 
@@ -105,17 +105,17 @@ def test_assignment_keeps_the_shape():
 
 def test_every_change_is_counted():
     layer = Scale([1.0])
-    seen = changes.count
+    seen = revision.count
     layer([2.0])
-    assert changes.count == seen
+    assert revision.count == seen
     layer._calls = 1  # a property may read it
-    assert changes.count > seen
-    seen = changes.count
+    assert revision.count > seen
+    seen = revision.count
     layer.factor = [2.0]
-    assert changes.count > seen
-    seen = changes.count
+    assert revision.count > seen
+    seen = revision.count
     del layer.factor
-    assert changes.count > seen
+    assert revision.count > seen
 
 
 def test_a_layer_cannot_contain_itself():

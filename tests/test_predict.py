@@ -14,7 +14,7 @@ import pytest
 
 import tinytensor as tt
 from tests.test_plan import CHAPTER, same_bits, samples
-from tinytensor import program as program_module
+from tinytensor.inference import program as program_module
 
 X = samples(np.random.default_rng(0), 3000, 784, 0.5)
 EXPECTED = CHAPTER(X, fused=False).numpy()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tests.custom import Residual, Scale, squareplus
-from tinytensor.layers import changes
+from tinytensor.inference import revision
 
 
 def network():
@@ -213,9 +213,9 @@ def test_every_change_of_the_list_is_counted():
         lambda: model.extend([tt.relu]), lambda: model.__setitem__(0, tt.sigmoid),
         lambda: model.__delitem__(0),
     ):  # fmt: skip
-        seen = changes.count
+        seen = revision.count
         change()
-        assert changes.count > seen
+        assert revision.count > seen
 
 
 # Running

@@ -34,7 +34,7 @@ def test_layers_of_a_block_are_listed_one_by_one():
     assert [row.name for row in rows] == ["block.0", "block.1", "1"]
     assert [row.parameters for row in rows] == [15, 0, 12]
     assert [row.shape for row in rows] == [(3,), (3,), (3,)]
-    assert [row.fused for row in rows] == [True, True, False]
+    assert [row.fused for row in rows] == [True, True, True]
 
 
 def test_a_long_layer_is_shortened_to_a_line():

@@ -10,9 +10,8 @@ from typing import Any
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.scalar import exp_times
 from tinytensor.kernels.scalar import gelu as gelu_kernel
-from tinytensor.kernels.softmax import log_softmax as log_softmax_kernel
-from tinytensor.kernels.softmax import softmax as softmax_kernel
 from tinytensor.layers.activation import Activation, activation
+from tinytensor.primitives import normalization
 from tinytensor.tensor import Tensor
 
 __all__ = [
@@ -286,7 +285,7 @@ class Softmax(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of probabilities, same shape as x."""
-        return Tensor._wrap(softmax_kernel(x._floating(), self.axis))
+        return Tensor._wrap(normalization.softmax(x._floating(), axis=self.axis))
 
 
 class LogSoftmax(Activation):
@@ -305,7 +304,7 @@ class LogSoftmax(Activation):
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of logarithms of probabilities, same shape as x."""
-        return Tensor._wrap(log_softmax_kernel(x._floating(), self.axis))
+        return Tensor._wrap(normalization.log_softmax(x._floating(), axis=self.axis))
 
 
 gelu, softmax, log_softmax = GELU(), Softmax(), LogSoftmax()

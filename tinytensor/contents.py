@@ -97,7 +97,7 @@ if TYPE_CHECKING:
         Softsign,
         ThresholdedReLU,
     )  # fmt: skip
-    from tinytensor.sequential import Sequential
+    from tinytensor.layers.sequential import Sequential
     from tinytensor.tensor import Tensor
     from tinytensor.threads import get_num_threads, set_num_threads
     from tinytensor.warm import warmup

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels import binary
 from tinytensor.kernels.boundary import single_axis
 from tinytensor.mapping import other_operand
+from tinytensor.primitives import elementwise
+from tinytensor.primitives.movement import moved
 from tinytensor.tensor import Tensor
 
 __all__ = ["clip", "concatenate", "erf", "exp", "log", "maximum", "minimum", "sqrt", "stack", "where"]
@@ -99,7 +100,7 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     >>> tt.where([True, False], 1.0, 2.0).tolist()
     [1.0, 2.0]
     """
-    return Tensor._wrap(binary.where(other_operand(condition), other_operand(x), other_operand(y)))
+    return Tensor._wrap(elementwise.where(other_operand(condition), other_operand(x), other_operand(y)))
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
@@ -141,7 +142,7 @@ def joined(who: str, join: Callable[..., Any], tensors: Sequence[Any], axis: int
         raise ArgumentError(f"{who}: expected at least one Tensor, got none")
     axis = single_axis(who, axis, arrays[0].ndim + new_axes)
     try:
-        return Tensor._wrap(join(arrays, axis=axis))
+        return Tensor._wrap(moved(lambda *several: join(several, axis=axis), tuple(arrays)))
     except (ValueError, IndexError) as error:  # the latter at more than 64 axes
         shapes = ", ".join(str(each.shape) for each in arrays[:8])
         raise ShapeError(f"{who}: shapes {shapes} do not fit along axis {axis}: {error}") from error

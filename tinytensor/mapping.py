@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tinytensor.kernels import binary, scalar
+from tinytensor.kernels import scalar
 from tinytensor.kernels.boundary import as_operand
-from tinytensor.kernels.elementwise import apply
+from tinytensor.primitives import elementwise
+from tinytensor.primitives.elementwise import map_scalar
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
@@ -15,7 +16,10 @@ __all__ = ["clip", "erf", "exp", "log", "maximum", "minimum", "other_operand", "
 def other_operand(other: Any) -> Any:
     """The second operand as kernels take it: an array, or a Python number as it is."""
     kind = type(other)
-    return other if kind is float or kind is int or kind is bool else as_operand(other)
+    if kind is float or kind is int or kind is bool:
+        return other
+    array = getattr(other, "_array", None)  # of a Tensor
+    return as_operand(other) if array is None else array
 
 
 def maximum(self: "Tensor", other: Any) -> "Tensor":
@@ -25,7 +29,7 @@ def maximum(self: "Tensor", other: Any) -> "Tensor":
     >>> tt.Tensor([-1, 2]).maximum(0).tolist()
     [0.0, 2.0]
     """
-    return self._wrap(binary.maximum(self._array, other_operand(other)))
+    return self._wrap(elementwise.maximum(self._array, other_operand(other)))
 
 
 def minimum(self: "Tensor", other: Any) -> "Tensor":
@@ -35,7 +39,7 @@ def minimum(self: "Tensor", other: Any) -> "Tensor":
     >>> tt.Tensor([-1, 2]).minimum(0).tolist()
     [-1.0, 0.0]
     """
-    return self._wrap(binary.minimum(self._array, other_operand(other)))
+    return self._wrap(elementwise.minimum(self._array, other_operand(other)))
 
 
 def clip(self: "Tensor", low: Any = None, high: Any = None) -> "Tensor":
@@ -57,7 +61,7 @@ def where(self: "Tensor", condition: Any, other: Any) -> "Tensor":
     >>> t.where(t > 0, 0).tolist()
     [0.0, 2.0]
     """
-    return self._wrap(binary.where(other_operand(condition), self._array, other_operand(other)))
+    return self._wrap(elementwise.where(other_operand(condition), self._array, other_operand(other)))
 
 
 def exp(self: "Tensor") -> "Tensor":
@@ -67,7 +71,7 @@ def exp(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([0.0]).exp().tolist()
     [1.0]
     """
-    return self._wrap(apply(scalar.exp, self._floating()))
+    return self._wrap(map_scalar(self._floating(), function=scalar.exp, arguments=()))
 
 
 def log(self: "Tensor") -> "Tensor":
@@ -77,7 +81,7 @@ def log(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([1.0, 0.0]).log().tolist()
     [0.0, -inf]
     """
-    return self._wrap(apply(scalar.log, self._floating()))
+    return self._wrap(map_scalar(self._floating(), function=scalar.log, arguments=()))
 
 
 def sqrt(self: "Tensor") -> "Tensor":
@@ -87,7 +91,7 @@ def sqrt(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([4.0]).sqrt().tolist()
     [2.0]
     """
-    return self._wrap(apply(scalar.sqrt, self._floating()))
+    return self._wrap(map_scalar(self._floating(), function=scalar.sqrt, arguments=()))
 
 
 def tanh(self: "Tensor") -> "Tensor":
@@ -97,7 +101,7 @@ def tanh(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([0.0, 100.0]).tanh().tolist()
     [0.0, 1.0]
     """
-    return self._wrap(apply(scalar.tanh, self._floating()))
+    return self._wrap(map_scalar(self._floating(), function=scalar.tanh, arguments=()))
 
 
 def erf(self: "Tensor") -> "Tensor":
@@ -107,4 +111,4 @@ def erf(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([0.0, 100.0]).erf().tolist()
     [0.0, 1.0]
     """
-    return self._wrap(apply(scalar.erf, self._floating()))
+    return self._wrap(map_scalar(self._floating(), function=scalar.erf, arguments=()))

@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import DtypeError
-from tinytensor.kernels.binary import BY_UFUNC
 from tinytensor.kernels.boundary import Array, allowed
 from tinytensor.mapping import exp, log, other_operand, sqrt, tanh
+from tinytensor.primitives.elementwise import BY_UFUNC as ELEMENTWISE
+from tinytensor.primitives.linear import matmul
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
 
 __all__ = ["array", "array_function", "array_ufunc", "dlpack", "dlpack_device", "unwrap"]
 
+BY_UFUNC = {**ELEMENTWISE, np.matmul: matmul}
 # Computed as the methods of a Tensor compute them: to the same bits.
 METHODS = {np.exp: exp, np.log: log, np.sqrt: sqrt, np.tanh: tanh}
 # These write into their first argument.

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from tinytensor.kernels import reduce
 from tinytensor.kernels.boundary import Axis
+from tinytensor.primitives import reductions
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
@@ -25,7 +25,7 @@ def sum(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).sum(axis=1).tolist()
     [3.0, 7.0]
     """
-    return self._wrap(reduce.sum(self._array, axis, keepdims))
+    return self._wrap(reductions.sum(self._array, axis=axis, keepdims=keepdims))
 
 
 def prod(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -38,7 +38,7 @@ def prod(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).prod(axis=0).tolist()
     [3.0, 8.0]
     """
-    return self._wrap(reduce.prod(self._array, axis, keepdims))
+    return self._wrap(reductions.prod(self._array, axis=axis, keepdims=keepdims))
 
 
 def mean(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -51,7 +51,7 @@ def mean(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).mean(axis=0).tolist()
     [2.0, 3.0]
     """
-    return self._wrap(reduce.mean(self._floating(), axis, keepdims))
+    return self._wrap(reductions.mean(self._floating(), axis=axis, keepdims=keepdims))
 
 
 def var(self: "Tensor", axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> "Tensor":
@@ -67,7 +67,7 @@ def var(self: "Tensor", axis: Axis = None, ddof: int = 0, keepdims: bool = False
     >>> tt.Tensor([1, 2, 3, 4]).var().item()
     1.25
     """
-    return self._wrap(reduce.var(self._floating(), axis, keepdims, ddof))
+    return self._wrap(reductions.var(self._floating(), axis=axis, keepdims=keepdims, ddof=ddof))
 
 
 def std(self: "Tensor", axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> "Tensor":
@@ -80,7 +80,7 @@ def std(self: "Tensor", axis: Axis = None, ddof: int = 0, keepdims: bool = False
     >>> tt.Tensor([1, 3]).std().item()
     1.0
     """
-    return self._wrap(reduce.std(self._floating(), axis, keepdims, ddof))
+    return self._wrap(reductions.std(self._floating(), axis=axis, keepdims=keepdims, ddof=ddof))
 
 
 def min(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -93,7 +93,7 @@ def min(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).min(axis=1).tolist()
     [1.0, 3.0]
     """
-    return self._wrap(reduce.min(self._array, axis, keepdims))
+    return self._wrap(reductions.min(self._array, axis=axis, keepdims=keepdims))
 
 
 def max(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -106,7 +106,7 @@ def max(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).max(axis=1).tolist()
     [2.0, 4.0]
     """
-    return self._wrap(reduce.max(self._array, axis, keepdims))
+    return self._wrap(reductions.max(self._array, axis=axis, keepdims=keepdims))
 
 
 def argmin(self: "Tensor", axis: int | None = None, keepdims: bool = False) -> "Tensor":
@@ -119,7 +119,7 @@ def argmin(self: "Tensor", axis: int | None = None, keepdims: bool = False) -> "
     >>> tt.Tensor([[3, 1], [2, 2]]).argmin(axis=1).tolist()
     [1, 0]
     """
-    return self._wrap(reduce.argmin(self._array, axis, keepdims))
+    return self._wrap(reductions.argmin(self._array, axis=axis, keepdims=keepdims))
 
 
 def argmax(self: "Tensor", axis: int | None = None, keepdims: bool = False) -> "Tensor":
@@ -132,7 +132,7 @@ def argmax(self: "Tensor", axis: int | None = None, keepdims: bool = False) -> "
     >>> tt.Tensor([[3, 1], [2, 2]]).argmax(axis=1).tolist()
     [0, 0]
     """
-    return self._wrap(reduce.argmax(self._array, axis, keepdims))
+    return self._wrap(reductions.argmax(self._array, axis=axis, keepdims=keepdims))
 
 
 def any(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -145,7 +145,7 @@ def any(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([0, 2]).any().item()
     True
     """
-    return self._wrap(reduce.any(self._array, axis, keepdims))
+    return self._wrap(reductions.any(self._array, axis=axis, keepdims=keepdims))
 
 
 def all(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
@@ -158,4 +158,4 @@ def all(self: "Tensor", axis: Axis = None, keepdims: bool = False) -> "Tensor":
     >>> tt.Tensor([0, 2]).all().item()
     False
     """
-    return self._wrap(reduce.all(self._array, axis, keepdims))
+    return self._wrap(reductions.all(self._array, axis=axis, keepdims=keepdims))

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinytensor.errors import ShapeError
-from tinytensor.kernels.boundary import Axis, normalize_axis, single_axis
+from tinytensor.kernels.boundary import Array, Axis, normalize_axis, single_axis
+from tinytensor.primitives.movement import moved
 
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
@@ -24,6 +25,26 @@ __all__ = [
 Shape = int | tuple[int, ...] | list[int]
 
 
+def elements(array: Any, key: Any) -> Any:
+    """array[key], as an array even of one element."""
+    return moved(chosen, (array,), key)
+
+
+def chosen(array: Array, key: Any) -> Array:
+    """As NumPy indexes."""
+    return np.asarray(array[key])
+
+
+def flat(array: Array) -> Array:
+    """One axis, in memory of its own."""
+    return array.flatten()
+
+
+def transposed(array: Array, *axes: Any) -> Array:
+    """The axes in another order."""
+    return array.transpose(*axes)
+
+
 def reshape(self: "Tensor", *shape: Any) -> "Tensor":
     """The same elements in C order in another shape; one length may be -1. Shares memory if it can.
 
@@ -36,7 +57,7 @@ def reshape(self: "Tensor", *shape: Any) -> "Tensor":
     """
     wanted = shape[0] if len(shape) == 1 else shape
     try:
-        return self._wrap(self._array.reshape(wanted))
+        return self._wrap(moved(np.reshape, (self._array,), wanted))
     except (TypeError, ValueError) as error:
         raise ShapeError(
             f"reshape: {self.size} elements of shape {self.shape} do not fit {wanted}; "
@@ -51,7 +72,7 @@ def flatten(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).flatten().tolist()
     [1.0, 2.0, 3.0, 4.0]
     """
-    return self._wrap(self._array.flatten())
+    return self._wrap(moved(flat, (self._array,)))
 
 
 def ravel(self: "Tensor") -> "Tensor":
@@ -61,7 +82,7 @@ def ravel(self: "Tensor") -> "Tensor":
     >>> tt.Tensor([[1, 2], [3, 4]]).ravel().shape
     (4,)
     """
-    return self._wrap(self._array.ravel())
+    return self._wrap(moved(np.ravel, (self._array,)))
 
 
 def transpose(self: "Tensor", *axes: Any) -> "Tensor":
@@ -75,7 +96,7 @@ def transpose(self: "Tensor", *axes: Any) -> "Tensor":
     (3, 1, 1)
     """
     try:
-        return self._wrap(self._array.transpose(*axes))
+        return self._wrap(moved(transposed, (self._array,), *axes))
     except (TypeError, ValueError) as error:
         raise ShapeError(f"transpose: {axes} is no permutation of {self.ndim} axes: {error}") from error
 
@@ -91,7 +112,7 @@ def swapaxes(self: "Tensor", axis1: int, axis2: int) -> "Tensor":
     (3, 1)
     """
     first, second = (single_axis("swapaxes", axis, self.ndim) for axis in (axis1, axis2))
-    return self._wrap(self._array.swapaxes(first, second))
+    return self._wrap(moved(np.swapaxes, (self._array,), first, second))
 
 
 def squeeze(self: "Tensor", axis: Axis = None) -> "Tensor":
@@ -108,7 +129,7 @@ def squeeze(self: "Tensor", axis: Axis = None) -> "Tensor":
     ones = tuple(a for a in axes if self.shape[a] == 1)
     if axis is not None and ones != axes:
         raise ShapeError(f"squeeze: expected length 1 along axis {axis}, got shape {self.shape}")
-    return self._wrap(self._array.squeeze(ones))
+    return self._wrap(moved(np.squeeze, (self._array,), ones))
 
 
 def expand_dims(self: "Tensor", axis: Axis) -> "Tensor":
@@ -124,7 +145,7 @@ def expand_dims(self: "Tensor", axis: Axis) -> "Tensor":
     new = len(axis) if isinstance(axis, tuple | list) else 1
     axes = normalize_axis("expand_dims", axis, self.ndim + new)
     try:
-        return self._wrap(np.expand_dims(self._array, axes))
+        return self._wrap(moved(np.expand_dims, (self._array,), axes))
     except (ValueError, RuntimeError) as error:
         raise ShapeError(f"expand_dims: {error}") from error
 
@@ -140,6 +161,6 @@ def broadcast_to(self: "Tensor", shape: Shape) -> "Tensor":
     [[1.0, 2.0], [1.0, 2.0]]
     """
     try:
-        return self._wrap(np.broadcast_to(self._array, shape))
+        return self._wrap(moved(np.broadcast_to, (self._array,), shape))
     except (TypeError, ValueError) as error:
         raise ShapeError(f"broadcast_to: {self.shape} does not broadcast to {shape}: {error}") from error

@@ -8,18 +8,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from tinytensor import mapping, numpy_protocol, reductions, shaping
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError, ShapeError
-from tinytensor.kernels import binary
-from tinytensor.kernels.boundary import (
-    FLOATS,
-    Array,
-    allowed_dtype,
-    as_array,
-    as_floating,
-    as_operand,
-    convert,
-)
+from tinytensor.kernels.boundary import Array, allowed_dtype, as_array, as_operand, convert
 from tinytensor.kernels.matmul import matmul
 from tinytensor.mapping import other_operand
+from tinytensor.primitives import elementwise, linear
+from tinytensor.primitives.definition import Symbol
 
 __all__ = ["Tensor"]
 
@@ -60,18 +53,14 @@ def comparison(kernel: Kernel) -> Any:
     return method
 
 
-def negative(array: Array) -> Array:
-    """-x; of bools there is none."""
-    if array.dtype == bool:
-        raise DtypeError("-t: a Tensor of bools has no negative; did you mean ~t?")
-    return np.asarray(np.negative(array))
-
-
-def inverted(array: Array) -> Array:
-    """~x of bools and integers."""
-    if array.dtype in FLOATS:
-        raise DtypeError(f"~t: expected bools or integers, got {array.dtype}; did you mean -t?")
-    return np.asarray(np.invert(array))
+def dtype_of(array: Any, dtype: DTypeLike | None) -> Any:
+    """The array in another dtype, if one is given."""
+    if dtype is None:
+        return array
+    wanted = allowed_dtype(dtype)
+    if type(array) is Symbol:
+        return array if array.dtype == wanted else elementwise.cast(array, dtype=wanted)
+    return convert(array, wanted)
 
 
 @final
@@ -104,7 +93,7 @@ class Tensor:
 
     def __init__(self, data: "ArrayLike | Tensor", dtype: DTypeLike | None = None):
         if type(data) is Tensor:
-            self._array = data._array if dtype is None else convert(data._array, allowed_dtype(dtype))
+            self._array = dtype_of(data._array, dtype)
         else:
             self._array = as_array(data, dtype)
 
@@ -117,7 +106,7 @@ class Tensor:
 
     def _floating(self) -> Array:
         """The array as float32 or float64, for kernels that take nothing else."""
-        return as_floating(self._array)
+        return elementwise.floating(self._array)
 
     # What it is
 
@@ -164,7 +153,7 @@ class Tensor:
         >>> Tensor([[1, 2, 3]]).T.shape
         (3, 1)
         """
-        return Tensor._wrap(self._array.T)
+        return self.transpose()
 
     @property
     def mT(self) -> "Tensor":
@@ -182,7 +171,7 @@ class Tensor:
 
     def __getitem__(self, key: Any) -> "Tensor":
         try:
-            return Tensor._wrap(np.asarray(self._array[numpy_protocol.unwrap(key, Tensor)]))
+            return Tensor._wrap(shaping.elements(self._array, numpy_protocol.unwrap(key, Tensor)))
         except (IndexError, TypeError, ValueError, OverflowError) as error:
             hint = "; did you mean .astype(int)?" if type(key) is Tensor and key.dtype.kind == "f" else ""
             raise IndexingError(f"t[{key!r}] of shape {self.shape}: {error}{hint}") from error
@@ -196,7 +185,7 @@ class Tensor:
     def __len__(self) -> int:
         if not self.ndim:
             raise ShapeError("a Tensor of shape () has no length; use .item() for its value")
-        return self.shape[0]
+        return self.shape[0] if type(self._array) is not Symbol else self._array.tracer.measure()
 
     def __iter__(self) -> Iterator["Tensor"]:
         return (self[i] for i in range(len(self)))
@@ -232,6 +221,8 @@ class Tensor:
         >>> Tensor([1, 2]).numpy()
         array([1., 2.], dtype=float32)
         """
+        if type(self._array) is Symbol:
+            self._array.tracer.refuse("forward reads the array of its input, by .numpy()")
         return self._array
 
     def astype(self, dtype: DTypeLike) -> "Tensor":
@@ -251,9 +242,11 @@ class Tensor:
         >>> Tensor([1, 2]).copy().tolist()
         [1.0, 2.0]
         """
-        return Tensor._wrap(self._array.copy())
+        return self if type(self._array) is Symbol else Tensor._wrap(self._array.copy())
 
     def __bool__(self) -> bool:
+        if type(self._array) is Symbol:
+            self._array.tracer.refuse("forward decides by the values of its input")
         if self.size != 1:
             raise ArgumentError(
                 f"a Tensor of shape {self.shape} is neither true nor false; use .any() or .all()"
@@ -278,6 +271,8 @@ class Tensor:
     # As text and as bytes
 
     def __repr__(self) -> str:
+        if type(self._array) is Symbol:
+            return f"Tensor({self._array!r})"
         values = np.array2string(self._array, separator=", ", prefix="Tensor(")
         return f"Tensor({values}, shape={self.shape}, dtype={self.dtype})"
 
@@ -289,39 +284,40 @@ class Tensor:
 
     # Operators
 
-    __add__, __radd__ = operator(binary.add), reflected(binary.add)
-    __sub__, __rsub__ = operator(binary.subtract), reflected(binary.subtract)
-    __mul__, __rmul__ = operator(binary.multiply), reflected(binary.multiply)
-    __truediv__, __rtruediv__ = operator(binary.divide), reflected(binary.divide)
-    __pow__, __rpow__ = operator(binary.power), reflected(binary.power)
-    __lt__, __le__ = operator(binary.less), operator(binary.less_equal)
-    __gt__, __ge__ = operator(binary.greater), operator(binary.greater_equal)
-    __and__, __rand__ = operator(binary.bitwise_and), reflected(binary.bitwise_and)
-    __or__, __ror__ = operator(binary.bitwise_or), reflected(binary.bitwise_or)
-    __xor__, __rxor__ = operator(binary.bitwise_xor), reflected(binary.bitwise_xor)
-    __eq__, __ne__ = comparison(binary.equal), comparison(binary.not_equal)
+    __add__, __radd__ = operator(elementwise.add), reflected(elementwise.add)
+    __sub__, __rsub__ = operator(elementwise.subtract), reflected(elementwise.subtract)
+    __mul__, __rmul__ = operator(elementwise.multiply), reflected(elementwise.multiply)
+    __truediv__, __rtruediv__ = operator(elementwise.divide), reflected(elementwise.divide)
+    __pow__, __rpow__ = operator(elementwise.power), reflected(elementwise.power)
+    __lt__, __le__ = operator(elementwise.less), operator(elementwise.less_equal)
+    __gt__, __ge__ = operator(elementwise.greater), operator(elementwise.greater_equal)
+    __and__, __rand__ = operator(elementwise.bitwise_and), reflected(elementwise.bitwise_and)
+    __or__, __ror__ = operator(elementwise.bitwise_or), reflected(elementwise.bitwise_or)
+    __xor__, __rxor__ = operator(elementwise.bitwise_xor), reflected(elementwise.bitwise_xor)
+    __eq__, __ne__ = comparison(elementwise.equal), comparison(elementwise.not_equal)
     __hash__ = None  # type: ignore[assignment]  # as of any value whose == is elementwise
 
     def __matmul__(self, other: Any) -> "Tensor":
         # as _wrap does, whose call would be a tenth of a small product's time
         product = new(Tensor)
-        product._array = matmul(self._array, other._array if type(other) is Tensor else as_operand(other))
+        a, b = self._array, other._array if type(other) is Tensor else as_operand(other)
+        product._array = matmul(a, b) if type(a) is type(b) is np.ndarray else linear.matmul(a, b)
         return product
 
     def __rmatmul__(self, other: Any) -> "Tensor":
-        return Tensor._wrap(matmul(as_operand(other), self._array))
+        return Tensor._wrap(linear.matmul(as_operand(other), self._array))
 
     def __neg__(self) -> "Tensor":
-        return Tensor._wrap(negative(self._array))
+        return Tensor._wrap(elementwise.negative(self._array))
 
     def __invert__(self) -> "Tensor":
-        return Tensor._wrap(inverted(self._array))
+        return Tensor._wrap(elementwise.inverted(self._array))
 
     def __pos__(self) -> "Tensor":
         return self
 
     def __abs__(self) -> "Tensor":
-        return Tensor._wrap(np.asarray(np.abs(self._array)))
+        return Tensor._wrap(elementwise.absolute(self._array))
 
     # Methods that have a module of their own
 

@@ -223,10 +223,10 @@ def structures():
         [["x", "y"]],
         [[["x"], ["y"], ["z"]]],
     ):
-        yield described(layer("Graph", inputs=["x"], outputs=["y"], layers=[layer("ReLU")], wires=wires))
+        yield described(layer("Graph", input_names=["x"], output_names=["y"], layers=[layer("ReLU")], wires=wires))
     yield described(layer("Graph", inputs=1, outputs=None, layers=[], wires=[]))
     yield described(
-        layer("Graph", inputs=["x"], outputs=["y"], layers=[layer("Constant")], wires=[[[], ["y"]]])
+        layer("Graph", input_names=["x"], output_names=["y"], layers=[layer("Constant")], wires=[[[], ["y"]]])
     )
     yield described(
         layer("BatchNorm"), {name: np.ones(HUGE >> 38, np.float32) for name in ("weight", "bias")}

@@ -13,7 +13,7 @@ import pytest
 import tinytensor as tt
 from tinytensor.io import formats
 from tinytensor.io.atomic import replacing
-from tinytensor.layers import changes
+from tinytensor.inference import revision
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and limits of POSIX systems")
 
@@ -207,10 +207,10 @@ def test_a_save_holds_the_lock_that_assignments_take(tmp_path, suffix, monkeypat
     write = row.imported().write
 
     def attempt():
-        free = changes.lock.acquire(blocking=False)
+        free = revision.lock.acquire(blocking=False)
         held.append(not free)
         if free:
-            changes.lock.release()
+            revision.lock.release()
 
     def watched(path, layer):
         other = threading.Thread(target=attempt)

@@ -6,7 +6,7 @@ import pytest
 import tinytensor as tt
 from tests.custom import Branches, Residual, Scale, Shift, squareplus
 from tinytensor.io.config import KNOWN, MAX_DEPTH, build, describe
-from tinytensor.state_dict import state_dict
+from tinytensor.layers.state_dict import state_dict
 
 CUSTOM = [Branches, Residual, Scale, Shift, squareplus]
 

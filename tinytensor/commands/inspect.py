@@ -58,7 +58,7 @@ def other_files(format_: Any, path: str) -> dict[str, int]:
 
 def table(model: Any) -> Any:
     """The layers of a model; those of a graph by the values that they define."""
-    from tinytensor.summary import Summary, row
+    from tinytensor.inference.summary import Summary, row
 
     if isinstance(model, tt.Sequential):
         return model.summary()

@@ -19,15 +19,15 @@ from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
-from tinytensor.layers.members import frozen
+from tinytensor.layers.attributes import frozen
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.operators import activations as other
-from tinytensor.sequential import Sequential
-from tinytensor.state_dict import assign
+from tinytensor.layers.sequential import Sequential
+from tinytensor.layers.state_dict import assign
 from tinytensor.tensor import Tensor
 
 __all__ = ["Config", "CustomObjects", "State", "build", "describe", "text_of"]

@@ -20,7 +20,7 @@ from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
 from tinytensor.io.foreign import kind_of
 from tinytensor.io.pt import MAGIC
-from tinytensor.layers import changes
+from tinytensor.inference import revision
 from tinytensor.layers.layer import Layer
 from tinytensor.text import escaped
 
@@ -189,5 +189,5 @@ def save(model: Layer, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(
             f"save: expected a name that ends in {', '.join(writers)}, got {os.fspath(path)!r}"
         )
-    with replacing(path) as temporary, changes.lock:
+    with replacing(path) as temporary, revision.lock:
         writers[suffix].imported().write(temporary, model)

@@ -14,7 +14,7 @@ from tinytensor.io.propose import refuse
 from tinytensor.io.safetensors import checksum, crc_of_text, parse_json, read_data, read_header
 from tinytensor.io.safetensors import write as write_tensors
 from tinytensor.layers.layer import Layer
-from tinytensor.state_dict import state_dict
+from tinytensor.layers.state_dict import state_dict
 
 __all__ = ["is_ours", "read", "read_state", "write"]
 

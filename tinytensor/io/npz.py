@@ -17,7 +17,7 @@ from tinytensor.io.propose import refuse
 from tinytensor.io.safetensors import is_size, parse_json
 from tinytensor.kernels.boundary import Array, allowed
 from tinytensor.layers.layer import Layer
-from tinytensor.state_dict import state_dict
+from tinytensor.layers.state_dict import state_dict
 
 __all__ = ["read", "read_state", "write"]
 

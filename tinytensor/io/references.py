@@ -14,7 +14,7 @@ from tinytensor.io.onnx.reader import inlined
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = ["Reference", "Values", "model_values", "reference_of"]

@@ -20,7 +20,7 @@ from tinytensor.layers.linear import Linear
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = ["bound_of"]

@@ -17,7 +17,7 @@ from tinytensor.layers.linear import Linear
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.operators import activations as other
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = ["from_sklearn"]

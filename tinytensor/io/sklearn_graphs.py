@@ -18,7 +18,7 @@ def graph(*steps: Step) -> Graph:
     """A graph from x to the result of its last step."""
     layers = [layer for layer, _, _ in steps]
     wires = [(reads, [defines]) for _, reads, defines in steps]
-    return Graph(inputs=["x"], outputs=[steps[-1][2]], layers=layers, wires=wires)
+    return Graph(input_names=["x"], output_names=[steps[-1][2]], layers=layers, wires=wires)
 
 
 def number(value: float, name: str) -> Step:

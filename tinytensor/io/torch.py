@@ -19,7 +19,7 @@ from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.operators import activations as other
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 
 __all__ = ["array", "from_torch", "to_torch"]
 

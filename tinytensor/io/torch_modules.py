@@ -18,7 +18,7 @@ from tinytensor.layers.linear import Linear
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.reshape import Reshape
 from tinytensor.operators import activations as other
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = ["Rescale", "Step", "Swish", "exported"]

@@ -14,7 +14,7 @@ from tinytensor.io.formats import identify, located
 from tinytensor.io.named import flat, grouped, under, without_counters
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.layer import Layer
-from tinytensor.state_dict import Skipped, load_state_dict, state_dict
+from tinytensor.layers.state_dict import Skipped, load_state_dict, state_dict
 from tinytensor.tensor import Tensor
 from tinytensor.text import escaped
 

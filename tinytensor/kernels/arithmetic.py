@@ -1,8 +1,11 @@
-"""Scalar functions of two values, for the pairs of a program; the same operations as Tensors have."""
+"""Scalar functions for the elementwise instructions of a program; the same operations as Tensors have."""
 
 from typing import Any
 
-__all__ = ["add", "divide", "multiply", "negative_scaled", "subtract"]
+__all__ = [
+    "CHOOSE", "absolute", "add", "divide", "maximum", "minimum", "multiply", "negative", "negative_scaled",
+    "subtract",
+]  # fmt: skip
 
 
 def add(a: Any, b: Any) -> Any:
@@ -28,3 +31,49 @@ def divide(a: Any, b: Any) -> Any:
 def negative_scaled(x: Any, slope: Any) -> Any:
     """Slope · x where x is negative, x elsewhere."""
     return x * slope if x < 0 else x
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """The larger; NaN where either is NaN."""
+    return a if a >= b or a != a else b
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """The smaller; NaN where either is NaN."""
+    return a if a <= b or a != a else b
+
+
+def negative(x: Any) -> Any:
+    """-x."""
+    return -x
+
+
+def absolute(x: Any) -> Any:
+    """|x|."""
+    return abs(x)
+
+
+def where_less(a: Any, b: Any, x: Any, y: Any) -> Any:
+    """X where a < b, else y."""
+    return x if a < b else y
+
+
+def where_less_equal(a: Any, b: Any, x: Any, y: Any) -> Any:
+    """X where a ≤ b, else y."""
+    return x if a <= b else y
+
+
+def where_greater(a: Any, b: Any, x: Any, y: Any) -> Any:
+    """X where a > b, else y."""
+    return x if a > b else y
+
+
+def where_greater_equal(a: Any, b: Any, x: Any, y: Any) -> Any:
+    """X where a ≥ b, else y."""
+    return x if a >= b else y
+
+
+CHOOSE = {  # by the name of the comparison
+    "less": where_less, "less_equal": where_less_equal, "greater": where_greater,
+    "greater_equal": where_greater_equal,
+}  # fmt: skip

@@ -14,10 +14,8 @@ import numpy as np
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.kernels.boundary import FLOAT32, FLOAT64, FLOATS, Array, broadcast_shape, number
 from tinytensor.kernels.declare import Kernel, by_dtype
-from tinytensor.kernels.matmul import matmul
 
 __all__ = [
-    "BY_UFUNC",
     "add",
     "bitwise_and",
     "bitwise_or",
@@ -191,12 +189,3 @@ def where(condition: Any, x: Any, y: Any) -> Array:
     if type(x) is not np.ndarray and type(y) is not np.ndarray:
         x = number(x, FLOAT32)
     return by_numpy(np.where, condition, *(same_float(x, y) or (x, y)))
-
-
-# What NumPy calls these operations: `np.add(array, tensor)` gives the bits that `tensor + array` gives.
-BY_UFUNC: dict[np.ufunc, Binary] = {
-    np.add: add, np.subtract: subtract, np.multiply: multiply, np.divide: divide, np.power: power,
-    np.maximum: maximum, np.minimum: minimum, np.less: less, np.less_equal: less_equal,
-    np.greater: greater, np.greater_equal: greater_equal, np.equal: equal, np.not_equal: not_equal,
-    np.matmul: matmul, np.bitwise_and: bitwise_and, np.bitwise_or: bitwise_or, np.bitwise_xor: bitwise_xor,
-}  # fmt: skip

@@ -6,6 +6,7 @@ __all__ = [
     "column_product",
     "copy_rows",
     "direct_product",
+    "gather_rows",
     "linear",
     "log_softmax_rows",
     "map_rows",
@@ -13,7 +14,9 @@ __all__ = [
     "pair_rows",
     "product_range",
     "run_program",
+    "several_rows",
     "softmax_rows",
+    "spread_rows",
     "standardize_rows",
     "widen_rows",
 ]
@@ -24,6 +27,9 @@ run_program = kernel("driver.run_program", "void(i64, data, i64, data, i64, i64,
 linear = kernel("linear.linear", "void(i64, i64, i64)")
 map_rows = kernel("instructions.map_rows", "void(i64, i64, i64)")
 pair_rows = kernel("instructions.pair_rows", "void(i64, i64, i64)")
+several_rows = kernel("instructions.several_rows", "void(i64, i64, i64)")
+spread_rows = by_dtype("instructions.spread_rows", "void(i64, T*, i64)")
+gather_rows = by_dtype("instructions.gather_rows", "void(i64, T*, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
 standardize_rows = kernel("instructions.standardize_rows", "void(i64, i64, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")

@@ -1,7 +1,7 @@
 """Elementwise maps: one compiled loop for each scalar function.
 
 Every loop has the same form, `loop(x, y, count, parameters)`, where y may be x; one of a function of two
-values is `loop(a, b, y, count)`. Its machine address is all that the fused plan knows of it, so a user's
+values is `loop(a, b, y, count)`, and one of several `loop(addresses of the operands, y, count)`. Its machine address is all that the fused plan knows of it, so a user's
 activation is called exactly as a built-in one is.
 """
 
@@ -12,17 +12,18 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import ArgumentError
-from tinytensor.kernels.boundary import Array, number
+from tinytensor.kernels.boundary import FLOAT32, Array, broadcast_shape, number
 from tinytensor.kernels.declare import SHORT, Kernel, kernels, register
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, reads, still
 
 __all__ = [
-    "MAX_PARAMETERS", "apply", "is_current", "loop_address", "loop_kernels", "pair_address", "pair_kernels",
-    "read_by",
+    "MAX_PARAMETERS", "MOST_OPERANDS", "apply", "apply_several", "is_current", "loop_address", "loop_kernels",
+    "pair_address", "pair_kernels", "read_by", "several_address", "several_kernels",
 ]  # fmt: skip
 
 MAX_PARAMETERS = 4
+MOST_OPERANDS = 8  # of a function of several values
 Kernels = dict[np.dtype[Any], Kernel]
 
 
@@ -82,6 +83,19 @@ def pair_kernels(function: Callable[..., Any]) -> Kernels:
 
 
 @cache
+def several_kernels(function: Callable[..., Any]) -> Kernels:
+    """The loop of a function of several values."""
+
+    def body() -> Callable[..., None]:
+        from tinytensor.kernels.loop import make_several_loop
+        from tinytensor.kernels.scalar_function import compile_scalar
+
+        return make_several_loop(compile_scalar(function), arity(function))
+
+    return loops("several", "void(i64*, T*, i64)", function, body)
+
+
+@cache
 def read_by(function: Callable[..., Any]) -> list[Read]:
     """What the loop of a user's function was compiled with; of ours nothing, as it is constant.
 
@@ -102,20 +116,20 @@ def is_current(function: Callable[..., Any]) -> bool:
         return True
     from tinytensor.kernels.scalar_function import compile_scalar
 
-    for each in (loop_kernels, read_by, loop, compile_scalar):
+    for each in (loop_kernels, several_kernels, read_by, loaded, compile_scalar):
         each.cache_clear()
     return False
 
 
 @cache
-def loop(function: Callable[..., Any], dtype: np.dtype[Any]) -> Kernel:
+def loaded(kernels_of: Callable[..., Kernels], function: Callable[..., Any], dtype: np.dtype[Any]) -> Kernel:
     """The compiled loop of a scalar function; compiles it if need be.
 
     Raises:
         ArgumentError: the function does what Numba cannot compile, calls itself, or returns no number.
     """
     read_by(function)
-    found = loop_kernels(function)[dtype]
+    found = kernels_of(function)[dtype]
     try:
         found.load()
     except Exception as error:  # Numba's own, AttributeError, … : as many types as there are mistakes
@@ -124,12 +138,17 @@ def loop(function: Callable[..., Any], dtype: np.dtype[Any]) -> Kernel:
 
 
 def loop_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
-    """Where the compiled loop of a scalar function starts.
+    """Where the compiled loop of a scalar function of one value starts.
 
     Raises:
         ArgumentError: the function does what Numba cannot compile, or returns no number.
     """
-    return loop(function, dtype).address
+    return loaded(loop_kernels, function, dtype).address
+
+
+def several_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
+    """Where the compiled loop of a scalar function of several values starts; raises as `loop_address`."""
+    return loaded(several_kernels, function, dtype).address
 
 
 def pair_address(function: Callable[..., Any], dtype: np.dtype[Any]) -> int:
@@ -157,13 +176,34 @@ def apply(function: Callable[..., Any], x: Array, parameters: Sequence[float] = 
     """function(x, *parameters) for every element of a float32 or float64 array, as a new array."""
     if read_by(function):
         is_current(function)
-    run, y = loop(function, x.dtype).function, np.empty(x.shape, x.dtype)
+    run, y = loaded(loop_kernels, function, x.dtype).function, np.empty(x.shape, x.dtype)
     x = np.ascontiguousarray(x)
     given = np.array([number(each, x.dtype) for each in parameters], x.dtype) if parameters else 0
     try:
         run(x, y, x.size, given)
     except KernelRaised:
         raise_again(function, run, x, parameters, given)
+    return y
+
+
+def apply_several(function: Callable[..., Any], operands: Sequence[Any]) -> Array:
+    """function(a, b, …) for every element of operands that broadcast, as a new array of their common dtype."""
+    if read_by(function):
+        is_current(function)
+    arrays = [each for each in operands if isinstance(each, np.ndarray)]
+    dtype = np.result_type(*arrays, np.float32) if arrays else FLOAT32
+    shape = broadcast_shape(function.__name__, *map(np.shape, operands))
+    run, y = loaded(several_kernels, function, dtype).function, np.empty(shape, dtype)
+    given = [
+        np.ascontiguousarray(np.broadcast_to(each if isinstance(each, np.ndarray) else number(each, dtype), shape), dtype)
+        for each in operands
+    ]
+    try:
+        run(np.array([each.ctypes.data for each in given], np.int64), y, y.size)
+    except KernelRaised:
+        for values in zip(*(each.ravel().tolist() for each in given), strict=True):
+            function(*values)
+        raise
     return y
 
 

@@ -4,6 +4,9 @@ Each is a compiled function of three numbers: its record, the thread's scratch m
 many rows there are. A map or a pair calls the loop of a scalar function by its address, as `apply` does for
 whole arrays, so a user's function is called exactly as a built-in one is. Rows without a gap between them
 are one long row. What bounds them is the function: rows lie in L1 or L2.
+
+A sample may have several rows (REPEAT): positions of a sequence, or pixels. They lie without a gap, so the
+stride of a row is that of a sample divided by REPEAT.
 """
 
 import math
@@ -19,12 +22,15 @@ from tinytensor.kernels.call import call_address
 from tinytensor.kernels.pointers import full_width, pointer_to, transpose
 from tinytensor.kernels.record import (
     CONSTANT,
+    COUNT,
     FEATURES,
     FROM,
     LOOP,
     OTHER,
+    OTHER_REPEAT,
     PARAMETERS,
     PRODUCT_AT,
+    REPEAT,
     SIZE,
     SOURCE,
     TABLE,
@@ -35,8 +41,8 @@ from tinytensor.kernels.record import (
 from tinytensor.kernels.softmax_loops import softmax_lanes, softmax_row
 
 __all__ = [
-    "copy_rows", "log_softmax_rows", "map_rows", "pair_rows", "softmax_rows", "standardize_rows",
-    "widen_rows",
+    "copy_rows", "gather_rows", "log_softmax_rows", "map_rows", "pair_rows", "several_rows",
+    "softmax_rows", "spread_rows", "standardize_rows", "widen_rows",
 ]  # fmt: skip
 
 SHORT = 64  # classes: blocks of them stay in L1
@@ -53,6 +59,12 @@ def call_map(typing_context: Any, address: Any, x: Any, y: Any, count: Any, para
 def call_pair(typing_context: Any, address: Any, a: Any, b: Any, y: Any, count: Any) -> Any:
     """The loop of a function of two values, at its address; all numbers."""
     return call_address(intp, intp, intp, intp)
+
+
+@intrinsic
+def call_several(typing_context: Any, address: Any, operands: Any, y: Any, count: Any) -> Any:
+    """The loop of a function of several values, at its address; all numbers."""
+    return call_address(intp, intp, intp)
 
 
 def map_rows(instruction_at: int, scratch: int, rows: int) -> None:
@@ -78,14 +90,60 @@ def pair_rows(instruction_at: int, scratch: int, rows: int) -> None:
     """Target = function(source, other), where the other is a buffer, or one row for all rows."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     source, target, other = instruction[SOURCE], instruction[TARGET], instruction[OTHER]
+    repeat, shared = instruction[REPEAT], instruction[REPEAT] // instruction[OTHER_REPEAT]
     x, y, z, z_stride = buffers[2 * source], buffers[2 * target], instruction[CONSTANT], 0
+    x_stride, y_stride = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
     if z == 0:
-        z, z_stride = buffers[2 * other], buffers[2 * other + 1]
-    for _ in range(rows):
-        call_pair(instruction[LOOP], x, z, y, instruction[FEATURES])
-        x += buffers[2 * source + 1]
-        y += buffers[2 * target + 1]
+        z, z_stride = buffers[2 * other], buffers[2 * other + 1] // instruction[OTHER_REPEAT]
+    for _ in range(rows * repeat // shared):
+        for _ in range(shared):
+            call_pair(instruction[LOOP], x, z, y, instruction[FEATURES])
+            x += x_stride
+            y += y_stride
         z += z_stride
+
+
+def several_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Target = function(operands), of which each is a buffer, or one row for all rows.
+
+    The operands are listed behind CONSTANT: a buffer and how many rows of it a sample has, or -1 and the
+    address of the row.
+    """
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    target, repeat, operands = instruction[TARGET], instruction[REPEAT], integers_at(instruction[CONSTANT])
+    table, y = integers_at(scratch + WORK_OFFSET), buffers[2 * target]
+    for row in range(rows * repeat):
+        for i in range(instruction[COUNT]):
+            buffer, value = operands[2 * i], operands[2 * i + 1]
+            if buffer >= 0:
+                value = buffers[2 * buffer] + row * value // repeat * (buffers[2 * buffer + 1] // value)
+            table[i] = value
+        call_several(instruction[LOOP], scratch + WORK_OFFSET, y, instruction[FEATURES])
+        y += buffers[2 * target + 1] // repeat
+
+
+def spread_rows(instruction_at: int, scratch: Any, rows: int) -> None:
+    """Target = one number of the source for all features of a row."""
+    instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
+    source, target, repeat = instruction[SOURCE], instruction[TARGET], instruction[REPEAT]
+    x_stride, y_stride = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
+    for row in range(rows * repeat):
+        value = at(buffers[2 * source] + row * x_stride, scratch)[0]
+        y = at(buffers[2 * target] + row * y_stride, scratch)
+        for i in range(instruction[FEATURES]):
+            y[i] = value
+
+
+def gather_rows(instruction_at: int, scratch: Any, rows: int) -> None:
+    """Target[TO + i] = source[places[i]]; the places, int64, stand behind CONSTANT."""
+    instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
+    source, target, places = instruction[SOURCE], instruction[TARGET], integers_at(instruction[CONSTANT])
+    first = instruction[TO] * instruction[SIZE]
+    for row in range(rows):
+        x = at(buffers[2 * source] + row * buffers[2 * source + 1], scratch)
+        y = at(buffers[2 * target] + row * buffers[2 * target + 1] + first, scratch)
+        for i in range(instruction[FEATURES]):
+            y[i] = x[places[i]]
 
 
 def copy_rows(instruction_at: int, scratch: int, rows: int) -> None:
@@ -134,9 +192,11 @@ def standardize_rows(instruction_at: int, scratch: int, rows: int) -> None:
     source, target, n = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
     eps, total = doubles_at(instruction[CONSTANT])[0], doubles_at(scratch + WORK_OFFSET)
     work = doubles_at(scratch + WORK_OFFSET + 64)
-    for row in range(rows):
-        x = floats_at(buffers[2 * source] + row * buffers[2 * source + 1])
-        y = floats_at(buffers[2 * target] + row * buffers[2 * target + 1])
+    x_stride = buffers[2 * source + 1] // instruction[REPEAT]
+    y_stride = buffers[2 * target + 1] // instruction[REPEAT]
+    for row in range(rows * instruction[REPEAT]):
+        x = floats_at(buffers[2 * source] + row * x_stride)
+        y = floats_at(buffers[2 * target] + row * y_stride)
         sum_of(x, total, work, 1, n, 1)
         mean = total[0] / n
         total[0] = mean
@@ -168,8 +228,10 @@ def normalize_rows(instruction: Any, scratch: Any, rows: int, log: bool) -> None
     buffers = integers_at(number_of(scratch))
     source, target, classes = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
     work = at(number_of(scratch) + WORK_OFFSET, scratch)
-    width, size = full_width(work), bytes_of(work)
-    x_stride, y_stride = buffers[2 * source + 1] // size, buffers[2 * target + 1] // size
+    width, size, repeat = full_width(work), bytes_of(work), instruction[REPEAT]
+    x_stride = buffers[2 * source + 1] // size // repeat
+    y_stride = buffers[2 * target + 1] // size // repeat
+    rows *= repeat
     x, y = at(buffers[2 * source], scratch), at(buffers[2 * target], scratch)
     lanes, top = SQUARES * width, 0
     largest, total, block = work, pointer_to(work, lanes), pointer_to(work, 2 * lanes)

@@ -33,6 +33,7 @@ from tinytensor.kernels.record import (
     PAGES,
     PRODUCT_AT,
     PRODUCT_OFFSET,
+    REPEAT,
     SIDE_BY_SIDE,
     SKIPS,
     SOURCE,
@@ -157,7 +158,8 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
     source, target = instruction[SOURCE], instruction[TARGET]
     for field in (WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, TABLE):
         product[field] = layer[field]
-    product[X_STRIDE], product[OUT_STRIDE] = buffers[2 * source + 1], buffers[2 * target + 1]
+    repeat = instruction[REPEAT]
+    product[X_STRIDE], product[OUT_STRIDE] = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
     product[INIT_STRIDE] = 0
     multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
-             buffers[2 * target], rows, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip
+             buffers[2 * target], rows * repeat, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip

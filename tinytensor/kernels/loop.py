@@ -16,7 +16,7 @@ from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 from numba.types import CPointer, intp, void
 
-__all__ = ["make_loop", "make_pair_loop"]
+__all__ = ["make_loop", "make_pair_loop", "make_several_loop"]
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 VECTORS = 2
@@ -123,5 +123,29 @@ def make_pair_loop(scalar: CPUDispatcher) -> Callable[..., None]:
 
     def run(a: Any, b: Any, y: Any, count: int) -> None:
         loop(a, b, y, count)
+
+    return run
+
+
+def make_several_loop(scalar: CPUDispatcher, operands: int) -> Callable[..., None]:
+    """y[i] = scalar(a[i], b[i], …) for i < count; `table` has the addresses of the operands."""
+
+    @intrinsic
+    def loop(typing_context: Any, table: Any, y: Any, count: Any) -> Any:
+        element = y.dtype
+        called = resolved(typing_context, scalar, element, operands)
+
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, values: Any) -> ir.Value:
+            table, y, count = values
+            call = caller(context, builder, scalar, called, element)
+            places = [builder.load(builder.gep(table, [ir.Constant(I64, i)])) for i in range(operands)]
+            inputs = [builder.inttoptr(place, y.type) for place in places]
+            emit_loop(context, builder, call, inputs, y, count)
+            return context.get_dummy_value()
+
+        return void(CPointer(types.int64), CPointer(element), intp), generate
+
+    def run(table: Any, y: Any, count: int) -> None:
+        loop(table, y, count)
 
     return run

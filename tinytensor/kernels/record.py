@@ -23,7 +23,10 @@ LAYER = 37  # numbers
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
 CONSTANT = 8  # address of the other operand, where it is the same for every row
 FROM, TO = 9, 10  # first feature of the source and of the target of a copy
-PRODUCT_AT = 12
+REPEAT = 11  # rows that each sample has, which lie one after the other in its buffers
+OTHER_REPEAT = 12  # likewise of the other operand: REPEAT, or 1 where a sample's rows share one
+COUNT = 13  # of operands
+PRODUCT_AT = 16
 INSTRUCTION = PRODUCT_AT + LAYER + 7 & ~7  # numbers
 
 # A program: this, then for each buffer its offset in the scratch memory and its stride, then instructions.

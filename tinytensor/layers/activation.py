@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.kernels import boundary
-from tinytensor.kernels.elementwise import apply
-from tinytensor.layers.calls import call
+from tinytensor.inference.calls import call
 from tinytensor.layers.layer import Layer
+from tinytensor.primitives.elementwise import map_scalar
 from tinytensor.tensor import Tensor
 
 __all__ = ["Activation", "activation"]
@@ -73,7 +73,7 @@ class Activation(Layer):
     def forward(self, x: Tensor) -> Tensor:
         """scalar(x, *scalar_arguments) for every element; same shape."""
         arguments = self.scalar_arguments if self._names else ()
-        return Tensor._wrap(apply(self.scalar, x._floating(), arguments))
+        return Tensor._wrap(map_scalar(x._floating(), function=self.scalar, arguments=arguments))
 
     @overload  # without x it is another activation
     def __call__(self, /, **changed: Any) -> Self: ...

@@ -9,6 +9,7 @@ from tinytensor.kernels.boundary import Array, index
 from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.layer_norm import ones_or_tensor
+from tinytensor.primitives.normalization import batch_norm, scale_of
 from tinytensor.tensor import Tensor
 
 __all__ = ["BatchNorm", "normalize"]
@@ -73,20 +74,12 @@ class BatchNorm(Layer):
             raise ShapeError(
                 f"BatchNorm: expected {features} features along axis {self.axis}, got shape {x.shape}"
             )
-        shape = [1] * x.ndim
-        shape[self.axis] = features
         parts = (self.weight, self.bias, self.running_mean, self.running_var)
-        return normalize(x, self.eps, *(each.reshape(shape) for each in parts))
+        return normalize(x, self.eps, self.axis, *parts)
 
     def scale(self) -> Array:
         """weight / √(running_var + eps), in float64."""
-        return scale_of(self.weight, self.running_var, self.eps)
-
-
-def scale_of(weight: Tensor, var: Tensor, eps: float) -> Array:
-    """weight / √(var + eps), in float64."""
-    with np.errstate(all="ignore"):
-        return np.asarray(weight.numpy() / np.sqrt(var.numpy().astype(np.float64) + eps))
+        return scale_of(self.weight.numpy(), self.running_var.numpy(), self.eps)
 
 
 def integer(name: str, value: Any) -> int:
@@ -97,9 +90,9 @@ def integer(name: str, value: Any) -> int:
         raise ArgumentError(f"BatchNorm: {name}: expected an integer, got {value!r}") from None
 
 
-def normalize(x: Tensor, eps: float, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-    """(x - mean) · weight / √(var + eps) + bias, for what broadcasts."""
-    deviation = x - mean
-    with np.errstate(all="ignore"):
-        scale = scale_of(weight, var, eps).astype(deviation.dtype)
-    return deviation * Tensor._wrap(scale) + bias
+def normalize(
+    x: Tensor, eps: float, axis: int, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor
+) -> Tensor:
+    """(x - mean) · weight / √(var + eps) + bias, the four with a number for each feature of an axis."""
+    parts = (each._array for each in (weight, bias, mean, var))
+    return Tensor._wrap(batch_norm(x._array, *parts, eps=eps, axis=axis))

@@ -5,7 +5,8 @@ from typing import Any, final
 
 from tinytensor.errors import ArgumentError, ShapeError, TinyTensorError
 from tinytensor.kernels.boundary import as_operand
-from tinytensor.layers.calls import listening, noted
+from tinytensor.inference.calls import listening, noted
+from tinytensor.inference.plan import plan_of
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
@@ -19,8 +20,8 @@ class Graph(Layer):
     """Layers in order, each a function from named values to named values: y = x + layer(x) and the like.
 
     Args:
-        inputs: names for the arguments of a call, in order.
-        outputs: names of the values that it returns.
+        input_names: names for the arguments of a call, in order.
+        output_names: names of the values that it returns.
         layers: the layers, in an order in which they can be computed.
         wires: for each layer the names that it reads and the names that it defines; "" is an argument that
             is left out.
@@ -33,8 +34,8 @@ class Graph(Layer):
 
     >>> import tinytensor as tt
     >>> residual = tt.Graph(
-    ...     inputs=["x"],
-    ...     outputs=["y"],
+    ...     input_names=["x"],
+    ...     output_names=["y"],
     ...     layers=[tt.Linear(2, 2, weight=[[0, 1], [1, 0]]), tt.Operator("Add")],
     ...     wires=[(["x"], ["h"]), (["h", "x"], ["y"])],
     ... )
@@ -44,37 +45,44 @@ class Graph(Layer):
 
     def __init__(
         self,
-        inputs: Sequence[str],
-        outputs: Sequence[str],
+        input_names: Sequence[str],
+        output_names: Sequence[str],
         layers: Sequence[Layer],
         wires: Sequence[Any],
         signature: Sequence[Any] = (),
     ):
-        self.inputs, self.outputs, self.layers = list(inputs), list(outputs), list(layers)
-        self.wires = checked(self.inputs, self.outputs, self.layers, wires)
-        self.signature = list(signature)
+        self.input_names, self.output_names = tuple(input_names), tuple(output_names)
+        self.layers = tuple(layers)
+        self.wires = checked(self.input_names, self.output_names, self.layers, wires)
+        self.signature = tuple(map(fixed, signature))
 
-    def __call__(self, *x: Any) -> Any:
+    def __call__(self, *x: Any, fused: bool = True) -> Any:
         """The outputs for the inputs, as Tensors: one, or a tuple of them.
 
-        Arrays keep their dtype, integers included.
+        Arrays keep their dtype, integers included. `fused=False` goes layer by layer, which gives the same
+        bits.
         """
         given = [each if type(each) is Tensor else Tensor._wrap(as_operand(each)) for each in x]
-        return noted(self, *given) if listening() else self.forward(*given)
+        if listening():
+            return noted(self, *given)
+        if not fused or not given or len(given) != len(self.input_names):
+            return self.forward(*given)
+        y = plan_of(self).run(given)
+        return tuple(map(Tensor._wrap, y)) if isinstance(y, tuple) else Tensor._wrap(y)
 
     def forward(self, *x: Tensor) -> Any:
         """The same, of Tensors."""
-        values = self.trace(*x)
-        found = tuple(values[name] for name in self.outputs)
+        values = self.values(*x)
+        found = tuple(values[name] for name in self.output_names)
         return found[0] if len(found) == 1 else found
 
-    def trace(self, *x: Tensor) -> dict[str, Tensor]:
+    def values(self, *x: Tensor) -> dict[str, Tensor]:
         """Every value by name."""
-        if len(x) != len(self.inputs):
+        if len(x) != len(self.input_names):
             raise ShapeError(
-                f"Graph: expected {len(self.inputs)} arguments ({', '.join(self.inputs)}), got {len(x)}"
+                f"Graph: expected {len(self.input_names)} arguments ({', '.join(self.input_names)}), got {len(x)}"
             )
-        values: dict[str, Any] = {"": None, **dict(zip(self.inputs, x, strict=True))}
+        values: dict[str, Any] = {"": None, **dict(zip(self.input_names, x, strict=True))}
         for layer, (read, defined) in zip(self.layers, self.wires, strict=True):
             y = evaluate(layer, [values[name] for name in read], defined)
             values.update(zip(defined, y if isinstance(y, tuple) else (y,), strict=False))
@@ -89,12 +97,19 @@ class Graph(Layer):
         layers = "".join(f"        {layer!r},\n" for layer in self.layers)
         wires = "".join(f"        {wire},\n" for wire in self.wires)
         return (
-            f"Graph(\n    inputs={self.inputs},\n    outputs={self.outputs},\n"
-            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n    signature={self.signature},\n)"
+            f"Graph(\n    input_names={list(self.input_names)},\n    output_names={list(self.output_names)},\n"
+            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n    signature={list(self.signature)},\n)"
         )
 
 
-def checked(inputs: list[str], outputs: list[str], layers: list[Layer], wires: Sequence[Any]) -> list[Wire]:
+def fixed(value: Any) -> Any:
+    """Lists as tuples, which do not change."""
+    return tuple(map(fixed, value)) if isinstance(value, list | tuple) else value
+
+
+def checked(
+    inputs: Sequence[str], outputs: Sequence[str], layers: Sequence[Layer], wires: Sequence[Any]
+) -> tuple[Wire, ...]:
     """The wires as tuples of names, if they fit."""
     if len(wires) != len(layers):
         raise ArgumentError(f"Graph: expected wires for {len(layers)} layers, got {len(wires)}")
@@ -118,7 +133,7 @@ def checked(inputs: list[str], outputs: list[str], layers: list[Layer], wires: S
     missing = [name for name in outputs if name not in known or not name]
     if missing or not outputs:
         raise ArgumentError(f"Graph: expected outputs that are defined, got {missing!r:.80}")
-    return found
+    return tuple(found)
 
 
 def define(known: set[str], name: str, who: str) -> None:

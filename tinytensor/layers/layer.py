@@ -3,16 +3,21 @@
 import copy
 import inspect
 import math
+import os
 import pickle
 from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, allowed_dtype
-from tinytensor.layers import calls, changes, members
+from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype
+from tinytensor.inference import calls, revision
+from tinytensor.inference.model import Model
+from tinytensor.layers import attributes
+from tinytensor.layers.state_dict import Skipped, load_state_dict, state_dict
 from tinytensor.tensor import Tensor
 
 __all__ = ["Layer"]
@@ -26,14 +31,14 @@ class LayerType(ABCMeta):
 
     def __setattr__(cls, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        changes.bump()
+        revision.bump()
 
     def __delattr__(cls, name: str) -> None:
         super().__delattr__(name)
-        changes.bump()
+        revision.bump()
 
 
-class Layer(metaclass=LayerType):
+class Layer(Model, metaclass=LayerType):
     """y = forward(x).
 
     A subclass defines `forward` and, if it needs arguments, `__init__`; there is nothing to register and no
@@ -72,7 +77,7 @@ class Layer(metaclass=LayerType):
 
     def children(self) -> dict[str, "Layer"]:
         """The layers directly inside this one, by name; those in a list or dict as `name.key`."""
-        return {name: each for name, each in members.listed(public(self)) if isinstance(each, Layer)}
+        return {name: each for name, each in attributes.listed(public(self)) if isinstance(each, Layer)}
 
     def parameters(self) -> dict[str, Tensor]:
         """Its Tensors by name, those of a layer inside it as `child.name`.
@@ -81,7 +86,7 @@ class Layer(metaclass=LayerType):
         >>> list(tt.Linear(3, 2).parameters())
         ['weight', 'bias']
         """
-        own = {name: each for name, each in members.listed(public(self)) if type(each) is Tensor}
+        own = {name: each for name, each in attributes.listed(public(self)) if type(each) is Tensor}
         for prefix, child in self.children().items():
             own |= {f"{prefix}.{name}": value for name, value in child.parameters().items()}
         return own
@@ -132,6 +137,41 @@ class Layer(metaclass=LayerType):
         values = {p.name: getattr(self, p.name) for p in parameters}
         return {name: plain(value) for name, value in values.items() if type(value) is not Tensor}
 
+    # Parameters by name
+
+    def state_dict(self) -> dict[str, Array]:
+        """Every parameter as a read-only array, by name: `0.weight`, `block.1.bias`.
+
+        >>> import tinytensor as tt
+        >>> [(k, v.shape) for k, v in tt.Sequential(tt.Linear(3, 2)).state_dict().items()]
+        [('0.weight', (2, 3)), ('0.bias', (2,))]
+        """
+        return state_dict(self)
+
+    def load_state_dict(self, values: Mapping[str, Any], strict: bool = True) -> Skipped:
+        """Replace the parameters by those of `values`, all or, if anything is wrong, none.
+
+        Values are anything array-like of the parameter's shape and are converted to its dtype. With
+        `strict=False` missing and unexpected names are passed over, and returned.
+
+        Raises:
+            ArgumentError: names every missing, unexpected, mis-shaped and non-float entry.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Linear(2, 1, bias=False))
+        >>> model.load_state_dict({"0.weight": [[3.0, 4.0]]})
+        Skipped(missing=[], unexpected=[])
+        >>> model([1.0, 1.0]).tolist()
+        [7.0]
+        """
+        return load_state_dict(self, values, strict)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file of the format that the name's ending asks for; see `tt.io.save`."""
+        from tinytensor.io import save  # the container must not need the formats to be imported
+
+        save(self, path)
+
     def __repr__(self) -> str:
         cls = type(self)
         try:
@@ -146,11 +186,14 @@ class Layer(metaclass=LayerType):
         if type(former) is Tensor and value is not None:
             value = successor(self, name, former, value)
         object.__setattr__(self, name, self._member(name, value))
-        changes.bump()
+        revision.bump()
 
     def __delattr__(self, name: str) -> None:
         object.__delattr__(self, name)
-        changes.bump()
+        revision.bump()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_plan"}  # it holds addresses
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():  # pickled arrays come back writable
@@ -159,11 +202,11 @@ class Layer(metaclass=LayerType):
     def _member(self, name: str, value: Any) -> Any:
         """The value as it is kept: Tensors frozen; an error if `save` would lose it."""
         kind = type(value)
-        if kind in members.PLAIN:
+        if kind in attributes.PLAIN:
             return value
         if kind is Tensor and name[0] != "_":
-            return members.frozen(value)
-        return members.kept(self, name, value)
+            return attributes.frozen(value)
+        return attributes.kept(self, name, value)
 
 
 def public(layer: Layer) -> dict[str, Any]:
@@ -192,7 +235,7 @@ def code_of_arguments(cls: type, arguments: dict[str, Any]) -> str:
     return ", ".join(
         f"{name}={code(value)}"
         for name, value in arguments.items()
-        if type(value) is not type(defaults.get(name)) or not members.same(value, defaults[name])
+        if type(value) is not type(defaults.get(name)) or not attributes.same(value, defaults[name])
     )
 
 
@@ -231,11 +274,3 @@ def successor(layer: Layer, name: str, former: Tensor, value: Any) -> Tensor:
             f"{layer!r}.{name}: expected a Tensor of shape {former.shape}, got {tensor.shape}{hint}"
         )
     return tensor
-
-
-def refuse_cycle(outer: Layer, inner: Layer) -> None:
-    """Raise if `outer` lies somewhere in `inner`, or is it."""
-    if inner is outer:
-        raise ArgumentError(f"{type(outer).__name__}: a layer cannot contain itself")
-    for child in inner.children().values():
-        refuse_cycle(outer, child)

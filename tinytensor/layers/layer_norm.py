@@ -5,13 +5,13 @@ from typing import Any, final
 import numpy as np
 
 from tinytensor.errors import ShapeError
-from tinytensor.kernels import reduce
 from tinytensor.kernels.boundary import length
 from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
+from tinytensor.primitives.normalization import standardize
 from tinytensor.tensor import Tensor
 
-__all__ = ["LayerNorm", "ones_or_tensor", "standardize"]
+__all__ = ["LayerNorm", "ones_or_tensor"]
 
 
 @final
@@ -57,7 +57,7 @@ class LayerNorm(Layer):
         count = self.weight.ndim
         if x.ndim < count or x.shape[x.ndim - count :] != self.weight.shape:
             raise ShapeError(f"LayerNorm: expected (…, {self.weight.shape}), got {x.shape}")
-        y = standardize(x, count, self.eps)[0] * self.weight
+        y = Tensor._wrap(standardize(x._floating(), count=count, eps=self.eps)) * self.weight
         return y if self.bias is None else y + self.bias
 
 
@@ -66,9 +66,3 @@ def ones_or_tensor(who: str, weight: Any) -> Tensor:
     if type(weight) is not Tensor and np.ndim(weight) == 0:
         return Tensor._wrap(np.ones(length(f"{who}: features", weight), np.float32))
     return Tensor(weight)
-
-
-def standardize(x: Tensor, count: int, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """(x - mean) / √(var + eps) over the last `count` axes, the mean, and 1 / √(var + eps)."""
-    y, mean, inverse = map(Tensor._wrap, reduce.standardize(x._floating(), count, eps))
-    return y, mean, inverse

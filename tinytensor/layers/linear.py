@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike
 from tinytensor import initializers
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, allowed_dtype, length
-from tinytensor.kernels.matmul import matmul
 from tinytensor.layers.layer import Layer
+from tinytensor.primitives.linear import linear
 from tinytensor.tensor import Tensor
 
 __all__ = ["Affine", "Linear"]
@@ -146,13 +146,7 @@ def affine(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tens
         raise ShapeError(f"{layer!r}: expected (batch, {in_features}), got {x.shape}{hint(x, in_features)}")
     if bias is not None and bias.shape != (out_features,):
         raise ShapeError(f"{layer!r}: bias: expected shape ({out_features},), got {bias.shape}")
-    a, w, b = x._floating(), weight._array, None if bias is None else bias._array
-    if not a.dtype == w.dtype == (w if b is None else b).dtype or w.dtype not in FLOATS:
-        wanted = np.result_type(a, w, np.float32, *(() if b is None else (b,)))
-        a, w, b = a.astype(wanted), w.astype(wanted), None if b is None else b.astype(wanted)
-    b = None if b is None else np.ascontiguousarray(b)
-    y = matmul(a.reshape(-1, in_features) if a.size and a.ndim > 2 else a, w.T, b)
-    return Tensor._wrap(y.reshape(*a.shape[:-1], out_features))
+    return Tensor._wrap(linear(x._floating(), weight._array, None if bias is None else bias._array))
 
 
 def hint(x: Tensor, in_features: int) -> str:

@@ -33,11 +33,16 @@ class Operator(Layer):
             raise ArgumentError(
                 f"Operator: expected one of {', '.join(sorted(OPERATORS))}, got {operation!r:.80}"
             )
-        self.operation, self.attributes = operation, dict(attributes or {})
+        self.operation, self._attributes = operation, tuple((attributes or {}).items())
         known = inspect.signature(OPERATORS[operation]).parameters
         unknown = [name for name in self.attributes if name not in known]
         if unknown:
             raise ArgumentError(f"Operator: {operation} has no attribute {', '.join(unknown)[:80]}")
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The attributes by name."""
+        return dict(self._attributes)
 
     def forward(self, *x: Tensor | None) -> Any:
         """operation(*x); a tuple of Tensors where it has several results."""

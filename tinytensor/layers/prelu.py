@@ -4,6 +4,7 @@ from typing import Any, final
 
 from tinytensor.errors import ShapeError
 from tinytensor.layers.layer import Layer
+from tinytensor.primitives.elementwise import scaled_where_negative
 from tinytensor.tensor import Tensor
 
 __all__ = ["PReLU", "parametric_relu"]
@@ -44,7 +45,7 @@ class PReLU(Layer):
 
 def parametric_relu(x: Tensor, slope: Tensor) -> Tensor:
     """X if x ≥ 0 (or NaN) else slope · x, for a slope that broadcasts."""
-    y = (x * slope).where(x < 0, x)
+    y = Tensor._wrap(scaled_where_negative(x._array, slope._array))
     if y.shape != x.shape:
         raise ShapeError(f"PReLU: slopes of shape {slope.shape} do not fit {x.shape}")
     return y

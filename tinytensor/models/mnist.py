@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from tinytensor.io import load
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 
 __all__ = ["mnist_mlp"]
 

@@ -6,8 +6,9 @@ import numpy as np
 
 from tinytensor.activations import LogSoftmax, Softmax
 from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.kernels.boundary import as_floating
+from tinytensor.kernels.reduce import standardize
 from tinytensor.layers.batch_norm import normalize
-from tinytensor.layers.layer_norm import standardize
 from tinytensor.tensor import Tensor
 
 __all__ = ["batch_normalization", "dropout", "layer_normalization", "log_softmax", "softmax"]
@@ -36,15 +37,15 @@ def batch_normalization(
     x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, var: Tensor, epsilon: float = 1e-5
 ) -> Tensor:
     """(x - mean) · scale / √(var + epsilon) + bias, each for the features along axis 1."""
-    shape = (-1, *(1,) * (x.ndim - 2))
-    return normalize(x, epsilon, *(each.reshape(shape) for each in (scale, bias, mean, var)))
+    return normalize(x, epsilon, 1, scale, bias, mean, var)
 
 
 def layer_normalization(
     x: Tensor, scale: Tensor, bias: Tensor | None = None, axis: int = -1, epsilon: float = 1e-5
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Standardized over the axes from `axis` on, · scale + bias; with the mean and 1 / the deviation."""
-    y, mean, inverse = standardize(x, -axis if axis < 0 else x.ndim - axis, epsilon)
+    count = -axis if axis < 0 else x.ndim - axis
+    y, mean, inverse = map(Tensor._wrap, standardize(as_floating(x.numpy()), count, epsilon))
     return (y * scale if bias is None else y * scale + bias), mean, inverse
 
 

@@ -1,9 +1,12 @@
 """Operations that move elements: shapes and axes are Tensors of int64, as a graph may compute them."""
 
+import math
+
 import numpy as np
 
 from tinytensor.errors import ShapeError
 from tinytensor.functions import concatenate
+from tinytensor.primitives.definition import Batch
 from tinytensor.tensor import Tensor
 
 __all__ = ["concat", "flatten", "gather", "integers", "reshape", "shape", "squeeze", "transpose", "unsqueeze"]
@@ -38,9 +41,8 @@ def flatten(x: Tensor, axis: int = 1) -> Tensor:
     if not -x.ndim <= axis <= x.ndim:
         raise ShapeError(f"Flatten: {x.shape} has no axis {axis}")
     split = axis if axis >= 0 else axis + x.ndim
-    rows = int(np.prod(x.shape[:split], dtype=np.int64))
-    columns = int(np.prod(x.shape[split:], dtype=np.int64))
-    return x.reshape((rows, columns))
+    rows = x.shape[0] if split == 1 else math.prod(x.shape[:split])
+    return x.reshape((rows, math.prod(x.shape[split:])))
 
 
 def squeeze(x: Tensor, axes: Tensor | None = None) -> Tensor:
@@ -60,7 +62,8 @@ def concat(*xs: Tensor, axis: int) -> Tensor:
 
 def shape(x: Tensor, start: int = 0, end: int | None = None) -> Tensor:
     """The lengths of the axes, int64."""
-    return Tensor._wrap(np.array(x.shape[start:end], np.int64))
+    lengths = [each.tracer.measure() if type(each) is Batch else each for each in x.shape[start:end]]
+    return Tensor._wrap(np.array(lengths, np.int64))
 
 
 def gather(x: Tensor, indices: Tensor, axis: int = 0) -> Tensor:

@@ -20,7 +20,7 @@ from tinytensor.layers.linear import Linear
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.reshape import Reshape
-from tinytensor.sequential import Sequential
+from tinytensor.layers.sequential import Sequential
 from tinytensor.tensor import Tensor
 
 __all__ = ["to_onnx", "write"]
@@ -184,7 +184,7 @@ def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence
 def graph(nodes: Nodes, model: Graph, shape: Sequence[int | None] | None) -> tuple[list[Typed], list[Typed]]:
     """Inputs and outputs of a graph; its nodes. What its values are is seen by running it."""
     signature = model.signature or [("float32", None if shape is None else [None, *shape])] * len(
-        model.inputs
+        model.input_names
     )
     if any(lengths is None for _, lengths in signature):
         raise ArgumentError("to_onnx: expected the shape of a sample: to_onnx(model, shape=(…))")
@@ -192,7 +192,7 @@ def graph(nodes: Nodes, model: Graph, shape: Sequence[int | None] | None) -> tup
         Tensor(np.zeros([1 if n is None else n for n in lengths], dtype), dtype)
         for dtype, lengths in signature
     ]
-    values = model.trace(*samples)
+    values = model.values(*samples)
     for layer, (read, defined) in zip(model.layers, model.wires, strict=True):
         nodes.where = defined[0]
         if isinstance(layer, Constant):
@@ -203,13 +203,13 @@ def graph(nodes: Nodes, model: Graph, shape: Sequence[int | None] | None) -> tup
             emitted(nodes, layer, value_of(values, read[0]), defined[0])
     computed = {name for _, defined in model.wires for name in defined} - nodes.constants.keys()
     outputs = []
-    for name in model.outputs:
+    for name in model.output_names:
         value = value_of(values, name)
         written = name if name in computed else nodes.add("Identity", name, to=f"{name}:output")
         outputs.append((value._replace(name=written), [None] * value.rank))
     inputs = [
         (value_of(values, name), list(lengths or ()))
-        for name, (_, lengths) in zip(model.inputs, signature, strict=True)
+        for name, (_, lengths) in zip(model.input_names, signature, strict=True)
     ]
     return inputs, outputs
 

@@ -29,8 +29,8 @@ from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.operators.table import NUMPY_MODULES
-from tinytensor.sequential import Sequential
-from tinytensor.state_dict import state_dict
+from tinytensor.layers.sequential import Sequential
+from tinytensor.layers.state_dict import state_dict
 from tinytensor.tensor import Tensor
 
 __all__ = ["write"]
@@ -147,7 +147,7 @@ class Program:
         if isinstance(model, Graph):
             lines += [f"        return {self.graph(model, '')}(*map(given, inputs))"]
             self.functions.append(lines)
-            return len(model.inputs)
+            return len(model.input_names)
         lines += ["        (x,) = map(given, inputs)"]
         lines += [f"        {line}" for line in self.chain(model, "", "x", "x")]
         self.functions.append([*lines, "        return x"])
@@ -208,7 +208,7 @@ class Program:
         self.graphs += 1
         name = f"graph_{self.graphs}"
         lines = [f"def {name}(*inputs: Any) -> Any:", '    """Layers that are wired by names."""']
-        lines += [f"    v: Any = dict(zip({model.inputs}, inputs, strict=True))"]
+        lines += [f"    v: Any = dict(zip({model.input_names}, inputs, strict=True))"]
         for position, (layer, (read, defined)) in enumerate(zip(model.layers, model.wires, strict=True)):
             inputs = [f"v[{each!r}]" if each else "None" for each in read]
             where, to = f"{prefix}layers.{position}.", [f"v[{each!r}]" if each else "_" for each in defined]
@@ -219,7 +219,7 @@ class Program:
                 lines.append(f"    {', '.join(to)} = {self.expression(layer, where, inputs)}")
             else:
                 lines += [f"    {line}" for line in self.chain(layer, where, inputs[0], to[0])]
-        outputs = ", ".join(f"v[{each!r}]" for each in model.outputs)
+        outputs = ", ".join(f"v[{each!r}]" for each in model.output_names)
         self.functions.append([*lines, f"    return {outputs}"])
         return name
 

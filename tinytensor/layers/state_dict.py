@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError
 from tinytensor.kernels.boundary import Array, as_operand
-from tinytensor.layers import changes
-from tinytensor.layers.layer import Layer
-from tinytensor.layers.members import frozen, replaced
+from tinytensor.inference import revision
+
+from tinytensor.layers.attributes import frozen, replaced
 from tinytensor.tensor import Tensor
 
 __all__ = ["Skipped", "load_state_dict", "state_dict"]
@@ -23,13 +23,13 @@ class Skipped(NamedTuple):
     unexpected: list[str]
 
 
-def state_dict(layer: Layer) -> dict[str, Array]:
+def state_dict(layer: Any) -> dict[str, Array]:
     """The parameters of a layer as read-only arrays by name."""
-    with changes.lock:
+    with revision.lock:
         return {name: tensor.numpy() for name, tensor in layer.parameters().items()}
 
 
-def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True) -> Skipped:
+def load_state_dict(layer: Any, values: Mapping[str, Any], strict: bool = True) -> Skipped:
     """Replace the parameters of a layer by those of `values`, all or, if anything is wrong, none.
 
     Values are anything array-like of the parameter's shape and are converted to its dtype; NaN and
@@ -62,7 +62,7 @@ def load_state_dict(layer: Layer, values: Mapping[str, Any], strict: bool = True
             f"{type(layer).__name__}: the state dict does not fit, nothing was loaded:"
             + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
         )
-    with changes.lock:
+    with revision.lock:
         assign(layer, replacements)
     return skipped
 
@@ -78,7 +78,7 @@ def converted(value: Any, parameter: Tensor) -> Tensor:
     return frozen(Tensor(array, parameter.dtype))
 
 
-def assign(layer: Layer, values: Mapping[str, Tensor]) -> None:
+def assign(layer: Any, values: Mapping[str, Tensor]) -> None:
     """Set the parameters of these dotted names."""
     children = layer.children()
     inner: dict[str, dict[str, Tensor]] = {}

@@ -5,18 +5,16 @@ Tensors and layers may stand in lists, tuples and dicts, however deep; an elemen
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import ArgumentError, DtypeError
+from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.scalar_source import same
 from tinytensor.tensor import Tensor
 
-if TYPE_CHECKING:
-    from tinytensor.layers.layer import Layer
-
-__all__ = ["PLAIN", "frozen", "kept", "listed", "replaced", "same"]
+__all__ = ["PLAIN", "frozen", "kept", "listed", "refuse_cycle", "replaced", "same"]
 
 PLAIN = frozenset({bool, int, float, str, type(None)})
 CONTAINERS = (list, tuple, dict)
@@ -48,18 +46,16 @@ def frozen(tensor: Tensor) -> Tensor:
     return Tensor._wrap(values.reshape(array.shape))
 
 
-def kept(layer: "Layer", name: str, value: Any) -> Any:
+def kept(layer: Traceable, name: str, value: Any) -> Any:
     """The value of an attribute with its Tensors frozen.
 
     Raises:
         ArgumentError: saving the layer would lose it, or the layer would contain itself.
         DtypeError: an array of floats, or a set of layers, which a file has no names for.
     """
-    from tinytensor.layers.layer import Layer, refuse_cycle
-
     who = f"{type(layer).__name__}.{name}"
     kind = type(value)
-    if isinstance(value, Layer) or kind is Tensor:
+    if isinstance(value, Traceable) or kind is Tensor:
         if name.startswith("_"):
             raise ArgumentError(
                 f"{who}: a {kind.__name__} under a name with _ is not saved; name it {name.lstrip('_')}"
@@ -73,7 +69,7 @@ def kept(layer: "Layer", name: str, value: Any) -> Any:
             f"{who}: an array of {value.dtype} is not saved; make it a parameter, "
             f"self.{plain} = tt.Tensor({plain})"
         )
-    elif isinstance(value, set | frozenset) and any(isinstance(each, Layer) for each in value):
+    elif isinstance(value, set | frozenset) and any(isinstance(each, Traceable) for each in value):
         raise DtypeError(f"{who}: layers in a set have no names and are not saved; make it a list or a dict")
     elif kind in (list, tuple):
         held = [kept(layer, name, each) for each in value]
@@ -90,11 +86,9 @@ def kept(layer: "Layer", name: str, value: Any) -> Any:
 
 def holds(value: Any) -> bool:
     """Whether there is a Tensor or a layer in a value."""
-    from tinytensor.layers.layer import Layer
-
     if isinstance(value, CONTAINERS):
         return any(holds(each) for _, each in items(value))
-    return isinstance(value, Layer | Tensor)
+    return isinstance(value, Traceable | Tensor)
 
 
 def named(key: Any) -> bool:
@@ -110,3 +104,11 @@ def replaced(value: Any, path: list[str], tensor: Tensor) -> Any:
     key: Any = path[0] if isinstance(value, dict) else int(path[0])
     new[key] = replaced(new[key], path[1:], tensor)
     return new if isinstance(value, dict) else type(value)(new.values())
+
+
+def refuse_cycle(outer: Traceable, inner: Traceable) -> None:
+    """Raise if `outer` lies somewhere in `inner`, or is it."""
+    if inner is outer:
+        raise ArgumentError(f"{type(outer).__name__}: a layer cannot contain itself")
+    for child in inner.children().values():
+        refuse_cycle(outer, child)

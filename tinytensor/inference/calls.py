@@ -4,17 +4,19 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.inference.traceable import Traceable
+from tinytensor.primitives.definition import Symbol
 from tinytensor.tensor import Tensor
 
-if TYPE_CHECKING:
-    from tinytensor.layers.layer import Layer
-
-__all__ = ["call", "listening", "noted", "read_only", "recorded", "runs_foreign_code"]
+__all__ = [
+    "call", "call_with", "current_path", "listening", "noted", "read_only", "recorded", "recount",
+    "runs_foreign_code", "unheard",
+]  # fmt: skip
 
 OURS = "tinytensor"
 
@@ -35,16 +37,37 @@ def listening() -> bool:
 
 
 @contextmanager
-def recorded(model: "Layer") -> Iterator[dict[str, Tensor]]:
+def recorded(model: Traceable) -> Iterator[dict[str, Tensor]]:
     """While it lasts, what every layer inside the model computes is put into a dict by its name."""
+    former = recorder.seen, getattr(recorder, "path", [])
     recorder.seen, recorder.path = {}, [(model, "", Counter())]
     try:
         yield recorder.seen
     finally:
-        recorder.seen = None
+        recorder.seen, recorder.path = former
 
 
-def call(layer: "Layer", x: Tensor) -> Tensor:
+@contextmanager
+def unheard() -> Iterator[None]:
+    """While it lasts, nothing is recorded."""
+    former, recorder.seen = recorder.seen, None
+    try:
+        yield
+    finally:
+        recorder.seen = former
+
+
+def current_path() -> str:
+    """The name of the layer whose forward is running, while layers are recorded."""
+    return recorder.path[-1][1].rstrip(".")
+
+
+def recount() -> None:
+    """The layer whose forward is running is called again from the start."""
+    recorder.path[-1][2].clear()
+
+
+def call(layer: Traceable, x: Tensor) -> Tensor:
     """The layer's forward(x), checked; of a layer that is not ours, x is a read-only view."""
     theirs = runs_foreign_code(layer)
     if recorder.seen is not None:
@@ -54,7 +77,16 @@ def call(layer: "Layer", x: Tensor) -> Tensor:
     return y if type(y) is Tensor else result(layer, y)
 
 
-def runs_foreign_code(layer: "Layer") -> bool:
+def call_with(layer: Traceable, *x: Any) -> Any:
+    """The layer's forward of one operand, or of several; a Tensor or a tuple of them."""
+    if len(x) == 1 and type(x[0]) is Tensor:
+        y = guarded(layer, read_only(x[0])) if runs_foreign_code(layer) else layer.forward(x[0])
+    else:
+        y = guarded(layer, *x)
+    return y if type(y) is Tensor or isinstance(y, tuple) else result(layer, y)
+
+
+def runs_foreign_code(layer: Traceable) -> bool:
     """Whether `forward` is not ours."""
     cls = type(layer)
     module = getattr(cls.forward, "__module__", None) or ""
@@ -63,12 +95,14 @@ def runs_foreign_code(layer: "Layer") -> bool:
 
 def read_only(x: Tensor) -> Tensor:
     """The same Tensor over a view that cannot be written to."""
+    if type(x._array) is Symbol:
+        return x
     view = x._array.view()
     view.flags.writeable = False
     return Tensor._wrap(view)
 
 
-def guarded(layer: "Layer", *x: Any) -> Any:
+def guarded(layer: Traceable, *x: Any) -> Any:
     """forward(*x); an attempt to write into x is said to be one."""
     try:
         return layer.forward(*x)
@@ -81,10 +115,11 @@ def guarded(layer: "Layer", *x: Any) -> Any:
         ) from error
 
 
-def noted(layer: "Layer", *x: Any) -> Any:
+def noted(layer: Traceable, *x: Any) -> Any:
     """forward(*x), put into what is recorded if the layer is inside the one that is running."""
     parent, prefix, calls = recorder.path[-1]
     names = [name for name, child in parent.children().items() if child is layer]
+    traced = next((each._array for each in x if type(each) is Tensor and type(each._array) is Symbol), None)
     if not names:
         return guarded(layer, *x)
     # a layer that stands in several places is called for one after the other
@@ -92,7 +127,7 @@ def noted(layer: "Layer", *x: Any) -> Any:
     calls[id(layer)] += 1
     recorder.path.append((layer, f"{path}.", Counter()))
     try:
-        y = guarded(layer, *x)
+        y = guarded(layer, *x) if traced is None else traced.tracer.call(layer, *x)
     finally:
         recorder.path.pop()
     if recorder.seen is not None and (type(y) is Tensor or isinstance(y, np.ndarray)):
@@ -100,7 +135,7 @@ def noted(layer: "Layer", *x: Any) -> Any:
     return y
 
 
-def result(layer: "Layer", y: Any) -> Tensor:
+def result(layer: Traceable, y: Any) -> Tensor:
     """What forward returned as a Tensor."""
     if y is None:
         raise DtypeError(f"{layer!r}: forward returned None; did you forget the return?")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from tinytensor.errors import ShapeError, TinyTensorError
-from tinytensor.layers.calls import runs_foreign_code
+from tinytensor.inference.calls import runs_foreign_code
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 

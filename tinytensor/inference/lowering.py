@@ -1,0 +1,378 @@
+"""From nodes of a trace to instructions: what the `lower` rules of primitives write with.
+
+A rule asks for the buffers of its operands and for one of its result, and emits instructions on them. A
+value's last reader may compute in place. The buffer of the result is the caller's output, if no rule needs it
+elsewhere.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinytensor.inference.buffers import LINE, Buffer
+from tinytensor.kernels import record
+from tinytensor.kernels.boundary import Array, number
+from tinytensor.kernels.declared import (
+    copy_rows,
+    gather_rows,
+    linear,
+    log_softmax_rows,
+    map_rows,
+    pair_rows,
+    several_rows,
+    softmax_rows,
+    spread_rows,
+    standardize_rows,
+    widen_rows,
+)
+from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
+from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
+from tinytensor.primitives.definition import Node, Symbol, constant_sample
+
+__all__ = ["Lowering"]
+
+STANDARDIZE_BYTES = 1024  # a total, and the parts of a long sum
+UINT8 = np.dtype(np.uint8)
+
+
+class Lowering:
+    """The instructions of a program while they are written."""
+
+    def __init__(self, nodes: Sequence[Node], inputs: Sequence[Symbol], outputs: Sequence[Symbol], source: Any):
+        self.nodes, self.inputs, self.outputs = nodes, inputs, outputs
+        self.dtype = outputs[0].dtype
+        self.source = source or self.dtype
+        self.made = {node.result.index: node for node in nodes}
+        self.reads = Counter(each.index for node in nodes for each in node.symbols)
+        self.reads.update(each.index for each in outputs)
+        self.kept: list[Array] = []  # what the records' addresses point at
+        self.instructions: list[Array] = []
+        self.uses: list[list[tuple[int, Buffer]]] = []  # of each instruction: fields, and the buffers they name
+        self.owners: list[int] = []  # the node that each instruction belongs to
+        self.owner = 0
+        self.work_bytes = LINE
+        self.buffers: list[Buffer] = []
+        self.values: dict[int, Buffer] = {}
+        self.table: Array | None = None  # what each byte of the input stands for
+        self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
+        self.list_bytes = 0  # for the lists of one sample's rows
+        self.lower()
+
+    def lower(self) -> None:
+        """Instructions for all nodes, and for the outputs."""
+        self.take_inputs()
+        folded = self.fold_bytes() if self.source == UINT8 else 0
+        for self.owner, node in enumerate(self.nodes):
+            if self.owner >= folded:
+                assert node.primitive.lower is not None
+                node.primitive.lower(self, node)
+                for each in node.symbols:
+                    self.values[each.index].readers -= 1
+        self.give_outputs()
+
+    def take_inputs(self) -> None:
+        """The caller's input; of several, which lie side by side in it, copies."""
+        sizes = [self.size(each) for each in self.inputs]
+        whole = Buffer(sum(sizes), record.INPUT)
+        first = 0
+        for each, size in zip(self.inputs, sizes, strict=True):
+            if len(sizes) == 1:
+                self.values[each.index] = whole
+            else:
+                there = self.new(each)
+                self.emit(copy_rows, whole, there, FEATURES=size, FROM=first)
+                self.values[each.index] = there
+            self.values[each.index].readers += self.reads[each.index]
+            first += size
+
+    def fold_bytes(self) -> int:
+        """Make a table of what the first nodes compute of each byte; how many nodes that are."""
+        table = np.arange(256).astype(self.dtype)
+        here, folded = self.inputs[0], 0
+        for node in self.nodes:
+            constants = [each for each in node.operands if type(each) is not Symbol]
+            alone = node.symbols == [here] and self.reads[here.index] == 1
+            if not alone or any(np.size(each) != 1 for each in constants) or self.by_element(node) is None:
+                break
+            table = np.asarray(self.by_element(node)(table)).reshape(256)  # type: ignore[misc]
+            here, folded = node.result, folded + 1
+        whole = self.values[self.inputs[0].index]
+        self.values[here.index], whole.readers = whole, self.reads[here.index]
+        self.table = np.ascontiguousarray(table, self.dtype)
+        only = [node for node in self.nodes[folded:] if here in node.symbols]
+        if len(only) != 1 or only[0].primitive.name not in ("linear", "matmul"):
+            self.owner = max(folded - 1, 0)
+            wide = self.new(here)
+            row = self.emit(widen_rows[self.dtype], whole, wide, FEATURES=whole.features)
+            row[record.PRODUCT_AT + record.TABLE] = self.store(self.table)
+            wide.readers, self.values[here.index], self.table = whole.readers, wide, None
+        return folded
+
+    def by_element(self, node: Node) -> Callable[[Array], Any] | None:
+        """What a node computes of each element of its only operand, if it does."""
+        if node.primitive.name == "move":
+            places = node.parameters["places"].ravel()
+            same = np.array_equal(places, np.arange(self.size(node.symbols[0])))
+            return (lambda table: table) if same else None
+        if node.primitive.name not in ("map", "add", "subtract", "multiply", "divide", "negative", "absolute"):
+            return None
+
+        def compute(table: Array) -> Any:
+            operands = [table if type(each) is Symbol else each for each in node.operands]
+            scalars = [each.reshape(()) if type(each) is np.ndarray and each is not table else each for each in operands]
+            return node.primitive.eager(*scalars, **node.parameters)
+
+        return compute
+
+    def give_outputs(self) -> None:
+        """The last buffer is the caller's output, if it can be; else, and of several, copies."""
+        self.owner = len(self.nodes) - 1
+        found = [self.values[each.index] for each in self.outputs]
+        if len(found) == 1 and found[0].number is None and not found[0].overread:
+            found[0].number = record.OUTPUT
+            return
+        whole = Buffer(sum(map(self.size, self.outputs)), record.OUTPUT)
+        first = 0
+        for each, buffer in zip(self.outputs, found, strict=True):
+            self.emit(copy_rows, buffer, whole, FEATURES=self.size(each), TO=first)
+            first += self.size(each)
+
+    # What rules ask for
+
+    @staticmethod
+    def size(symbol: Symbol) -> int:
+        """Elements of a sample."""
+        return math.prod(symbol.sample)
+
+    def producer(self, symbol: Symbol) -> Node:
+        """The node whose result it is, of this program or folded into one of its nodes."""
+        return symbol.tracer.producer(symbol)  # type: ignore[attr-defined,no-any-return]
+
+    def new(self, symbol: Symbol) -> Buffer:
+        """A buffer for a value."""
+        buffer = Buffer(self.size(symbol), readers=self.reads[symbol.index], first=len(self.instructions))
+        self.buffers.append(buffer)
+        return buffer
+
+    def source_of(self, symbol: Symbol) -> Buffer:
+        """The buffer that holds a value."""
+        return self.values[symbol.index]
+
+    def result(self, node: Node) -> Buffer:
+        """A new buffer for a node's result."""
+        self.values[node.result.index] = self.new(node.result)
+        return self.values[node.result.index]
+
+    def in_place(self, node: Node, symbol: Symbol) -> Buffer:
+        """The buffer for a node's result: that of the operand, if nobody else reads it and it is ours."""
+        here = self.values[symbol.index]
+        alone = here.readers == sum(self.values[each.index] is here for each in node.symbols)
+        if not alone or here.number is not None or here.overread or here.features != self.size(node.result):
+            return self.result(node)
+        here.readers += self.reads[node.result.index]
+        self.values[node.result.index] = here
+        return here
+
+    def emit(self, function: Any, here: Buffer, there: Buffer, repeat: int = 1, **fields: Any) -> Array:
+        """One more instruction; fields that are buffers are filled in with their numbers."""
+        row = np.zeros(record.INSTRUCTION, np.int64)
+        row[record.FUNCTION] = function.address
+        row[[record.FEATURES, record.SIZE]] = here.features // repeat, self.dtype.itemsize
+        row[[record.REPEAT, record.OTHER_REPEAT]] = repeat
+        used = [(record.SOURCE, here), (record.TARGET, there)]
+        for name, value in fields.items():
+            if isinstance(value, Buffer):
+                used.append((getattr(record, name), value))
+            else:
+                row[getattr(record, name)] = value
+        self.note(used, repeat)
+        self.instructions.append(row)
+        self.uses.append(used)
+        self.owners.append(self.owner)
+        return row
+
+    def note(self, used: list[tuple[int, Buffer]], repeat: int) -> None:
+        """Buffers are in use until this instruction; the rows of a sample lie without a gap."""
+        for _, buffer in used:
+            buffer.last = len(self.instructions)
+            buffer.packed |= repeat > 1
+
+    def keep(self, array: Array) -> int:
+        """The address of an array, which is kept as long as the program."""
+        self.kept.append(array)
+        return int(array.ctypes.data)
+
+    def store(self, values: Any) -> int:
+        """The address of a copy of the values in the program's dtype."""
+        copy = aligned(np.shape(values), self.dtype)
+        copy[...] = values
+        return self.keep(copy)
+
+    # The instructions
+
+    def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
+        """The tile's product, for the rows of all samples."""
+        here, there = self.source_of(x), self.result(node)
+        weight = np.ascontiguousarray(weight, self.dtype)
+        outputs, inputs = weight.shape
+        plan = layout(self.dtype, outputs)
+        pages, tails = pack_weights(weight, plan)
+        table, self.table = (self.table, None) if here.number == record.INPUT else (None, self.table)
+        repeat = max(1, self.size(x) // inputs)
+        row = self.emit(linear, here, there, repeat)
+        product = row[record.PRODUCT_AT :]
+        external = here.number == record.INPUT
+        zero = table is None or table[0] == 0
+        skips = bool(np.isfinite(weight).all()) and zero  # 0 · inf is NaN, and must be
+        source = "uint8" if table is not None else self.dtype.name
+        write_layer(product, plan, inputs, source, skips and (external or self.may_be_zero(x)))
+        product[record.AHEAD] = 2 * plan.rows if external else 0
+        product[record.WEIGHTS], product[record.TAIL] = self.keep(pages), self.keep(tails)
+        product[record.BIAS] = self.store(np.zeros(outputs) if bias is None else bias)
+        if table is not None:
+            product[record.TABLE] = self.store(table)
+        if product[record.SKIPS]:
+            self.list_bytes = max(self.list_bytes, int(product[record.LIST_ROOM]) * repeat)
+
+    def may_be_zero(self, symbol: Symbol) -> bool:
+        """Whether a value may hold many zeros."""
+        before = self.made.get(symbol.index)
+        while before is not None and before.primitive.name == "move":
+            before = self.made.get(before.symbols[0].index)
+        if before is None or before.primitive.name != "map":
+            return before is None or before.primitive.name not in ("softmax", "log_softmax")
+        function, arguments = before.parameters["function"], before.parameters["arguments"]
+        try:
+            with np.errstate(all="ignore"):
+                return any(function(x, *arguments) == 0 for x in (-1.0, -8.0))
+        except Exception:
+            return True
+
+    def map(self, node: Node, function: Any, arguments: Sequence[Any]) -> None:
+        """The loop's address, and its parameters in the dtype."""
+        symbol = node.symbols[0]
+        here, there = self.source_of(symbol), self.in_place(node, symbol)
+        parameters = self.store([number(each, self.dtype) for each in (*arguments, 0.0)])
+        self.emit(map_rows, here, there, LOOP=loop_address(function, self.dtype), PARAMETERS=parameters)
+
+    def pair(self, node: Node, function: Any) -> None:
+        """A function of two operands: two values, or a value and a constant."""
+        a, b = node.operands
+        if type(a) is Symbol and type(b) is not Symbol and a.sample == node.result.sample:
+            self.pairs(node, a, [(function, b)])
+        elif type(a) is not Symbol or type(b) is not Symbol:
+            self.several(node, function, node.operands)
+        else:
+            here, other = self.broadcast(node, a), self.broadcast(node, b)
+            mine = self.values[a.index] is here
+            there = self.in_place(node, a) if mine else self.result(node)
+            self.emit(pair_rows, here, there, LOOP=pair_address(function, self.dtype), OTHER=other)
+
+    def pairs(self, node: Node, x: Symbol, steps: Sequence[tuple[Any, Any]]) -> None:
+        """One function of a value and a constant after the other."""
+        here, there = self.source_of(x), self.in_place(node, x)
+        for function, constant in steps:
+            rows, repeat = self.constant_row(constant, x)
+            address = pair_address(function, self.dtype)
+            self.emit(pair_rows, here, there, repeat, LOOP=address, CONSTANT=self.store(rows))
+            here = there
+
+    def constant_row(self, constant: Any, x: Symbol) -> tuple[Array, int]:
+        """A constant for one row of a sample, and how many rows a sample has."""
+        values = constant if type(constant) is np.ndarray else number(constant, self.dtype)
+        shape = constant_sample(values, x)
+        values = values.reshape(shape)
+        shape = (1,) * (len(x.sample) - len(shape)) + tuple(shape)
+        varies = [i for i, n in enumerate(shape) if n != 1]
+        first = varies[0] if varies else len(shape) - 1
+        repeat = math.prod(x.sample[:first])
+        return np.broadcast_to(values.reshape(shape), x.sample)[(0,) * first].ravel(), repeat
+
+    def broadcast(self, node: Node, operand: Symbol) -> Buffer:
+        """An operand with the shape of the node's result, in a buffer."""
+        sample = node.result.sample
+        here = self.source_of(operand)
+        if math.prod(operand.sample) == math.prod(sample):
+            return here
+        there = self.new(node.result)
+        lengths = (1,) * (len(sample) - len(operand.sample)) + operand.sample
+        places = np.broadcast_to(np.arange(here.features).reshape(lengths), sample).ravel()
+        last = len(sample) - 1
+        if lengths[last] == 1 and lengths[:last] == sample[:last]:
+            repeat = math.prod(sample[:last])
+            self.emit(spread_rows[self.dtype], here, there, repeat, FEATURES=sample[last])
+        else:
+            self.gather(here, there, places, 0)
+        return there
+
+    def several(self, node: Node, function: Any, operands: Sequence[Any]) -> None:
+        """A function of several operands."""
+        table, buffers = np.zeros(2 * len(operands), np.int64), []
+        for i, each in enumerate(operands):
+            if type(each) is Symbol:
+                buffers.append((2 * i, self.broadcast(node, each)))
+                table[2 * i + 1] = 1
+            else:
+                values = each if type(each) is np.ndarray else number(each, self.dtype)
+                row = np.broadcast_to(values.reshape(constant_sample(values, node.result)), node.result.sample)
+                table[2 * i : 2 * i + 2] = -1, self.store(row.ravel())
+        there = self.result(node)
+        self.emit(
+            several_rows, there, there, LOOP=several_address(function, self.dtype), COUNT=len(operands),
+            CONSTANT=self.keep(table),
+        )  # fmt: skip
+        self.work_bytes = max(self.work_bytes, 8 * len(operands))
+        self.tables.append((table, buffers))
+        for _, buffer in buffers:
+            buffer.last = len(self.instructions) - 1
+
+    def standardize(self, node: Node) -> None:
+        """In float64, in the order of the reductions, over the last axes."""
+        (x,) = node.symbols
+        here, there = self.source_of(x), self.in_place(node, x)
+        count = node.parameters["count"]
+        repeat = math.prod(x.sample[: len(x.sample) - count])
+        self.work_bytes = max(self.work_bytes, STANDARDIZE_BYTES)
+        eps = self.keep(np.array([node.parameters["eps"]]))
+        self.emit(standardize_rows, here, there, repeat, CONSTANT=eps)
+
+    def softmax(self, node: Node, log: bool) -> None:
+        """From rows of the scratch memory: vectors are read beyond the last."""
+        (x,) = node.symbols
+        here = self.source_of(x)
+        if here.number is not None:
+            copy = self.new(x)
+            self.emit(copy_rows, here, copy)
+            here = copy
+        here.overread = True
+        repeat = math.prod(x.sample[:-1])
+        self.emit((log_softmax_rows if log else softmax_rows)[self.dtype], here, self.result(node), repeat)
+        self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (x.sample[-1] + 64) * 128)
+
+    def move(self, node: Node) -> None:
+        """Another view where the elements stay, else copies."""
+        places, operands = node.parameters["places"].ravel(), node.symbols
+        sizes = [self.size(each) for each in operands]
+        if len(operands) == 1 and np.array_equal(places, np.arange(sizes[0])):
+            here = self.source_of(operands[0])
+            here.readers += self.reads[node.result.index]
+            self.values[node.result.index] = here
+            return
+        there, first, starts = self.result(node), 0, np.cumsum([0, *sizes])
+        owner = np.searchsorted(starts, places, "right") - 1
+        breaks = np.flatnonzero(np.diff(owner)) + 1
+        for part in np.split(np.arange(len(places)), breaks):
+            which = int(owner[part[0]])
+            self.gather(self.source_of(operands[which]), there, places[part] - starts[which], first)
+            first += len(part)
+
+    def gather(self, here: Buffer, there: Buffer, places: Array, first: int) -> None:
+        """Elements of one buffer to consecutive places of another, from `first` on."""
+        if np.array_equal(places, np.arange(places[0], places[0] + len(places))):
+            self.emit(copy_rows, here, there, FEATURES=len(places), FROM=int(places[0]), TO=first)
+            return
+        table = self.keep(np.ascontiguousarray(places, np.int64))
+        self.emit(gather_rows[self.dtype], here, there, FEATURES=len(places), CONSTANT=table, TO=first)

@@ -1,0 +1,164 @@
+"""`Program`: nodes of a trace as packed weights and a list of instructions, which the compiled driver runs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinytensor import workers
+from tinytensor.inference.buffers import LINE, place
+from tinytensor.inference.lowering import Lowering
+from tinytensor.kernels import record
+from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.declared import run_program
+from tinytensor.kernels.layer import aligned
+from tinytensor.primitives.definition import Node, Symbol
+
+__all__ = ["Program"]
+
+ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
+BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
+CHUNK_BYTES = 1 << 20  # of samples that are converted together
+ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
+PIECE = 1 << 35  # multiplications, of a second or less
+
+
+class Program:
+    """Consecutive nodes of one float dtype, compiled for one shape and dtype of samples.
+
+    Args:
+        nodes: the nodes, in order; all can be lowered.
+        inputs: the values that they read and do not compute.
+        outputs: the values that are wanted.
+        source: the dtype of the samples, if that is uint8.
+
+    Raises:
+        UnsupportedOp: there are too many values.
+        ArgumentError: a scalar function of a user's does not compile.
+    """
+
+    def __init__(
+        self, nodes: Sequence[Node], inputs: Sequence[Symbol], outputs: Sequence[Symbol], source: Any = None
+    ):
+        lowered = Lowering(nodes, inputs, outputs, source)
+        self.nodes, self.inputs, self.outputs = tuple(nodes), tuple(inputs), tuple(outputs)
+        self.sample = inputs[0].sample if len(inputs) == 1 else (sum(math.prod(each.sample) for each in inputs),)
+        self.result = outputs[0].sample if len(outputs) == 1 else (sum(math.prod(each.sample) for each in outputs),)
+        self.features, self.results = math.prod(self.sample), math.prod(self.result)
+        self.dtype, self.source = lowered.dtype, lowered.source
+        self.kept, self.owners = lowered.kept, lowered.owners
+        self.assemble(lowered)
+        work = multiplications(nodes) + 8 * sum(math.prod(node.result.sample) for node in nodes) + 1
+        self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
+        self.run_compiled = run_program.function
+        self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
+
+    def assemble(self, lowered: Lowering) -> None:
+        """The program's record, and how much scratch memory a thread needs."""
+        size = self.dtype.itemsize
+        widest = max([each.stride(size) for each in lowered.buffers if each.number is None], default=1)
+        self.block = next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
+        if widest * 12 > 2 * BLOCK_BYTES:
+            self.block = max(1, BLOCK_BYTES // widest)
+        self.packed = any(each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT)
+        work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
+        memory = place(lowered.buffers, self.block, size, (record.WORK_OFFSET + work + 4095) & ~4095)
+        for row, used in zip(lowered.instructions, lowered.uses, strict=True):
+            for field, buffer in used:
+                row[field] = buffer.number
+        for table, used in lowered.tables:
+            for field, buffer in used:
+                table[field] = buffer.number
+        first = record.BUFFER_TABLE + 2 * len(memory.entries) + 7 & ~7
+        table = aligned((first + record.INSTRUCTION * len(lowered.instructions),), np.int64)
+        table[record.ROWS], table[record.INSTRUCTIONS] = self.block, len(lowered.instructions)
+        table[record.FIRST], table[record.BUFFERS] = first, len(memory.entries)
+        table[record.BUFFER_TABLE : first][: 2 * len(memory.entries)] = np.ravel(memory.entries)
+        for i, row in enumerate(lowered.instructions):
+            table[first + record.INSTRUCTION * i :][: record.INSTRUCTION] = row
+        self.table, self.table_at = table, int(table.ctypes.data)
+        self.scratch_bytes = memory.end + LINE
+
+    # Running
+
+    def reads(self, x: Array) -> bool:
+        """Whether the driver takes samples from where they are in x."""
+        if x.dtype != self.source or not x.flags.aligned:
+            return False
+        if x.flags.c_contiguous:
+            return True
+        size = x.dtype.itemsize
+        return not self.packed and x.ndim == 2 and x.strides[1] == size and x.strides[0] % size == 0
+
+    def writes(self, y: Array) -> bool:
+        """Whether the driver can put outputs where they belong in y."""
+        return y.dtype == self.dtype and y.flags.aligned and y.flags.c_contiguous
+
+    def apply(self, x: Array, y: Array, threads: int) -> None:
+        """Write the outputs for samples of any layout and dtype into y."""
+        if self.reads(x):
+            self.spread(x, y, threads)
+            return
+        step = max(ROWS, CHUNK_BYTES // max(1, self.features * self.dtype.itemsize))
+        for start in range(0, len(y), step):
+            some = x[start : start + step]
+            with np.errstate(all="ignore"):  # what is too large for float32 is infinite there
+                some = some.astype(self.source, order="C", copy=False)
+            self.spread(np.require(some, requirements="CA"), y[start : start + step], threads)
+
+    def spread(self, x: Array, y: Array, threads: int) -> None:
+        """Run on several threads, if that pays and no other call has them."""
+        # compiled code is not to be interrupted: Ctrl-C waits for the end of a piece
+        for start in range(0, len(y), self.piece):
+            some, target = x[start : start + self.piece], y[start : start + self.piece]
+            # where a function raises on some thread, it raises on this one again
+            if threads == 1 or len(target) <= self.alone or not self.run_with_team(some, target, threads):
+                self.run(some, target)
+
+    def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
+        """Run on several threads; whether that was possible, and all went well."""
+        return workers.run(
+            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y),
+            self.share(len(y), threads), threads, self.scratch_bytes,
+        )  # fmt: skip
+
+    def run(self, x: Array, y: Array) -> None:
+        """Run on this thread."""
+        try:
+            scratch = self.idle.pop()
+        except IndexError:
+            scratch = aligned((self.scratch_bytes,), np.uint8)
+        self.run_compiled(self.table_at, x, x.strides[0], y, y.strides[0], 0, len(y), scratch)
+        self.idle.append(scratch)
+
+    def share(self, samples: int, threads: int) -> int:
+        """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
+        if samples <= 4 * self.block * threads:
+            return -(-samples // (2 * threads))
+        return max(1, samples // (8 * threads * self.block)) * self.block
+
+    def timed(self, x: Array, y: Array) -> Array:
+        """Run on this thread; the ticks that each node took."""
+        other, ticks = object.__new__(Program), np.zeros(max(1, len(self.owners)), np.int64)
+        other.__dict__.update(vars(self))
+        other.table, other.idle = aligned(self.table.shape, np.int64), []
+        other.table[:] = self.table
+        other.table[record.TICKS] = ticks.ctypes.data
+        other.table_at = other.table.ctypes.data
+        other.apply(x, y, threads=1)
+        return np.bincount(self.owners, ticks[: len(self.owners)], len(self.nodes))
+
+
+def multiplications(nodes: Sequence[Node]) -> int:
+    """Multiply-adds of one sample in all products."""
+    return sum(operations(node) for node in nodes)
+
+
+def operations(node: Node) -> int:
+    """Multiply-adds of one sample in a product; of other primitives none are counted."""
+    if node.primitive.name in ("linear", "matmul") and type(node.operands[1]) is not Symbol:
+        weight = node.operands[1]
+        inputs = weight.shape[1] if node.primitive.name == "linear" else weight.shape[0]
+        return math.prod(node.result.sample) * int(inputs)
+    return 0

@@ -1,0 +1,201 @@
+"""`model.summary()`: every layer's output shape, parameters and bytes, and whether it is fused, as a table."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinytensor.creation import zeros
+from tinytensor.inference import calls
+from tinytensor.inference.plan import Form
+from tinytensor.inference.program import Program
+from tinytensor.inference.trace import EXAMPLE_ROWS
+from tinytensor.inference.traceable import Traceable
+from tinytensor.tensor import Tensor
+from tinytensor.text import escaped, text_table
+
+__all__ = ["Row", "Summary", "leaf_layers", "shapes", "summarize"]
+
+SHOWN = 60  # characters of a layer
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of a model; without a shape, `reason` says why."""
+
+    name: str
+    layer: str
+    shape: tuple[int, ...] | None
+    parameters: int
+    bytes: int
+    fused: bool = False
+    reason: str = UNKNOWN
+
+    @property
+    def output(self) -> str:
+        """The shape of the output, or why there is none."""
+        if self.shape is None:
+            return textwrap.shorten(escaped(self.reason), SHOWN, placeholder=" …")
+        return f"({', '.join(['batch', *map(str, self.shape)])})"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The layers of a model, and their sums; notes say what is wrong, slow by accident, or not fused."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in all parameters together."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all parameters together."""
+        return sum(row.bytes for row in self.rows)
+
+    def __str__(self) -> str:
+        cells = [("name", "layer", "output", "fused", "parameters", "bytes")]
+        for row in self.rows:
+            name, fused = escaped(row.name, keep=""), "yes" if row.fused else "·"
+            cells.append(
+                (name, escaped(row.layer), row.output, fused, f"{row.parameters:,}", f"{row.bytes:,}")
+            )
+        cells.append(("total", "", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
+        return "\n".join([text_table(cells, texts=4), *map(escaped, self.notes)])
+
+    __repr__ = __str__
+
+
+@dataclass
+class Outputs:
+    """What the layers make of a few samples: shape and dtype by name, and at which layer it ends, for what."""
+
+    found: Mapping[str, Any]
+    fused: frozenset[str] = frozenset()
+    reasons: Mapping[str, str] | None = None
+    failed: str | None = None
+    error: Exception | None = None
+
+
+NOT_RUN = Outputs({})
+
+
+def summarize(model: Any, shape: int | tuple[int, ...] | None = None) -> Summary:
+    """The summary of a model for samples of that shape; without one, of what the first Linear takes."""
+    leaves = dict(leaf_layers(model))
+    outputs = of_first_linear(model, leaves) if shape is None else outputs_for(model, leaves, axes(shape))
+    if shape is not None and outputs.error is not None:
+        calls.call_with(model, zeros((1, *axes(shape))))  # raises, and says at which layer
+    notes = list(doubled(leaves, outputs.found))
+    if outputs is NOT_RUN and leaves:
+        notes.insert(0, "the shape of a sample is unknown; summary(shape) shows the outputs' shapes")
+    if outputs.error is not None:
+        notes.insert(0, f"{outputs.failed}: {outputs.error}")
+    notes += [f"{name}: not fused: {reason}" for name, reason in (outputs.reasons or {}).items()]
+    return Summary(tuple(row(name, layer, outputs) for name, layer in leaves.items()), tuple(notes))
+
+
+def shapes(model: Any, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """See `Layer.trace`."""
+    leaves = dict(leaf_layers(model))
+    outputs = outputs_for(model, leaves, axes(shape))
+    if outputs.error is not None:
+        calls.call_with(model, zeros((1, *axes(shape))))
+        raise outputs.error
+    return {name: each.shape[1:] for name, each in outputs.found.items() if name in leaves}
+
+
+def axes(shape: int | tuple[int, ...]) -> tuple[int, ...]:
+    """A shape as a tuple."""
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+def of_first_linear(model: Any, leaves: Mapping[str, Traceable]) -> Outputs:
+    """The outputs for flat samples of as many numbers as the first Linear takes, if they get through it."""
+    for name, layer in leaves.items():
+        if hasattr(layer, "in_features"):
+            outputs = outputs_for(model, leaves, (layer.in_features,))
+            return outputs if name in outputs.found else NOT_RUN
+    return NOT_RUN
+
+
+def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, ...]) -> Outputs:
+    """What the layers make of samples of that shape, from a trace."""
+    x = zeros((EXAMPLE_ROWS, *sample))
+    form = Form(model, [x._array], [x.dtype])
+    if form.traced is None:
+        return chained(leaves, x[:1], form.reason)
+    traced = form.traced
+    found = {name: Dry(("n", *each.sample), each.dtype) for name, each in traced.shapes.items()}
+    stages = [node for node in form.stages or () if not isinstance(node, Program)]
+    outside = {node.owner for node in stages if hasattr(node, "owner")} if form.stages is not None else set(leaves)
+    fused = frozenset(
+        name
+        for name in leaves
+        if name in found
+        and name not in traced.reasons
+        and not any(each == name or each.startswith(f"{name}.") for each in outside)
+    )
+    return Outputs(found, fused, {**traced.reasons, **({"model": form.reason} if form.reason else {})})
+
+
+class Dry:
+    """The shape and the dtype of an output."""
+
+    def __init__(self, shape: tuple[Any, ...], dtype: np.dtype[Any]):
+        self.shape, self.dtype = shape, dtype
+
+
+def chained(leaves: Mapping[str, Traceable], x: Tensor, reason: str) -> Outputs:
+    """What the layers make of x, one after the other, up to the first that raises."""
+    outputs: dict[str, Any] = {}
+    for name, layer in leaves.items():
+        try:
+            x = outputs[name] = calls.call(layer, x)
+        except Exception as error:  # of a layer of the user's, any
+            return Outputs(outputs, failed=name, error=error)
+    return Outputs(outputs, reasons={"model": reason})
+
+
+def doubled(leaves: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterator[str]:
+    """A note on the first layer that makes float64 of float32."""
+    for name, layer in leaves.items():
+        wide = [key for key, value in layer.parameters().items() if value.dtype == np.float64]
+        if wide:
+            which = f"{', '.join(wide[:3])}{' …' * (len(wide) > 3)}"
+            yield f'float64 from {name} on, as is its {which}; model.astype("float32") computes in float32'
+            return
+        if name in outputs and outputs[name].dtype == np.float64:
+            yield f"float64 from {name} on, by its forward"
+            return
+
+
+def leaf_layers(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The layers of a model by name, those of a Sequential inside it as `block.layer`."""
+    children = model.children()
+    if not prefix and not children and type(model).__name__ != "Sequential":
+        yield type(model).__name__.lower(), model
+    for name, child in children.items():
+        if type(child).__name__ == "Sequential":
+            yield from leaf_layers(child, f"{prefix}{name}.")
+        else:
+            yield prefix + name, child
+
+
+def row(name: str, layer: Any, outputs: Outputs = NOT_RUN) -> Row:
+    """What the table says of one layer."""
+    tensors = layer.parameters().values()
+    numbers, size = sum(t.size for t in tensors), sum(t.numpy().nbytes for t in tensors)
+    shown = textwrap.shorten(repr(layer), SHOWN, placeholder=" …")
+    if name in outputs.found:
+        return Row(name, shown, tuple(outputs.found[name].shape[1:]), numbers, size, name in outputs.fused)
+    reason = UNKNOWN if outputs.error is None else "not reached"
+    if name == outputs.failed:
+        reason = str(outputs.error).removeprefix(f"{layer!r}: ")
+    return Row(name, shown, None, numbers, size, False, reason)

@@ -1,0 +1,1 @@
+"""Every operation that a `forward` can be written with, defined once with all its rules."""

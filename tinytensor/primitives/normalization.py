@@ -1,0 +1,112 @@
+"""Primitives over the features of a sample: softmax and its logarithm, standardizing, batch norm."""
+
+from typing import Any
+
+import numpy as np
+
+from tinytensor.kernels import arithmetic, reduce
+from tinytensor.kernels.boundary import FLOATS, Array, single_axis
+from tinytensor.kernels.softmax import log_softmax as compute_log_softmax
+from tinytensor.kernels.softmax import softmax as compute_softmax
+from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
+from tinytensor.primitives.elementwise import is_float
+
+__all__ = ["batch_norm", "log_softmax", "softmax", "standardize"]
+
+
+def along_axis(x: Symbol, axis: int) -> Result:
+    """The shape of the operand; axis 0 would mix samples."""
+    if single_axis("softmax", axis, x.ndim) == 0:
+        x.tracer.refuse("softmax over the batch")
+    return Result(x.sample, x.dtype)
+
+
+def is_last_axis(node: Node) -> bool:
+    """Whether the axis is the last one, which has elements."""
+    x = node.operands[0]
+    return is_float(node) and node.parameters["axis"] % x.ndim == x.ndim - 1 and 0 not in x.sample
+
+
+softmax = Primitive(
+    "softmax", compute_softmax, along_axis, lambda program, node: program.softmax(node, log=False),
+    is_last_axis, onnx="Softmax",
+)  # fmt: skip
+log_softmax = Primitive(
+    "log_softmax", compute_log_softmax, along_axis, lambda program, node: program.softmax(node, log=True),
+    is_last_axis, onnx="LogSoftmax",
+)  # fmt: skip
+
+
+def compute_standardize(x: Array, count: int, eps: float) -> Array:
+    """(x - mean) / √(var + eps) over the last `count` axes."""
+    return reduce.standardize(x, count, eps)[0]
+
+
+def over_last(x: Symbol, count: int, eps: float) -> Result:
+    """The shape of the operand."""
+    if count > len(x.sample):
+        x.tracer.refuse("a layer norm over the batch")
+    return Result(x.sample, x.dtype)
+
+
+def is_single(node: Node) -> bool:
+    """Whether it is of float32: squares of float64 may be infinite, and are scaled then."""
+    return node.result.dtype == FLOATS[0] and 0 not in node.result.sample
+
+
+standardize = Primitive(
+    "standardize", compute_standardize, over_last, lambda program, node: program.standardize(node), is_single
+)
+
+
+def scale_of(weight: Array, var: Array, eps: float) -> Array:
+    """weight / √(var + eps), in float64."""
+    with np.errstate(all="ignore"):
+        return np.asarray(weight / np.sqrt(var.astype(np.float64) + eps))
+
+
+def compute_batch_norm(
+    x: Any, weight: Array, bias: Array, mean: Array, var: Array, eps: float, axis: int
+) -> Array:
+    """(x - mean) · weight / √(var + eps) + bias, the four with the features of `axis`."""
+    from tinytensor.kernels import binary
+
+    shape = [1] * x.ndim
+    shape[axis] = len(weight)
+    deviation = binary.subtract(x, mean.reshape(shape))
+    with np.errstate(all="ignore"):
+        scale = scale_of(weight, var, eps).astype(deviation.dtype).reshape(shape)
+    return binary.add(binary.multiply(deviation, scale), bias.reshape(shape))
+
+
+def batch_norm_result(
+    x: Symbol, weight: Any, bias: Any, mean: Any, var: Any, eps: float, axis: int
+) -> Result:
+    """The shape of the operand; features of axis 0 would be samples."""
+    if any(type(each) is Symbol for each in (weight, bias, mean, var)) or type(x) is not Symbol:
+        raise TypeError("batch_norm: parameters that are computed from the samples")
+    if axis % x.ndim == 0:
+        x.tracer.refuse("a batch norm over the batch")
+    return Result(x.sample, np.result_type(x.dtype, mean, bias))
+
+
+def lower_batch_norm(program: Any, node: Node) -> None:
+    """Three pairs, with a constant for each feature."""
+    x, weight, bias, mean, var = node.operands
+    scale = scale_of(weight, var, node.parameters["eps"])
+    shape = [1] * len(x.sample)
+    shape[node.parameters["axis"] % x.ndim - 1] = len(weight)
+    steps = [(arithmetic.subtract, mean), (arithmetic.multiply, scale), (arithmetic.add, bias)]
+    program.pairs(node, x, [(function, values.reshape(shape)) for function, values in steps])
+
+
+def is_normal(node: Node) -> bool:
+    """Whether all are of one float dtype."""
+    x = node.operands[0]
+    return is_float(node) and all(np.result_type(x.dtype, each.dtype) == x.dtype for each in node.operands[2:4])
+
+
+batch_norm = Primitive(
+    "batch_norm", compute_batch_norm, batch_norm_result, lower_batch_norm, is_normal,
+    onnx="BatchNormalization",
+)  # fmt: skip
