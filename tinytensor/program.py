@@ -31,7 +31,6 @@ ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights i
 BLOCK_BYTES = 1 << 18  # of the widest buffer: it and the next stay in L2
 LINE = 64
 SQUARE = 16  # rows: softmax reads whole squares of vectors, beyond the last row
-STANDARDIZE_BYTES = 1024  # a total, and the parts of a long sum
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
 PIECE = 1 << 35  # multiplications, of a second or less
@@ -197,7 +196,7 @@ class Program:
             raise UnsupportedOp("standardize: expected a program of float32")
         there = self.in_place(here, last)
         eps = np.array([step.eps])
-        self.work_bytes = max(self.work_bytes, STANDARDIZE_BYTES)
+        self.work_bytes = max(self.work_bytes, record.REDUCTION_BYTES)
         self.emit(standardize_rows, here, there, CONSTANT=self.keep(eps))
         return there
 

@@ -12,6 +12,7 @@ __all__ = [
     "packed_product",
     "pair_rows",
     "product_range",
+    "reduce_rows",
     "run_program",
     "softmax_rows",
     "standardize_rows",
@@ -25,9 +26,10 @@ linear = kernel("linear.linear", "void(i64, i64, i64)")
 map_rows = kernel("instructions.map_rows", "void(i64, i64, i64)")
 pair_rows = kernel("instructions.pair_rows", "void(i64, i64, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
-standardize_rows = kernel("instructions.standardize_rows", "void(i64, i64, i64)")
+standardize_rows = kernel("row_reductions.standardize_rows", "void(i64, i64, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
+reduce_rows = by_dtype("row_reductions.reduce_rows", "void(i64, T*, i64)")
 log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")
 
 direct_product = kernel(
