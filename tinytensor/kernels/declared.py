@@ -4,6 +4,7 @@ from tinytensor.kernels.declare import by_dtype, kernel
 
 __all__ = [
     "column_product",
+    "column_range",
     "copy_rows",
     "direct_product",
     "linear",
@@ -39,4 +40,5 @@ packed_product = by_dtype(
     "product.packed_product", "void(i64, T*, i64, i64, data, i64, i64, data, T*, i64, i64, i64, T*)"
 )
 column_product = kernel("product.column_product", "void(i64, data, i64, i64, i64, data, data, data)")
+column_range = kernel("product.column_range", "void(i64, data, i64, data, i64, i64, i64, data)")
 product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")
