@@ -7,8 +7,10 @@ from typing import Any
 from tinytensor import activations
 from tinytensor.errors import require
 from tinytensor.kernels import arithmetic, elementwise, scalar
+from tinytensor.kernels.boundary import FLOATS
 from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
+from tinytensor.kernels.matmul import matvec_of
 from tinytensor.kernels.native import address
 from tinytensor.layers.activation import Activation
 from tinytensor.operators import activations as other_activations
@@ -28,7 +30,8 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     for name in arithmetic.__all__:
         elementwise.pair_kernels(getattr(arithmetic, name))
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
-    return found + [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
+    found += [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
+    return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]
 
 
 def warmup(progress: bool = False) -> int:

@@ -5,12 +5,13 @@ import pytest
 
 from tests import naive
 from tests.strategies import FLOATS
-from tinytensor.kernels import arithmetic, record
+from tinytensor.kernels import arithmetic, record, reduce
 from tinytensor.kernels.declared import (
     copy_rows,
     linear,
     map_rows,
     pair_rows,
+    reduce_rows,
     run_program,
     softmax_rows,
     standardize_rows,
@@ -19,7 +20,7 @@ from tinytensor.kernels.declared import (
 from tinytensor.kernels.elementwise import loop_address, pair_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
 from tinytensor.kernels.matmul import matmul
-from tinytensor.kernels.reduce import standardize
+from tinytensor.kernels.reduce import row_fold, standardize
 from tinytensor.kernels.softmax import softmax
 
 WORK = 1 << 16  # bytes of scratch memory for instructions
@@ -41,6 +42,7 @@ class Program:
         row = np.zeros(record.INSTRUCTION, np.int64)
         row[[record.FUNCTION, record.SOURCE, record.TARGET]] = kernel.address, source, target
         row[[record.FEATURES, record.SIZE]] = features, self.dtype.itemsize
+        row[[record.REPEAT, record.OTHER_REPEAT]] = 1
         for name, value in fields.items():
             row[getattr(record, name)] = self.at(value) if isinstance(value, np.ndarray) else value
         self.instructions.append(row)
@@ -128,12 +130,46 @@ def test_softmax_has_the_bits_of_the_eager_one(classes, dtype):
         naive.same(program.run(x, classes), softmax(x))
 
 
-@pytest.mark.parametrize("features", [1, 2, 100, 255, 256, 300])
-def test_standardized_rows_have_the_bits_of_the_eager_ones(features):
-    x = numbers(np.random.default_rng(3), np.float32, 20, features) * np.float32(100) + np.float32(1e4)
-    program = Program(np.float32, 8, [])
-    program.emit(standardize_rows, 0, 1, features, CONSTANT=np.array([1e-5]))
+REDUCED = [1, 2, 7, 16, 17, 100, 255, 256, 300]  # features: chains of additions, and interleaved sums
+BLOCKS = [
+    1,
+    2,
+    8,
+    16,
+    17,
+    40,
+]  # rows: one by one, parts of a vector, vectors, one that begins before its turn
+
+
+@pytest.mark.parametrize("features", REDUCED)
+@pytest.mark.parametrize("rows", BLOCKS)
+@pytest.mark.parametrize("in_place", [False, True])
+def test_standardized_rows_have_the_bits_of_the_eager_ones(features, rows, in_place):
+    x = numbers(np.random.default_rng(3), np.float32, 45, features) * np.float32(100) + np.float32(1e4)
+    x[3] = 1e30
+    program = Program(np.float32, rows, [])
+    if in_place:
+        program.emit(copy_rows, 0, 1, features)
+    program.emit(standardize_rows, 1 if in_place else 0, 1, features, CONSTANT=np.array([1e-5]))
     naive.same(program.run(x, features), standardize(x, 1, 1e-5)[0])
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "min", "max"])
+@pytest.mark.parametrize("features", REDUCED)
+@pytest.mark.parametrize("rows", BLOCKS)
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_reduced_rows_have_the_bits_of_the_eager_ones(name, features, rows, dtype):
+    x = numbers(np.random.default_rng(4), dtype, 45, features)
+    x[5, -1], x[6, 0], x[7] = np.nan, -np.inf, 0.0
+    x[7, ::2] = -0.0
+    program = Program(dtype, rows, [])
+    program.emit(copy_rows, 0, 1, features)
+    program.emit(
+        reduce_rows[np.dtype(dtype)], 0, 1, features, TO=features, **row_fold(name, np.dtype(dtype), features)
+    )
+    y = program.run(x, features + 1)
+    naive.same(y[:, :-1], x)
+    naive.same(y[:, -1], getattr(reduce, name)(x, 1, False))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

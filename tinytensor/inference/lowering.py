@@ -22,6 +22,7 @@ from tinytensor.kernels.declared import (
     log_softmax_rows,
     map_rows,
     pair_rows,
+    reduce_rows,
     several_rows,
     softmax_rows,
     spread_rows,
@@ -30,11 +31,11 @@ from tinytensor.kernels.declared import (
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
+from tinytensor.kernels.reduce import row_fold
 from tinytensor.primitives.definition import Node, Symbol, constant_sample
 
 __all__ = ["Lowering"]
 
-STANDARDIZE_BYTES = 1024  # a total, and the parts of a long sum
 UINT8 = np.dtype(np.uint8)
 
 
@@ -335,7 +336,7 @@ class Lowering:
         here, there = self.source_of(x), self.in_place(node, x)
         count = node.parameters["count"]
         repeat = math.prod(x.sample[: len(x.sample) - count])
-        self.work_bytes = max(self.work_bytes, STANDARDIZE_BYTES)
+        self.work_bytes = max(self.work_bytes, record.REDUCTION_BYTES)
         eps = self.keep(np.array([node.parameters["eps"]]))
         self.emit(standardize_rows, here, there, repeat, CONSTANT=eps)
 
@@ -351,6 +352,15 @@ class Lowering:
         repeat = math.prod(x.sample[:-1])
         self.emit((log_softmax_rows if log else softmax_rows)[self.dtype], here, self.result(node), repeat)
         self.work_bytes = max(self.work_bytes, self.dtype.itemsize * (x.sample[-1] + 64) * 128)
+
+    def reduce(self, node: Node, name: str) -> None:
+        """A fold of the last axes."""
+        (x,) = node.symbols
+        here, there = self.source_of(x), self.result(node)
+        repeat = self.size(node.result)
+        fields = row_fold(name, self.dtype, self.size(x) // repeat)
+        self.work_bytes = max(self.work_bytes, record.REDUCTION_BYTES)
+        self.emit(reduce_rows[self.dtype], here, there, repeat, **fields)
 
     def move(self, node: Node) -> None:
         """Another view where the elements stay, else copies."""

@@ -173,8 +173,8 @@ def unit_normalization(source: Source) -> list[Part]:
     smallest = 1e-12 if source.version < 3 else 1e-24
     operations = ["Mul", "ReduceSum", "Max", "Sqrt", "Div"]
     arguments = {
-        "inputs": ["input"],
-        "outputs": ["y"],
+        "input_names": ["input"],
+        "output_names": ["y"],
         "layers": [
             *({"class": "Constant", "config": {}} for _ in range(2)),
             {"class": "Rescale", "config": {"scale": 1.0}},  # integers become floats

@@ -3,9 +3,9 @@
 from typing import Any
 
 from numba.extending import intrinsic
-from numba.types import CPointer, int64, intp
+from numba.types import CPointer, float32, float64, int64, intp, uint8
 
-__all__ = ["at", "bytes_of", "integers_at", "number_of"]
+__all__ = ["at", "bytes_at", "bytes_of", "doubles_at", "floats_at", "integers_at", "number_of"]
 
 
 def from_number(pointer: Any, *arguments: Any) -> Any:
@@ -23,10 +23,17 @@ def at(typing_context: Any, address: Any, like: Any) -> Any:
     return from_number(CPointer(like.dtype), like)
 
 
-@intrinsic
-def integers_at(typing_context: Any, address: Any) -> Any:
-    """A pointer to int64, as tables are."""
-    return from_number(CPointer(int64))
+def pointers_to(element: Any) -> Any:
+    """An intrinsic that makes a pointer to such elements of a number."""
+
+    @intrinsic
+    def elements_at(typing_context: Any, address: Any) -> Any:
+        return from_number(CPointer(element))
+
+    return elements_at
+
+
+bytes_at, integers_at, floats_at, doubles_at = map(pointers_to, (uint8, int64, float32, float64))
 
 
 @intrinsic

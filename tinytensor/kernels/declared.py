@@ -4,6 +4,7 @@ from tinytensor.kernels.declare import by_dtype, kernel
 
 __all__ = [
     "column_product",
+    "column_range",
     "copy_rows",
     "direct_product",
     "gather_rows",
@@ -13,6 +14,7 @@ __all__ = [
     "packed_product",
     "pair_rows",
     "product_range",
+    "reduce_rows",
     "run_program",
     "several_rows",
     "softmax_rows",
@@ -31,9 +33,10 @@ several_rows = kernel("instructions.several_rows", "void(i64, i64, i64)")
 spread_rows = by_dtype("instructions.spread_rows", "void(i64, T*, i64)")
 gather_rows = by_dtype("instructions.gather_rows", "void(i64, T*, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
-standardize_rows = kernel("instructions.standardize_rows", "void(i64, i64, i64)")
+standardize_rows = kernel("row_reductions.standardize_rows", "void(i64, i64, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
+reduce_rows = by_dtype("row_reductions.reduce_rows", "void(i64, T*, i64)")
 log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")
 
 direct_product = kernel(
@@ -43,4 +46,5 @@ packed_product = by_dtype(
     "product.packed_product", "void(i64, T*, i64, i64, data, i64, i64, data, T*, i64, i64, i64, T*)"
 )
 column_product = kernel("product.column_product", "void(i64, data, i64, i64, i64, data, data, data)")
+column_range = kernel("product.column_range", "void(i64, data, i64, data, i64, i64, i64, data)")
 product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")

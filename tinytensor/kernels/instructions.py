@@ -1,4 +1,4 @@
-"""Instructions of the driver that work row by row: maps, pairs, softmax, sums of a row, copies.
+"""Instructions of the driver that work row by row: maps, pairs, softmax, copies.
 
 Each is a compiled function of three numbers: its record, the thread's scratch memory (see `record`), and how
 many rows there are. A map or a pair calls the loop of a scalar function by its address, as `apply` does for
@@ -9,15 +9,13 @@ A sample may have several rows (REPEAT): positions of a sequence, or pixels. The
 stride of a row is that of a sample divided by REPEAT.
 """
 
-import math
 from typing import Any
 
 from numba.extending import intrinsic
-from numba.types import CPointer, float32, float64, intp, uint8
+from numba.types import intp
 
-from tinytensor.kernels import fold
 from tinytensor.kernels._jit import subroutine
-from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
+from tinytensor.kernels.address import at, bytes_at, bytes_of, integers_at, number_of
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.pointers import full_width, pointer_to, transpose
 from tinytensor.kernels.record import (
@@ -42,7 +40,7 @@ from tinytensor.kernels.softmax_loops import softmax_lanes, softmax_row
 
 __all__ = [
     "copy_rows", "gather_rows", "log_softmax_rows", "map_rows", "pair_rows", "several_rows",
-    "softmax_rows", "spread_rows", "standardize_rows", "widen_rows",
+    "softmax_rows", "spread_rows", "widen_rows",
 ]  # fmt: skip
 
 SHORT = 64  # classes: blocks of them stay in L1
@@ -157,23 +155,6 @@ def copy_rows(instruction_at: int, scratch: int, rows: int) -> None:
             y[i] = x[i]
 
 
-def pointers_to(element: Any) -> Any:
-    """An intrinsic that makes a pointer of an address."""
-    pointer = CPointer(element)
-
-    @intrinsic
-    def elements_at(typing_context: Any, address: Any) -> Any:
-        return pointer(intp), lambda context, builder, signature, values: builder.inttoptr(
-            values[0], context.get_value_type(pointer)
-        )
-
-    return elements_at
-
-
-bytes_at, floats_at, doubles_at = map(pointers_to, (uint8, float32, float64))
-sum_of, deviations_of, squares_of = map(subroutine, (fold.sum_, fold.deviations, fold.squares))
-
-
 def widen_rows(instruction_at: int, scratch: Any, rows: int) -> None:
     """Target = table[source], where the source is bytes."""
     instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
@@ -184,32 +165,6 @@ def widen_rows(instruction_at: int, scratch: Any, rows: int) -> None:
         y = at(buffers[2 * target] + row * buffers[2 * target + 1], scratch)
         for i in range(instruction[FEATURES]):
             y[i] = table[x[i]]
-
-
-def standardize_rows(instruction_at: int, scratch: int, rows: int) -> None:
-    """Target = (source - mean) / √(var + eps), of float32 and in float64, as `reduce.standardize` does it."""
-    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
-    source, target, n = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
-    eps, total = doubles_at(instruction[CONSTANT])[0], doubles_at(scratch + WORK_OFFSET)
-    work = doubles_at(scratch + WORK_OFFSET + 64)
-    x_stride = buffers[2 * source + 1] // instruction[REPEAT]
-    y_stride = buffers[2 * target + 1] // instruction[REPEAT]
-    for row in range(rows * instruction[REPEAT]):
-        x = floats_at(buffers[2 * source] + row * x_stride)
-        y = floats_at(buffers[2 * target] + row * y_stride)
-        sum_of(x, total, work, 1, n, 1)
-        mean = total[0] / n
-        total[0] = mean
-        deviations_of(x, total, work, 1, n, 1)
-        deviations = total[0]
-        total[0] = mean
-        squares_of(x, total, work, 1, n, 1)
-        rest = deviations / n
-        squares = total[0] - rest * deviations
-        squares = squares if squares > 0 or squares != squares else 0.0
-        inverse = 1 / math.sqrt(squares / n + eps)
-        for i in range(n):
-            y[i] = ((x[i] - mean) - rest) * inverse
 
 
 def softmax_rows(instruction_at: int, scratch: Any, rows: int) -> None:

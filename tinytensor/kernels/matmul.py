@@ -9,13 +9,19 @@ import numpy as np
 
 from tinytensor import workers
 from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.kernels import record
 from tinytensor.kernels.boundary import FLOATS, broadcast_shape, joint_shape
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.declared import column_product, direct_product, packed_product, product_range
+from tinytensor.kernels.declared import (
+    column_product,
+    column_range,
+    direct_product,
+    packed_product,
+    product_range,
+)
 from tinytensor.kernels.layer import aligned, layout, write_layer
 from tinytensor.kernels.matvec import Matvec, build_matvec
 from tinytensor.kernels.native import address
-from tinytensor.kernels.record import C_ROW, END_LANES, PLAN, SCRATCH, TAILS_FROM
 from tinytensor.threads import get_num_threads
 
 __all__ = ["matmul"]
@@ -23,9 +29,12 @@ __all__ = ["matmul"]
 empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a small product takes
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
 ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
+ALONE_COLUMN = 400_000  # of a product with one column, which is bound by the memory
 DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 10_000  # numbers of B, which L1 holds or nearly: it streams without a copy
-Direct = tuple[Callable[..., None], int, np.ndarray]  # the kernel, a plan's address, a bias of zeros
+Direct = tuple[
+    Callable[..., None], int, np.ndarray
+]  # the kernel, a plan's or code's address, a bias of zeros
 READY: dict[tuple[Any, int], Direct] = {}
 MOST_READY = 4096
 IDLE: list[np.ndarray] = []  # scratch memory that no thread uses now
@@ -35,18 +44,23 @@ IDLE: list[np.ndarray] = []  # scratch memory that no thread uses now
 def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> tuple[int, int, np.ndarray]:
     """The tiles of a product with so many columns: the plan's address, how many pages, and the plan."""
     form = layout(dtype, columns, tails)
-    plan = aligned((PLAN,), np.int64)
+    plan = aligned((record.PLAN,), np.int64)
     write_layer(plan, form, 1, dtype.name, False)
-    plan[[END_LANES, TAILS_FROM, C_ROW]] = max(form.end, 0), form.tails_from, columns * dtype.itemsize
+    plan[[record.END_LANES, record.TAILS_FROM, record.C_ROW]] = (
+        max(form.end, 0),
+        form.tails_from,
+        columns * dtype.itemsize,
+    )
     return plan.ctypes.data, form.pages, plan
 
 
 def prepare(dtype: np.dtype[Any], columns: int) -> Direct:
-    """Compile, or load from the cache, what a product needs that reads B where it lies."""
+    """Compile, or load from the cache, what a product needs that reads B where it lies, as a column is."""
     if len(READY) >= MOST_READY:
         READY.clear()
-    plan_at, _, _ = plan_of(dtype, columns, False)
-    READY[dtype, columns] = direct_product.function, plan_at, np.zeros(columns, dtype)
+    run = (column_product if columns == 1 else direct_product).function
+    code = matvec_of(dtype) if columns == 1 else plan_of(dtype, columns, False)[0]
+    READY[dtype, columns] = run, code, np.zeros(columns, dtype)
     return READY[dtype, columns]
 
 
@@ -55,7 +69,7 @@ def scratch() -> np.ndarray:
     try:
         return IDLE.pop()
     except IndexError:
-        return aligned((SCRATCH,), uint8)
+        return aligned((record.SCRATCH,), uint8)
 
 
 def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
@@ -82,18 +96,21 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         run, plan_at, zeros = READY[dtype, n]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
-    if k != inner or b.dtype is not dtype or not (m and k) or n == 1 < m:
+    if k != inner or b.dtype is not dtype or not (m and k):
         return general_matmul(a, b, bias)
     c = empty((m, n), dtype)
     start = zeros if bias is None else start_from(bias, n, dtype)
     (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
+    if n == 1:
+        column(a, b, start, c)
+        return c
     if a_step != size or b_step != size or not (m <= DIRECT_ROWS or reads_directly(m, k, n)):
         product(a, b, start, c)
         return c
     try:
         room = IDLE.pop()
     except IndexError:
-        room = aligned((SCRATCH,), uint8)
+        room = aligned((record.SCRATCH,), uint8)
     run(plan_at, a, a_row, b, b_row, start, c, m, k, room)
     IDLE.append(room)
     return c
@@ -153,6 +170,9 @@ def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
     if not (k and c.size):
         c[:] = bias + 0  # the 0 makes a bias of -0 a 0, as in the micro-kernel
         return c
+    if not batch:
+        product(a, b, bias, c)
+        return c
     count = math.prod(batch)
     left = np.broadcast_to(a, (*batch, m, k)).reshape(count, m, k)
     right = np.broadcast_to(b, (*batch, k, n)).reshape(count, k, n)
@@ -165,8 +185,8 @@ def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
 def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
     """C = AB + bias for two matrices with at least one element each."""
     dtype, (m, k), n = a.dtype, a.shape, b.shape[1]
-    if n == 1 < m:  # a lone column would leave the lanes empty
-        column(a if a.strides[1] == dtype.itemsize else np.ascontiguousarray(a), b, np.repeat(bias, m), c)
+    if n == 1:
+        column(a, b, bias, c)
         return
     threads = get_num_threads() if m * k * n > ALONE else 1
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
@@ -190,7 +210,7 @@ def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
         )
         count = pages if by_pages else m
         given = call.ctypes.data, a, a.strides[0], c, n * c.itemsize, count, -(-count // threads), threads
-        if workers.run(product_range[a.dtype].address, *given, SCRATCH):
+        if workers.run(product_range[a.dtype].address, *given, record.SCRATCH):
             return
     room = scratch()
     packed_product[a.dtype].function(
@@ -200,9 +220,30 @@ def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
 
 
 def column(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
-    """A product with one column of B; `bias` has a number for each row."""
-    code, (m, k) = matvec_of(a.dtype), a.shape
-    column_product.function(code, a, a.strides[0], m, k, np.ascontiguousarray(b[:, 0]), bias, c)
+    """A product with one column of B, which would leave the lanes of a tile empty; threads share the rows."""
+    (m, k), size = a.shape, a.itemsize
+    if a.strides[1] != size:
+        a = np.ascontiguousarray(a)
+    if b.strides[0] != size:
+        b = np.ascontiguousarray(b)
+    run, code, _ = READY.get((a.dtype, 1)) or prepare(a.dtype, 1)
+    if m * k <= ALONE_COLUMN or not shared_column(code, a, b, bias, c):
+        run(code, a, a.strides[0], m, k, b, bias, c)
+
+
+def shared_column(code: int, a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> bool:
+    """The same on several threads; whether they were free."""
+    threads, (m, k) = get_num_threads(), a.shape
+    if threads == 1:
+        return False
+    call = np.zeros(record.CALL, np.int64)
+    call[[record.PLAN_AT, record.K_COUNT]] = code, k
+    call[[record.B, record.BIAS_AT]] = b.ctypes.data, bias.ctypes.data
+    whole = vectors().width(a.itemsize)
+    size = -(-m // (threads * whole)) * whole
+    return workers.run(
+        column_range.address, call.ctypes.data, a, a.strides[0], c, a.itemsize, m, size, threads, 0
+    )
 
 
 @cache

@@ -48,7 +48,7 @@ from tinytensor.kernels.record import (
     B,
 )
 
-__all__ = ["column_product", "direct_product", "packed_product", "product_range"]
+__all__ = ["column_product", "column_range", "direct_product", "packed_product", "product_range"]
 
 
 @subroutine
@@ -161,6 +161,15 @@ def packed_product(
     share_of_product(call_at, a, a_row, c, c_row, 0, rows, scratch)
 
 
-def column_product(code: int, a: int, a_row: int, rows: int, inputs: int, b: int, init: int, y: int) -> None:
-    """y = Ab + init, by `build_matvec`'s function at its address."""
-    call_matvec(code, a, a_row, rows, inputs, b, init, y)
+def column_product(code: int, a: int, a_row: int, rows: int, inputs: int, b: int, start: int, y: int) -> None:
+    """y = Ab + start, by `build_matvec`'s function at its address."""
+    call_matvec(code, a, a_row, rows, inputs, b, start, y)
+
+
+def column_range(
+    call_at: int, a: int, a_row: int, y: int, y_row: int, first: int, last: int, scratch: int
+) -> None:
+    """A thread's rows of it."""
+    call = integers_at(call_at)
+    call_matvec(call[PLAN_AT], a + first * a_row, a_row, last - first, call[K_COUNT], call[B], call[BIAS_AT],
+                y + first * y_row)  # fmt: skip

@@ -21,11 +21,12 @@ LAYER = 37  # numbers
 
 # An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
-CONSTANT = 8  # address of the other operand, where it is the same for every row
-FROM, TO = 9, 10  # first feature of the source and of the target of a copy
+CONSTANT = 8  # address of what is the same for every row: the other operand, eps
+FROM, TO = 9, 10  # first feature of the source and of the target of a copy, or of a reduction's target
 REPEAT = 11  # rows that each sample has, which lie one after the other in its buffers
 OTHER_REPEAT = 12  # likewise of the other operand: REPEAT, or 1 where a sample's rows share one
 COUNT = 13  # of operands
+DIVISOR = 14  # of a reduction's totals, which are float64 then; 0: they have the program's dtype
 PRODUCT_AT = 16
 INSTRUCTION = PRODUCT_AT + LAYER + 7 & ~7  # numbers
 
@@ -38,6 +39,10 @@ INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
 WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
+
+# What reductions over the features need of it: totals, then a block of rows as columns.
+ROW_BLOCK_AT = 1024
+REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 
 # A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)

@@ -15,7 +15,21 @@ from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, Array, Axis, normalize_axis, real_number, single_axis
 from tinytensor.kernels.declare import Kernel, by_dtype, kernel
 
-__all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "standardize", "std", "sum", "var"]
+__all__ = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "row_fold",
+    "standardize",
+    "std",
+    "sum",
+    "var",
+]
 
 SCALE, SMALLEST = 2.0**-600, 2.0**-1022  # squares of scaled numbers are finite; the least normal number
 
@@ -185,10 +199,19 @@ min_kernels, max_kernels = in_own_dtype("min_"), in_own_dtype("max_")
 finish = by_dtype("fold.finish", "void(f64*, f64, i64, T*, i64)")
 find = by_dtype("fold.find", "void(T*, T*, i64*, i64, i64, i64)")
 
-sum, prod = total("sum", sum_kernels), total("prod", in_float64("prod"))
+prod_kernels = in_float64("prod")
+sum, prod = total("sum", sum_kernels), total("prod", prod_kernels)
 any, all = truth("any", in_own_dtype("any_")), truth("all", in_own_dtype("all_"))
 min, max = extreme("min", min_kernels), extreme("max", max_kernels)
 argmin, argmax = position("argmin", min_kernels), position("argmax", max_kernels)
+
+
+def row_fold(name: str, dtype: np.dtype[Any], features: int) -> dict[str, int]:
+    """The fields that tell the instruction `reduce_rows` to compute a sum, prod, mean, min or max."""
+    if name in ("min", "max"):
+        return {"LOOP": (min_kernels if name == "min" else max_kernels)[dtype, dtype].address, "DIVISOR": 0}
+    kernels = prod_kernels if name == "prod" else sum_kernels
+    return {"LOOP": kernels[dtype, FLOATS[1]].address, "DIVISOR": features if name == "mean" else 1}
 
 
 def divided(totals: Array, divisor: float, root: bool, dtype: Any) -> Array:

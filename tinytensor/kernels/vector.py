@@ -113,14 +113,19 @@ class Builder:
             self.pointer(address, value.type), ir.Constant(I32, alignment(value.type)), mask,
         )  # fmt: skip
 
+    def join(self, a: Value, b: Value) -> Value:
+        """A vector with the lanes of one, then those of the other."""
+        both = ir.VectorType(I32, 2 * a.type.count)
+        return self.ir.shuffle_vector(a, b, ir.Constant(both, list(range(both.count))))
+
     def transpose(self, rows: Sequence[Value]) -> list[Value]:
-        """The columns of a square of vectors: log2(lanes) rounds of pairwise shuffles."""
-        found, lanes = list(rows), len(rows)
-        distance = lanes // 2
+        """Squares side by side, each transposed in log2(rows) rounds of pairwise shuffles."""
+        found, lanes = list(rows), rows[0].type.count
+        distance = len(rows) // 2
         while distance:
             near = [lane if not lane & distance else lane - distance + lanes for lane in range(lanes)]
             far = [lane + distance if not lane & distance else lane + lanes for lane in range(lanes)]
-            for first in range(lanes):
+            for first in range(len(rows)):
                 if not first & distance:
                     pair = found[first], found[first + distance]
                     for place, lanes_of in ((first, near), (first + distance, far)):

@@ -45,8 +45,8 @@ def reduction(name: str, dtype: str = KEEPS, lower: bool = False) -> Primitive:
     )  # fmt: skip
 
 
-sum, mean = reduction("sum", lower=False), reduction("mean", lower=False)
-max, min = reduction("max", lower=False), reduction("min", lower=False)
+sum, mean = reduction("sum", lower=True), reduction("mean", lower=True)
+max, min = reduction("max", lower=True), reduction("min", lower=True)
 prod, var, std = reduction("prod"), reduction("var"), reduction("std")
 argmax, argmin = reduction("argmax", INTEGERS), reduction("argmin", INTEGERS)
 any, all = reduction("any", TRUTH), reduction("all", TRUTH)

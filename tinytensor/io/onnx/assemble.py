@@ -72,8 +72,8 @@ def graph(program: Program) -> tuple[Config, State]:
         layers.append(described(step))
         wires.append([step.inputs, step.outputs])
     config = {
-        "inputs": list(program.inputs),
-        "outputs": program.outputs,
+        "input_names": list(program.inputs),
+        "output_names": program.outputs,
         "layers": layers,
         "wires": wires,
         "signature": [[value.dtype, value.shape and list(value.shape)] for value in program.inputs.values()],
