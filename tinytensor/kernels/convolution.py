@@ -48,8 +48,8 @@ def convolution_instruction(
         return depthwise_instruction(axes, image, dtype, weight, bias)
     outputs, each = len(weight) // groups, weight.shape[1]
     plan = layout(dtype, outputs)
-    start = aligned((groups, outputs), dtype)
-    start[...] = 0 if bias is None else bias.reshape(groups, outputs)
+    start = aligned((groups, plan.pages * plan.page_outputs + plan.lanes), dtype)
+    start[:, :outputs] = 0 if bias is None else bias.reshape(groups, outputs)
     ordered = weight.astype(dtype, copy=False).transpose(0, 2, 3, 1).reshape(groups, outputs, -1)
     source = 1 if table is not None else dtype.itemsize
     *_, channel = image.strides(source)

@@ -63,9 +63,10 @@ def window_instruction(
     kept = [*kept, rows]
     for row, kind in zip(rows, classes, strict=True):
         taps = taps_of(kind, channels, channel)
-        kept += [taps, kind.pixels]
+        kept += [taps, kind.sources, kind.targets]
         row[[record.TAPS_AT, record.TAP_COUNT]] = taps.ctypes.data, len(taps)
-        row[[record.PIXELS_AT, record.PIXEL_COUNT]] = kind.pixels.ctypes.data, len(kind.pixels)
+        row[[record.SOURCES_AT, record.TARGETS_AT]] = kind.sources.ctypes.data, kind.targets.ctypes.data
+        row[record.PIXEL_COUNT] = len(kind.sources)
     if divisors:
         rows[:, record.DIVISOR] = np.array(divisors, np.float64).view(np.int64)
     pages = aligned((len(steps), record.STEP), np.int64)

@@ -24,11 +24,12 @@ from tinytensor.kernels.record import (
     LEFT,
     OUT_SHIFT,
     OUT_STRIDE,
+    OUT_TABLE,
     PAGE_BYTES,
     PIXEL_COUNT,
-    PIXELS_AT,
     PRODUCT_OFFSET,
     SOURCE,
+    SOURCES_AT,
     STEP,
     STEP_BIAS,
     STEP_BYTES,
@@ -41,6 +42,7 @@ from tinytensor.kernels.record import (
     TAP_COUNT,
     TAPS_AT,
     TARGET,
+    TARGETS_AT,
     WEIGHT_STRIDE,
     WINDOW_CHUNK,
     WINDOW_HEIGHTS,
@@ -70,10 +72,26 @@ def take_tiles(
             strips += 1
         tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
         for _ in range(strips):
-            call_tile(tile, number_of(product), rows_at + 16 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
+            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
                       step[OUT_SHIFT], taps_at, taps)  # fmt: skip
             top += height
         top = min(top, rows)
+
+
+@subroutine
+def shift(offsets_at: int, base: int, addresses_at: int, count: int) -> None:
+    """Addresses of offsets."""
+    offsets, addresses = integers_at(offsets_at), integers_at(addresses_at)
+    for i in range(count):
+        addresses[i] = base + offsets[i]
+
+
+@subroutine
+def repeat(addresses_at: int, count: int, more: int) -> None:
+    """The last address some times more."""
+    addresses = integers_at(addresses_at)
+    for i in range(count, count + more):
+        addresses[i] = addresses[count - 1]
 
 
 @subroutine
@@ -82,21 +100,23 @@ def take_class(
     samples: int,
 ) -> None:  # fmt: skip
     """All windows of one class."""
-    addresses, places, pixels = integers_at(rows_at), integers_at(kind[PIXELS_AT]), kind[PIXEL_COUNT]
+    pixels = kind[PIXEL_COUNT]
     left, pixel, tallest = samples * pixels, 0, windows[WINDOW_HEIGHTS]
     while left > 0:
         rows = rows_of_block(left, WINDOW_CHUNK)
-        for row in range(rows):
-            addresses[2 * row] = x + places[2 * pixel]
-            addresses[2 * row + 1] = y + places[2 * pixel + 1]
-            pixel += 1
+        row = 0
+        while row < rows:
+            some = min(rows - row, pixels - pixel)
+            shift(kind[SOURCES_AT] + 8 * pixel, x, rows_at + 8 * row, some)
+            shift(kind[TARGETS_AT] + 8 * pixel, y, rows_at + OUT_TABLE + 8 * row, some)
+            row += some
+            pixel += some
             if pixel == pixels:
                 pixel = 0
                 x += x_stride
                 y += y_stride
-        for row in range(rows, rows + tallest):
-            addresses[2 * row] = addresses[2 * rows - 2]
-            addresses[2 * row + 1] = addresses[2 * rows - 1]
+        repeat(rows_at, rows, tallest)
+        repeat(rows_at + OUT_TABLE, rows, tallest)
         for i in range(windows[STEPS]):
             step = integers_at(windows[STEPS_AT] + 8 * STEP * i)
             take_tiles(windows, step, product, rows_at, rows, kind[TAPS_AT], kind[TAP_COUNT])
