@@ -19,9 +19,10 @@ depend neither on the tile's shape nor on the CPU.
 
 Rows of a convolution are output pixels (taps): `x` is then a table of addresses of windows in the image, and
 OUT_TABLE bytes behind each is the address of its pixel in the result; X_STRIDE is added to the first, `out`
-to the second. Weights and bias are padded to whole vectors. An entry of the list is 64 bits: where the tap lies in the window, in bytes and signed, and above it,
-which tap of the kernel it is. So padding, dilation, strides and the layout of the image are all in the list,
-and rows of a tile may lie anywhere, as long as their windows have the same taps.
+to the second. Weights and bias are padded to whole vectors. An entry of the list is 64 bits: where the tap
+lies in the window, in bytes and signed, and above it, which tap of the kernel it is. So padding, dilation,
+strides and the layout of the image are all in the list, and rows of a tile may lie anywhere, as long as their
+windows have the same taps.
 
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
 """
