@@ -20,7 +20,10 @@ __all__ = [
     "softmax_rows",
     "spread_rows",
     "standardize_rows",
+    "transpose_rows",
     "widen_rows",
+    "window_rows",
+    "window_share",
 ]
 
 run_program = kernel("driver.run_program", "void(i64, data, i64, data, i64, i64, i64, data)")
@@ -34,6 +37,8 @@ spread_rows = by_dtype("instructions.spread_rows", "void(i64, T*, i64)")
 gather_rows = by_dtype("instructions.gather_rows", "void(i64, T*, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
 standardize_rows = kernel("row_reductions.standardize_rows", "void(i64, i64, i64)")
+window_rows = kernel("window_rows.window_rows", "void(i64, i64, i64)")
+transpose_rows = by_dtype("transpose_rows.transpose_rows", "void(i64, T*, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
 reduce_rows = by_dtype("row_reductions.reduce_rows", "void(i64, T*, i64)")
@@ -48,3 +53,4 @@ packed_product = by_dtype(
 column_product = kernel("product.column_product", "void(i64, data, i64, i64, i64, data, data, data)")
 column_range = kernel("product.column_range", "void(i64, data, i64, data, i64, i64, i64, data)")
 product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")
+window_share = kernel("window_rows.window_share", "void(i64, data, i64, data, i64, i64, i64, data)")

@@ -1,0 +1,123 @@
+"""Instructions on images: what a program needs to know of a convolution or a pooling, made from its tables.
+
+A buffer's row is one image. An instruction of a program gets `function.address` in FUNCTION, its buffers in
+SOURCE and TARGET, `record_at` in CONSTANT, and scratch memory of `work_bytes` after WORK_OFFSET; the program
+keeps the instruction as long as it runs. A block's rows are samples: few enough that their images stay in L2.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinytensor.kernels import record
+from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.declare import Kernel
+from tinytensor.kernels.declared import transpose_rows, window_rows
+from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
+
+__all__ = [
+    "ImageInstruction", "Step", "Windows", "heights_of", "tile_addresses", "transposition",
+    "window_instruction",
+]  # fmt: skip
+
+
+class ImageInstruction(NamedTuple):
+    """An instruction's function, its record, and the arrays whose addresses are in the record."""
+
+    function: Kernel
+    table: Array  # the record
+    kept: list[Array]
+    work_bytes: int
+    height: int  # of the result
+    width: int
+    channels: int
+
+    @property
+    def record_at(self) -> int:
+        """What the field CONSTANT is to have."""
+        return int(self.table.ctypes.data)
+
+
+class Step(NamedTuple):
+    """A page of a product, or of channels; addresses, and shifts in bytes."""
+
+    weights: int
+    tail: int
+    bias: int
+    x_shift: int
+    out_shift: int
+    last: int
+
+
+class Windows(NamedTuple):
+    """All that the table of classes depends on; a list of taps goes through `channels` for each tap."""
+
+    axes: tuple[Axis, Axis]
+    image: Image
+    size: int  # bytes of an element of an image
+    out_pixel: int  # bytes of a pixel of the result
+    channels: int = 1
+    counts_padding: bool = False
+
+
+@lru_cache(maxsize=256)
+def class_table(windows: Windows) -> tuple[Array, list[Array]]:
+    """The records of classes, and the arrays whose addresses are in them."""
+    classes = classes_of(windows.axes, windows.image, windows.size, windows.out_pixel)
+    *_, channel = windows.image.strides(windows.size)
+    rows = aligned((len(classes), record.CLASS), np.int64)
+    kept = [rows]
+    for row, kind in zip(rows, classes, strict=True):
+        taps = taps_of(kind, windows.channels, channel)
+        kept += [taps, kind.sources, kind.targets]
+        row[[record.TAPS_AT, record.TAP_COUNT]] = taps.ctypes.data, len(taps)
+        row[[record.SOURCES_AT, record.TARGETS_AT]] = kind.sources.ctypes.data, kind.targets.ctypes.data
+        row[record.PIXEL_COUNT] = len(kind.sources)
+    counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
+    rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
+    return rows, kept
+
+
+def window_instruction(
+    windows: Windows, channels: int, steps: Sequence[Step], heights: Sequence[int], tiles: Sequence[int],
+    kept: Sequence[Array], *, step_bytes: int, left: int, table: int = 0,
+) -> ImageInstruction:  # fmt: skip
+    """The record of `window_rows`, whose result has so many channels.
+
+    `tiles` has two addresses for each height, of a page in the middle and of the last one.
+    """
+    rows, tables = class_table(windows)
+    made = aligned((record.WINDOWS,), np.int64)
+    pages = aligned((len(steps), record.STEP), np.int64)
+    pages[:] = steps
+    made[[record.CLASSES, record.CLASSES_AT]] = len(rows), rows.ctypes.data
+    made[[record.STEPS, record.STEPS_AT]] = len(steps), pages.ctypes.data
+    made[[record.STEP_BYTES, record.LANES_LEFT, record.BYTE_TABLE]] = step_bytes, left, table
+    made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
+    made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
+    height, width = (axis.outputs for axis in windows.axes)
+    return ImageInstruction(
+        window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels
+    )
+
+
+def transposition(
+    dtype: np.dtype[Any], height: int, width: int, channels: int, to_last: bool
+) -> ImageInstruction:
+    """Channels first to channels last, or back; CONSTANT points at the shape of the matrix."""
+    shape = aligned((2,), np.int64)
+    shape[:] = (channels, height * width) if to_last else (height * width, channels)
+    return ImageInstruction(transpose_rows[dtype], shape, [], 0, height, width, channels)
+
+
+def heights_of(tallest: int) -> tuple[int, ...]:
+    """Rows of the tallest tile, of a half and a fifth or so of it, and one."""
+    return tallest, max(1, tallest // 2), max(1, tallest // 4), 1
+
+
+def tile_addresses(heights: Sequence[int], pages: Any) -> list[int]:
+    """Two for each height: `pages` gives for a height the address of a page in the middle and of the last."""
+    return [each for height in heights for each in pages(height)]

@@ -1,0 +1,154 @@
+"""The instruction of convolution and pooling: tiles of windows, class by class (see `windows`).
+
+All geometry is in tables. A class has the windows that read the same taps; for each of them there is a pixel
+of the result. Some of these pixels at a time, of one sample or of several, get the two addresses that the
+tile reads; then each step, a page of output channels or of channels, goes through them from the tallest tile
+to the lowest. What is left over at the end repeats the last pixel, whose bits are stored twice.
+"""
+
+from typing import Any
+
+from tinytensor.kernels._jit import subroutine
+from tinytensor.kernels.address import integers_at, number_of
+from tinytensor.kernels.linear import call_tile, rows_of_block
+from tinytensor.kernels.record import (
+    BYTE_TABLE,
+    CLASS,
+    CLASSES,
+    CLASSES_AT,
+    CONSTANT,
+    WINDOW_DIVISOR,
+    INIT_STRIDE,
+    LANES_LEFT,
+    LAST_PAGE,
+    LEFT,
+    OUT_SHIFT,
+    OUT_STRIDE,
+    OUT_TABLE,
+    PAGE_BYTES,
+    PIXEL_COUNT,
+    PRODUCT_OFFSET,
+    SOURCE,
+    SOURCES_AT,
+    STEP,
+    STEP_BIAS,
+    STEP_BYTES,
+    STEP_TAIL,
+    STEP_WEIGHTS,
+    STEPS,
+    STEPS_AT,
+    TABLE,
+    TAIL,
+    TAP_COUNT,
+    TAPS_AT,
+    TARGET,
+    TARGETS_AT,
+    WEIGHT_STRIDE,
+    WINDOW_CHUNK,
+    WINDOW_HEIGHTS,
+    WINDOW_KINDS,
+    WINDOW_TILES,
+    WORK_OFFSET,
+    X_SHIFT,
+    X_STRIDE,
+)
+
+__all__ = ["window_rows", "window_share"]
+
+
+@subroutine
+def take_tiles(
+    windows: Any, step: Any, product: Any, rows_at: int, rows: int, taps_at: int, taps: int
+) -> None:
+    """One page for some pixels, from the tallest tile to the lowest."""
+    product[TAIL], product[X_STRIDE] = step[STEP_TAIL], step[X_SHIFT]
+    top = 0
+    for kind in range(WINDOW_KINDS):
+        height = windows[WINDOW_HEIGHTS + kind]
+        following = windows[WINDOW_HEIGHTS + kind + 1] if kind + 1 < WINDOW_KINDS else 0
+        strips = (rows - top) // height
+        # less time than two tiles of the next height
+        if (rows - top) % height > following:
+            strips += 1
+        tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
+        for _ in range(strips):
+            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
+                      step[OUT_SHIFT], taps_at, taps)  # fmt: skip
+            top += height
+        top = min(top, rows)
+
+
+@subroutine
+def shift(offsets_at: int, base: int, addresses_at: int, count: int) -> None:
+    """Addresses of offsets."""
+    offsets, addresses = integers_at(offsets_at), integers_at(addresses_at)
+    for i in range(count):
+        addresses[i] = base + offsets[i]
+
+
+@subroutine
+def repeat(addresses_at: int, count: int, more: int) -> None:
+    """The last address some times more."""
+    addresses = integers_at(addresses_at)
+    for i in range(count, count + more):
+        addresses[i] = addresses[count - 1]
+
+
+@subroutine
+def take_class(
+    windows: Any, kind: Any, product: Any, rows_at: int, x: int, x_stride: int, y: int, y_stride: int,
+    samples: int, first: int, last: int,
+) -> None:  # fmt: skip
+    """Windows first … last - 1 of one class, in all samples."""
+    left, pixel, tallest = samples * (last - first), first, windows[WINDOW_HEIGHTS]
+    while left > 0:
+        rows = rows_of_block(left, WINDOW_CHUNK)
+        row = 0
+        while row < rows:
+            some = min(rows - row, last - pixel)
+            shift(kind[SOURCES_AT] + 8 * pixel, x, rows_at + 8 * row, some)
+            shift(kind[TARGETS_AT] + 8 * pixel, y, rows_at + OUT_TABLE + 8 * row, some)
+            row += some
+            pixel += some
+            if pixel == last:
+                pixel = first
+                x += x_stride
+                y += y_stride
+        repeat(rows_at, rows, tallest)
+        repeat(rows_at + OUT_TABLE, rows, tallest)
+        for i in range(windows[STEPS]):
+            step = integers_at(windows[STEPS_AT] + 8 * STEP * i)
+            take_tiles(windows, step, product, rows_at, rows, kind[TAPS_AT], kind[TAP_COUNT])
+        left -= rows
+
+
+@subroutine
+def take_share(
+    windows_at: int, scratch: int, x: int, x_stride: int, y: int, y_stride: int, samples: int, first: int,
+    last: int, shares: int,
+) -> None:  # fmt: skip
+    """Some shares of the windows of every class."""
+    windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
+    product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
+    product[LEFT], product[TABLE] = windows[LANES_LEFT], windows[BYTE_TABLE]
+    for i in range(windows[CLASSES]):
+        kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
+        product[OUT_STRIDE], pixels = kind[WINDOW_DIVISOR], kind[PIXEL_COUNT]
+        take_class(windows, kind, product, scratch + WORK_OFFSET, x, x_stride, y, y_stride, samples,
+                   pixels * first // shares, pixels * last // shares)  # fmt: skip
+
+
+def window_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Target = windows of the source, one image a row."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    source, target = 2 * instruction[SOURCE], 2 * instruction[TARGET]
+    take_share(instruction[CONSTANT], scratch, buffers[source], buffers[source + 1],
+               buffers[target], buffers[target + 1], rows, 0, 1, 1)  # fmt: skip
+
+
+def window_share(
+    call_at: int, x: int, x_stride: int, y: int, y_stride: int, first: int, last: int, scratch: int
+) -> None:
+    """A thread's share of the windows of few large images; a call has the record, the images, the shares."""
+    call = integers_at(call_at)
+    take_share(call[0], scratch, x, x_stride, y, y_stride, call[1], first, last, call[2])
