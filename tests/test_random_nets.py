@@ -2,7 +2,10 @@
 
 from collections import Counter
 
+import numpy as np
+
 import tinytensor as tt
+from tinytensor.inference.plan import Plan
 from tests.oracle import ELEMENTWISE, LAYERS
 from tests.random_nets import KINDS, check, run
 from tinytensor.io.config import CLASSES
@@ -26,7 +29,8 @@ def test_the_oracle_knows_every_layer_and_activation():
 
 
 def test_a_wrong_net_is_found(monkeypatch):
-    monkeypatch.setattr(tt.Sequential, "forward", lambda self, x: x * 2)
+    monkeypatch.setattr(Plan, "run", lambda self, xs, *others: np.asarray(xs[0]) * 2)
+    monkeypatch.setattr(Plan, "at_once", lambda self, *others: None)
     assert "differ" in check(0, Counter())
 
 

@@ -27,8 +27,9 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
                 elementwise.loop_kernels(function)
     for name in scalar.__all__:
         elementwise.loop_kernels(getattr(scalar, name))
-    for name in arithmetic.__all__:
-        elementwise.pair_kernels(getattr(arithmetic, name))
+    by_operands = {1: elementwise.loop_kernels, 2: elementwise.pair_kernels}
+    for function in (*(getattr(arithmetic, name) for name in arithmetic.FUNCTIONS), *arithmetic.CHOOSE.values()):
+        by_operands.get(elementwise.arity(function), elementwise.several_kernels)(function)
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
     found += [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
     return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]

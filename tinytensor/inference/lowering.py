@@ -47,7 +47,7 @@ class Lowering:
         self.dtype = outputs[0].dtype
         self.source = source or self.dtype
         self.made = {node.result.index: node for node in nodes}
-        self.reads = Counter(each.index for node in nodes for each in node.symbols)
+        self.reads = Counter(each.index for node in nodes for each in self.read_by(node))
         self.reads.update(each.index for each in outputs)
         self.kept: list[Array] = []  # what the records' addresses point at
         self.instructions: list[Array] = []
@@ -70,7 +70,7 @@ class Lowering:
             if self.owner >= folded:
                 assert node.primitive.lower is not None
                 node.primitive.lower(self, node)
-                for each in node.symbols:
+                for each in self.read_by(node):
                     self.values[each.index].readers -= 1
         self.give_outputs()
 
@@ -143,6 +143,13 @@ class Lowering:
 
     # What rules ask for
 
+    def read_by(self, node: Node) -> list[Symbol]:
+        """The values that a node reads; a `where` computes the comparison that is its condition itself."""
+        if node.primitive.name != "where":
+            return node.symbols
+        condition, *others = node.operands
+        return [each for each in (*self.producer(condition).operands, *others) if type(each) is Symbol]
+
     @staticmethod
     def size(symbol: Symbol) -> int:
         """Elements of a sample."""
@@ -170,7 +177,7 @@ class Lowering:
     def in_place(self, node: Node, symbol: Symbol) -> Buffer:
         """The buffer for a node's result: that of the operand, if nobody else reads it and it is ours."""
         here = self.values[symbol.index]
-        alone = here.readers == sum(self.values[each.index] is here for each in node.symbols)
+        alone = here.readers == sum(self.values[each.index] is here for each in self.read_by(node))
         if not alone or here.number is not None or here.overread or here.features != self.size(node.result):
             return self.result(node)
         here.readers += self.reads[node.result.index]

@@ -199,8 +199,8 @@ def model_values(model: Layer, inputs: Sequence[Array]) -> Values:
     """The values of a model of ours: of a layer that has an activation in Keras, those after it."""
     if isinstance(model, Graph):
         tensors = [Tensor._wrap(as_operand(each)) for each in inputs]
-        traced = {name: value.numpy() for name, value in model.trace(*tensors).items()}
-        return Values([traced[name] for name in model.outputs], traced)
+        traced = {name: value.numpy() for name, value in model.values(*tensors).items()}
+        return Values([traced[name] for name in model.output_names], traced)
     if len(inputs) != 1:
         raise UnsupportedOp(f"verify: a {type(model).__name__} has one input, got {len(inputs)}")
     if not isinstance(model, Sequential):

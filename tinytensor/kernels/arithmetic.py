@@ -2,10 +2,10 @@
 
 from typing import Any
 
-__all__ = [
-    "CHOOSE", "absolute", "add", "divide", "maximum", "minimum", "multiply", "negative", "negative_scaled",
-    "subtract",
+FUNCTIONS = [
+    "absolute", "add", "divide", "maximum", "minimum", "multiply", "negative", "negative_scaled", "subtract",
 ]  # fmt: skip
+__all__ = [*FUNCTIONS, "CHOOSE"]
 
 
 def add(a: Any, b: Any) -> Any:
