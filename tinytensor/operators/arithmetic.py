@@ -139,8 +139,13 @@ def cast(x: Tensor, to: str) -> Tensor:
     >>> cast(Tensor([1.7, -1.7]), "int64").tolist()
     [1, -1]
     """
+    dtype = np.dtype(to)
+    if x.dtype == dtype:
+        return x
+    if x.dtype.kind == dtype.kind == "f":
+        return x.astype(dtype)
     with np.errstate(all="ignore"):
-        return Tensor._wrap(x.numpy().astype(np.dtype(to)))
+        return Tensor._wrap(x.numpy().astype(dtype))
 
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
