@@ -29,9 +29,13 @@ from tinytensor.kernels.declared import (
     standardize_rows,
     widen_rows,
 )
+from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
+from tinytensor.kernels.image_instructions import ImageInstruction, transposition
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
+from tinytensor.kernels.pooling import pool_instruction
 from tinytensor.kernels.reduce import row_fold
+from tinytensor.kernels.windows import Image
 from tinytensor.primitives.definition import Node, Symbol, constant_sample
 
 __all__ = ["Lowering"]
@@ -57,6 +61,7 @@ class Lowering:
         self.work_bytes = LINE
         self.buffers: list[Buffer] = []
         self.values: dict[int, Buffer] = {}
+        self.last: set[int] = set()  # images whose channels lie last in their buffer, though they do not in the sample
         self.table: Array | None = None  # what each byte of the input stands for
         self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
         self.list_bytes = 0  # for the lists of one sample's rows
@@ -104,7 +109,7 @@ class Lowering:
         self.values[here.index], whole.readers = whole, self.reads[here.index]
         self.table = np.ascontiguousarray(table, self.dtype)
         only = [node for node in self.nodes[folded:] if here in node.symbols]
-        if len(only) != 1 or only[0].primitive.name not in ("linear", "matmul"):
+        if len(only) != 1 or only[0].primitive.name not in ("linear", "matmul", "convolve"):
             self.owner = max(folded - 1, 0)
             wide = self.new(here)
             row = self.emit(widen_rows[self.dtype], whole, wide, FEATURES=whole.features)
@@ -131,7 +136,7 @@ class Lowering:
     def give_outputs(self) -> None:
         """The last buffer is the caller's output, if it can be; else, and of several, copies."""
         self.owner = len(self.nodes) - 1
-        found = [self.values[each.index] for each in self.outputs]
+        found = [self.source_of(each) for each in self.outputs]
         if len(found) == 1 and found[0].number is None and not found[0].overread:
             found[0].number = record.OUTPUT
             return
@@ -166,8 +171,45 @@ class Lowering:
         return buffer
 
     def source_of(self, symbol: Symbol) -> Buffer:
-        """The buffer that holds a value."""
+        """The buffer that holds a value, its elements in the order of the sample."""
+        if symbol.index in self.last:
+            channels, height, width = symbol.sample
+            self.transpose(symbol, height, width, channels, to_last=False)
+            self.last.discard(symbol.index)
         return self.values[symbol.index]
+
+    def transpose(self, symbol: Symbol, height: int, width: int, channels: int, to_last: bool) -> None:
+        """Channels of an image to the other end, in a buffer of its own."""
+        here = self.values[symbol.index]
+        there = self.new(symbol)
+        there.readers = here.readers
+        made = transposition(self.dtype, height, width, channels, to_last)
+        self.emit_image(made, here, there)
+        self.values[symbol.index] = there
+
+    def channels_last(self, symbol: Symbol, last: bool) -> Buffer:
+        """The buffer of images whose channels lie last; `last`: they do in the sample."""
+        if last or symbol.index in self.last or 1 in (symbol.sample[0], math.prod(symbol.sample[1:])):
+            return self.values[symbol.index]
+        channels, height, width = symbol.sample
+        self.transpose(symbol, height, width, channels, to_last=True)
+        self.last.add(symbol.index)
+        return self.values[symbol.index]
+
+    def image_result(self, node: Node, last: bool) -> Buffer:
+        """A new buffer for images whose channels lie last."""
+        sample = node.result.sample
+        if not last and sample[0] > 1 and math.prod(sample[1:]) > 1:
+            self.last.add(node.result.index)
+        return self.result(node)
+
+    def emit_image(self, made: ImageInstruction, here: Buffer, there: Buffer) -> None:
+        """An instruction on images."""
+        self.kept += [made.table, *made.kept]
+        self.work_bytes = max(self.work_bytes, made.work_bytes)
+        self.emit(made.function, here, there, CONSTANT=made.record_at)
+        for buffer in (here, there):
+            buffer.packed = True
 
     def result(self, node: Node) -> Buffer:
         """A new buffer for a node's result."""
@@ -175,7 +217,12 @@ class Lowering:
         return self.values[node.result.index]
 
     def in_place(self, node: Node, symbol: Symbol) -> Buffer:
-        """The buffer for a node's result: that of the operand, if nobody else reads it and it is ours."""
+        """The buffer for a node's result: that of the operand, if nobody else reads it and it is ours.
+
+        The elements have the order that they have in the operand's.
+        """
+        if symbol.index in self.last:
+            self.last.add(node.result.index)
         here = self.values[symbol.index]
         alone = here.readers == sum(self.values[each.index] is here for each in self.read_by(node))
         if not alone or here.number is not None or here.overread or here.features != self.size(node.result):
@@ -262,7 +309,7 @@ class Lowering:
     def map(self, node: Node, function: Any, arguments: Sequence[Any]) -> None:
         """The loop's address, and its parameters in the dtype."""
         symbol = node.symbols[0]
-        here, there = self.source_of(symbol), self.in_place(node, symbol)
+        here, there = self.values[symbol.index], self.in_place(node, symbol)
         parameters = self.store([number(each, self.dtype) for each in (*arguments, 0.0)])
         self.emit(map_rows, here, there, LOOP=loop_address(function, self.dtype), PARAMETERS=parameters)
 
@@ -273,6 +320,15 @@ class Lowering:
             self.pairs(node, a, [(function, b)])
         elif type(a) is not Symbol or type(b) is not Symbol:
             self.several(node, function, node.operands)
+        elif a.sample == b.sample and self.last & {a.index, b.index}:
+            here, other = self.channels_last(a, False), self.channels_last(b, False)
+            there = self.in_place(node, a)
+            self.emit(pair_rows, here, there, LOOP=pair_address(function, self.dtype), OTHER=other)
+        elif a.index in self.last and b.sample == (a.sample[0], 1, 1):
+            here, other, pixels = self.values[a.index], self.values[b.index], math.prod(a.sample[1:])
+            there = self.in_place(node, a)
+            address = pair_address(function, self.dtype)
+            self.emit(pair_rows, here, there, pixels, LOOP=address, OTHER=other, OTHER_REPEAT=1)
         else:
             here, other = self.broadcast(node, a), self.broadcast(node, b)
             mine = self.values[a.index] is here
@@ -281,7 +337,7 @@ class Lowering:
 
     def pairs(self, node: Node, x: Symbol, steps: Sequence[tuple[Any, Any]]) -> None:
         """One function of a value and a constant after the other."""
-        here, there = self.source_of(x), self.in_place(node, x)
+        here, there = self.values[x.index], self.in_place(node, x)
         for function, constant in steps:
             rows, repeat = self.constant_row(constant, x)
             address = pair_address(function, self.dtype)
@@ -293,11 +349,14 @@ class Lowering:
         values = constant if type(constant) is np.ndarray else number(constant, self.dtype)
         shape = constant_sample(values, x)
         values = values.reshape(shape)
-        shape = (1,) * (len(x.sample) - len(shape)) + tuple(shape)
-        varies = [i for i, n in enumerate(shape) if n != 1]
-        first = varies[0] if varies else len(shape) - 1
-        repeat = math.prod(x.sample[:first])
-        return np.broadcast_to(values.reshape(shape), x.sample)[(0,) * first].ravel(), repeat
+        shape, sample = (1,) * (len(x.sample) - len(shape)) + tuple(shape), x.sample
+        values = values.reshape(shape)
+        if x.index in self.last:
+            values, sample = values.transpose(1, 2, 0), (*sample[1:], sample[0])
+        varies = [i for i, n in enumerate(values.shape) if n != 1]
+        first = varies[0] if varies else len(sample) - 1
+        repeat = math.prod(sample[:first])
+        return np.broadcast_to(values, sample)[(0,) * first].ravel(), repeat
 
     def broadcast(self, node: Node, operand: Symbol) -> Buffer:
         """An operand with the shape of the node's result, in a buffer."""
@@ -336,6 +395,30 @@ class Lowering:
         self.tables.append((table, buffers))
         for _, buffer in buffers:
             buffer.last = len(self.instructions) - 1
+
+    def convolution(
+        self, node: Node, axes: Any, weight: Array, bias: Array | None, groups: int, last: bool
+    ) -> None:
+        """Tiles of output pixels; an image with channels first is read where it lies."""
+        (x,) = node.symbols
+        table, self.table = (self.table, None) if self.values[x.index].number == record.INPUT else (None, self.table)
+        channels = x.sample[-1] if last else x.sample[0]
+        if channels == groups == len(weight) > 1 and table is None:  # as lanes, channels must be neighbours
+            self.channels_last(x, last)
+        stored_last = last or x.index in self.last
+        height, width = x.sample[:2] if last else x.sample[1:]
+        image = Image(height, width, channels, stored_last)
+        made = convolution_instruction(axes, image, self.dtype, weight, bias, groups, table)
+        here = self.values[x.index]
+        self.emit_image(made, here, self.image_result(node, last))
+
+    def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
+        """Lanes are channels."""
+        (x,) = node.symbols
+        here = self.channels_last(x, last)
+        height, width, channels = x.sample if last else (*x.sample[1:], x.sample[0])
+        made = pool_instruction(kind, axes, Image(height, width, channels, True), self.dtype, counts_padding)
+        self.emit_image(made, here, self.image_result(node, last))
 
     def standardize(self, node: Node) -> None:
         """In float64, in the order of the reductions, over the last axes."""

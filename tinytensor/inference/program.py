@@ -14,6 +14,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declared import run_program
 from tinytensor.kernels.layer import aligned
 from tinytensor.primitives.definition import Node, Symbol
+from tinytensor.primitives.windows import convolve, convolve_transposed, multiply_adds
 
 __all__ = ["Program"]
 
@@ -161,4 +162,4 @@ def operations(node: Node) -> int:
         weight = node.operands[1]
         inputs = weight.shape[1] if node.primitive.name == "linear" else weight.shape[0]
         return math.prod(node.result.sample) * int(inputs)
-    return 0
+    return multiply_adds(node) if node.primitive in (convolve, convolve_transposed) else 0

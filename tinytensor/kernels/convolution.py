@@ -32,7 +32,7 @@ from tinytensor.kernels.native import address
 from tinytensor.kernels.tile import Tile, build_tile
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 
-__all__ = ["convolution_instruction", "convolve", "convolve_transposed"]
+__all__ = ["convolution_instruction", "convolve", "convolve_transposed", "seen_from_output"]
 
 NO_PADDING = ((0, 0), (0, 0))
 TALLEST = 10  # rows of a tile: an address each in a register; with 11 × 2 sums LLVM spills, 25% slower
@@ -134,13 +134,18 @@ def convolve_transposed(
     >>> convolve_transposed(x, np.array([[[[1.0, 10.0]]]]), None, (1, 2)).tolist()
     [[[[1.0, 10.0, 2.0, 20.0]]]]
     """
-    channels, each, *size = weight.shape
-    parts = weight.reshape(groups, channels // groups, each, *size).transpose(0, 2, 1, 3, 4)
     window = WindowSpec(weight.shape[2:], stride, padding, dilation)
     axes = transposed_axes_of(image_of(x, channels_last), window, output_padding)
     return convolve_axes(
-        axes, x, parts.reshape(groups * each, channels // groups, *size), bias, groups, channels_last, None
+        axes, x, seen_from_output(weight, groups), bias, groups, channels_last, None
     )
+
+
+def seen_from_output(weight: Array, groups: int) -> Array:
+    """The weight (channels, out_channels / groups, kh, kw) of a transposed convolution as that of a convolution."""
+    channels, each, *size = weight.shape
+    parts = weight.reshape(groups, channels // groups, each, *size).transpose(0, 2, 1, 3, 4)
+    return parts.reshape(groups * each, channels // groups, *size)
 
 
 def convolve_axes(

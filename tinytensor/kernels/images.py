@@ -110,5 +110,6 @@ def program_of(
     for i, made in enumerate(instructions):
         row = table[first + record.INSTRUCTION * i :]
         row[record.FUNCTION], row[record.CONSTANT] = made.function.address, made.record_at
+        row[[record.REPEAT, record.OTHER_REPEAT]] = 1
         row[[record.SOURCE, record.TARGET]] = buffers[i : i + 2]
     return table, end
