@@ -30,7 +30,7 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     for name in arithmetic.__all__:
         elementwise.pair_kernels(getattr(arithmetic, name))
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
-    found += [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
+    found += [(spec.name, partial(address, spec)) for spec in common_parts()]
     return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]
 
 
