@@ -33,6 +33,7 @@ LINE = 64
 SQUARE = 16  # rows: softmax reads whole squares of vectors, beyond the last row
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
+LEAST = 12  # samples of a thread; with fewer, tiles are low and 2 threads took 1.35 times as long
 PIECE = 1 << 35  # multiplications, of a second or less
 UINT8 = np.dtype(np.uint8)
 
@@ -65,7 +66,7 @@ class Program:
         self.block = self.block_rows()
         self.table = self.assemble()
         self.table_at: int = self.table.ctypes.data
-        self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
+        self.alone, self.piece = max(LEAST, ALONE // work), PIECE // work + 1  # samples
         self.run_compiled = run_program.function
         self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
 
@@ -311,7 +312,7 @@ class Program:
     def share(self, samples: int, threads: int) -> int:
         """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
         if samples <= 4 * self.block * threads:
-            return -(-samples // (2 * threads))
+            return max(LEAST, -(-samples // (2 * threads)))
         return max(1, samples // (8 * threads * self.block)) * self.block
 
     def reader(self, dtype: np.dtype[Any]) -> "Program":
