@@ -25,7 +25,7 @@ t = tt.Tensor([[1.0, 2.0], [3.0, 4.0]])
 assert (t @ t + 1).sum().item() == 58.0 and t.mean(axis=0).tolist() == [2.0, 3.0]
 print(*(name for name in sys.argv[1:] if name in sys.modules))
 """
-SLOW = ("numba", "tinytensor.io", "numpy.ma", "importlib.metadata")
+SLOW = ("numba", "tinytensor.kernels.vector", "tinytensor.io", "numpy.ma", "importlib.metadata")
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     for function in (*(getattr(arithmetic, name) for name in arithmetic.FUNCTIONS), *arithmetic.CHOOSE.values()):
         by_operands.get(elementwise.arity(function), elementwise.several_kernels)(function)
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
-    found += [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
+    found += [(spec.name, partial(address, spec)) for spec in common_parts()]
     return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tinytensor.kernels import native
 from tinytensor.kernels.cpu import features
-from tinytensor.kernels.lists import GROUP, Lister, build_lister
+from tinytensor.kernels.specs import GROUP, Lister
 
 FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 5)
 SOURCES = ("float32", "float64", "uint8")
@@ -26,7 +26,7 @@ def listed(x, compress):
     """The list of some rows; room behind it must stay as it is beyond one group."""
     rows, inputs = x.shape
     room = np.full(inputs + 3 * GROUP, 65535, np.uint16)
-    lister = native.address(Lister(x.dtype.name, rows, compress), build_lister)
+    lister = native.address(Lister(x.dtype.name, rows, compress))
     count = FUNCTION(lister)(x.ctypes.data, x.strides[0], inputs, room.ctypes.data, 0)
     assert (room[inputs + 2 * GROUP :] == 65535).all()
     return room[:count].tolist()

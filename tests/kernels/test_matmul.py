@@ -225,6 +225,20 @@ def test_stacks_and_single_columns_start_from_the_bias(dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_share_the_rows_of_a_product_with_one_column(monkeypatch, dtype, threads):
+    monkeypatch.setattr(module, "ALONE_COLUMN", 0)
+    monkeypatch.setattr(module, "get_num_threads", lambda: threads)
+    rng = np.random.default_rng(9)
+    for m, k in itertools.product(
+        (1, 2, LANES - 1, LANES, LANES + 1, 5 * LANES + 3), (1, 3, LANES, 2 * LANES + 5)
+    ):
+        a, b, bias = normal(rng, dtype, m, k), normal(rng, dtype, k, 3), normal(rng, dtype, 1)
+        naive.same(matmul(a, b[:, 1:2], bias), check(a, b[:, 1:2], bias))
+        naive.same(matmul(np.asfortranarray(a)[::-1], b[:, :1]), check(a[::-1], b[:, :1]))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_no_terms_give_the_bias(dtype):
     a, b, bias = np.ones((3, 0), dtype), np.ones((0, 2), dtype), np.array([-0.0, 2.0], dtype)
     naive.same(matmul(a, b), np.zeros((3, 2), dtype))

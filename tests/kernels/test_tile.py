@@ -12,7 +12,7 @@ from tests.strategies import FLOATS
 from tinytensor.kernels import native, record
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.layer import TALLEST, layout
-from tinytensor.kernels.tile import RAGGED, Tile, build_tile, tail_width
+from tinytensor.kernels.specs import RAGGED, Tile, tail_width
 
 GUARD = 64
 FUNCTION = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7)
@@ -56,7 +56,7 @@ def run(tile, x, w, tails, init, left, places=None, table=None):
     product[record.INIT_STRIDE] = init.strides[0]
     product[record.TABLE] = 0 if table is None else table.ctypes.data
     listed = np.arange(inputs, dtype=np.uint16) if places is None else np.array(places, np.uint16)
-    FUNCTION(native.address(tile, build_tile))(
+    FUNCTION(native.address(tile))(
         product.ctypes.data, x.ctypes.data, pages.ctypes.data, init.ctypes.data, out.ctypes.data,
         listed.ctypes.data, len(listed),
     )  # fmt: skip
@@ -163,7 +163,7 @@ def test_a_step_is_loads_and_fmas_on_every_cpu(name):
     except RuntimeError:
         pytest.skip(f"this build of LLVM makes no code for {triple}")
     tile = Tile("float32", lanes, 4, 3)
-    text = machine.emit_assembly(native.compile_module(build_tile(tile), machine))
+    text = machine.emit_assembly(native.compile_module(tile.build(), machine))
     fmas = [line for line in text.splitlines() if fma in line and register in line]
     assert len(fmas) == tile.sums == 12
     assert "Spill" not in text

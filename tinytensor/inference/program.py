@@ -22,6 +22,7 @@ ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights i
 BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
+LEAST = 12  # samples of a thread; with fewer, tiles are low and 2 threads took 1.35 times as long
 PIECE = 1 << 35  # multiplications, of a second or less
 
 
@@ -51,7 +52,8 @@ class Program:
         self.kept, self.owners = lowered.kept, lowered.owners
         self.assemble(lowered)
         work = multiplications(nodes) + 8 * sum(math.prod(node.result.sample) for node in nodes) + 1
-        self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
+        self.least = min(LEAST, self.block)
+        self.alone, self.piece = max(self.least, ALONE // work), PIECE // work + 1  # samples
         self.run_compiled = run_program.function
         self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
 
@@ -136,7 +138,7 @@ class Program:
     def share(self, samples: int, threads: int) -> int:
         """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
         if samples <= 4 * self.block * threads:
-            return -(-samples // (2 * threads))
+            return max(self.least, -(-samples // (2 * threads)))
         return max(1, samples // (8 * threads * self.block)) * self.block
 
     def timed(self, x: Array, y: Array) -> Array:

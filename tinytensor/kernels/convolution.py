@@ -29,7 +29,7 @@ from tinytensor.kernels.images import Pair, run_images
 from tinytensor.kernels.lanes import depthwise_instruction
 from tinytensor.kernels.layer import Layout, aligned, layout, pack_weights
 from tinytensor.kernels.native import address
-from tinytensor.kernels.tile import Tile, build_tile
+from tinytensor.kernels.specs import Tile
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 
 __all__ = ["convolution_instruction", "convolve", "convolve_transposed", "seen_from_output"]
@@ -81,8 +81,8 @@ def convolution_instruction(
 def tiles_of(plan: Layout, height: int, bytes_in: bool) -> Iterator[int]:
     """A page in the middle and the last."""
     tile = Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True)
-    yield address(tile, build_tile) if plan.pages > 1 else 0
-    yield address(tile._replace(vectors=plan.last, end=plan.end), build_tile)
+    yield address(tile) if plan.pages > 1 else 0
+    yield address(tile._replace(vectors=plan.last, end=plan.end))
 
 
 def aligned_copy(values: Array, dtype: np.dtype[Any]) -> Array:

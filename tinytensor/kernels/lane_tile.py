@@ -9,31 +9,13 @@ Rows and taps are found as in the tile (`tile`, taps). Max keeps NaN: once a row
 replaces it.
 """
 
-from typing import NamedTuple
-
 from llvmlite import ir
 
 from tinytensor.kernels.record import LEFT, OUT_STRIDE, OUT_TABLE, WEIGHT_STRIDE, X_STRIDE
+from tinytensor.kernels.specs import LaneTile
 from tinytensor.kernels.vector import I32, I64, Builder, Value, function
 
-__all__ = ["LaneTile", "build_lane_tile"]
-
-
-class LaneTile(NamedTuple):
-    """What its machine code depends on beside the CPU."""
-
-    operation: str  # "multiply", "max" or "average"
-    dtype: str
-    lanes: int
-    rows: int
-    vectors: int
-    ragged: bool = False  # the last vector is not full
-
-    @property
-    def name(self) -> str:
-        """A symbol."""
-        shape = f"{self.dtype}x{self.lanes}_{self.rows}x{self.vectors}"
-        return f"lane_{self.operation}_{shape}{'_ragged' * self.ragged}"
+__all__ = ["build_lane_tile"]
 
 
 def build_lane_tile(tile: LaneTile) -> ir.Module:

@@ -15,7 +15,7 @@ from tinytensor.kernels.image_instructions import (
     tile_addresses,
     window_instruction,
 )
-from tinytensor.kernels.lane_tile import LaneTile, build_lane_tile
+from tinytensor.kernels.specs import LaneTile
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
 from tinytensor.kernels.windows import Axis, Image
@@ -58,8 +58,8 @@ def lane_instruction(
 
     def pair(height: int) -> Iterator[int]:
         tile = LaneTile(operation, dtype.name, lanes, height, wide)
-        yield address(tile, build_lane_tile) if pages > 1 else 0
-        yield address(tile._replace(vectors=-(-rest // lanes), ragged=bool(rest % lanes)), build_lane_tile)
+        yield address(tile) if pages > 1 else 0
+        yield address(tile._replace(vectors=-(-rest // lanes), ragged=bool(rest % lanes)))
 
     heights = heights_of(ROWS)
     return window_instruction(

@@ -13,9 +13,8 @@ import numpy as np
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.cpu import features, vectors
-from tinytensor.kernels.lists import GROUP, Lister, build_lister
 from tinytensor.kernels.native import address
-from tinytensor.kernels.tile import RAGGED, Tile, build_tile, tail_width
+from tinytensor.kernels.specs import GROUP, RAGGED, Lister, Tile, tail_width
 from tinytensor.kernels.tune import page_vectors
 
 __all__ = [
@@ -113,7 +112,6 @@ class Part(NamedTuple):
 
     place: int
     spec: Tile | Lister
-    build: Any
 
 
 def parts_of(plan: Layout, source: str, lists: bool) -> Iterator[Part]:
@@ -121,15 +119,15 @@ def parts_of(plan: Layout, source: str, lists: bool) -> Iterator[Part]:
     compress = {"avx512vbmi2", "avx512bw"} <= features()
     for kind, height in enumerate(heights(plan)):
         if lists:
-            yield Part(record.LISTERS + kind, Lister(source, height, compress), build_lister)
+            yield Part(record.LISTERS + kind, Lister(source, height, compress))
         for listed in range(2 if lists else 1):
             page = Tile(plan.dtype, plan.lanes, height, plan.vectors, 1, 0, bool(listed), source == "uint8")
             place = record.TILES + 4 * kind + 2 * listed
             if plan.pages > 1:
-                yield Part(place, page, build_tile)
-            yield Part(place + 1, page._replace(vectors=plan.last, end=plan.end), build_tile)
+                yield Part(place, page)
+            yield Part(place + 1, page._replace(vectors=plan.last, end=plan.end))
             if height == 1 and plan.pages > SIDE_BY_SIDE:
-                yield Part(record.SIDE_BY_SIDE + listed, page._replace(pages=SIDE_BY_SIDE), build_tile)
+                yield Part(record.SIDE_BY_SIDE + listed, page._replace(pages=SIDE_BY_SIDE))
 
 
 def heights(plan: Layout) -> tuple[int, int, int]:
@@ -151,19 +149,17 @@ def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool)
     row[record.LIST_ROOM] = 8 + 2 * (inputs + 2 * GROUP) + 63 & ~63
     row[record.HEIGHTS : record.HEIGHTS + 3] = heights(plan)
     row[record.SKIPS] = lists and may_list(inputs)
-    for place, spec, build in parts_of(plan, source, bool(row[record.SKIPS])):
-        row[place] = address(spec, build)
+    for place, spec in parts_of(plan, source, bool(row[record.SKIPS])):
+        row[place] = address(spec)
 
 
-def common_parts() -> dict[Any, Any]:
-    """Every tile and lister that a layer of any width can need, with what builds it."""
-    found: dict[Any, Any] = {}
+def common_parts() -> set[Tile | Lister]:
+    """Every tile and lister that a layer of any width can need."""
+    found: set[Tile | Lister] = set()
     for dtype in FLOATS:
         lanes = vectors().width(dtype.itemsize)
         for outputs in (*range(1, 13 * lanes), 24 * lanes):
-            found |= {
-                part.spec: part.build for part in parts_of(layout(dtype, outputs, False), dtype.name, False)
-            }
+            found |= {part.spec for part in parts_of(layout(dtype, outputs, False), dtype.name, False)}
             for source in (dtype.name, "uint8") if dtype == FLOATS[0] else (dtype.name,):
-                found |= {part.spec: part.build for part in parts_of(layout(dtype, outputs), source, True)}
+                found |= {part.spec for part in parts_of(layout(dtype, outputs), source, True)}
     return found

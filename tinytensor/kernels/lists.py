@@ -10,28 +10,12 @@ While a group is listed, one line of the rows some way ahead is asked for, for e
 lie in L2 when their turn comes (10,000 rows from memory take 20% longer without).
 """
 
-from typing import NamedTuple
-
 from llvmlite import ir
 
+from tinytensor.kernels.specs import GROUP, Lister
 from tinytensor.kernels.vector import I8, I16, I64, Builder, Value, function
 
-__all__ = ["GROUP", "Lister", "build_lister"]
-
-GROUP = 16  # inputs compared at once; a shorter row has no list
-
-
-class Lister(NamedTuple):
-    """What a lister's machine code depends on beside the CPU."""
-
-    source: str  # "float32", "float64" or "uint8"
-    rows: int
-    compress: bool  # whether the CPU compresses vectors of 16-bit integers
-
-    @property
-    def name(self) -> str:
-        """A symbol."""
-        return f"list_{self.source}_{self.rows}{'_compress' * self.compress}"
+__all__ = ["build_lister"]
 
 
 def build_lister(lister: Lister) -> ir.Module:

@@ -20,8 +20,8 @@ from tinytensor.kernels.declared import (
     product_range,
 )
 from tinytensor.kernels.layer import aligned, layout, write_layer
-from tinytensor.kernels.matvec import Matvec, build_matvec
 from tinytensor.kernels.native import address
+from tinytensor.kernels.specs import Matvec
 from tinytensor.threads import get_num_threads
 
 __all__ = ["matmul"]
@@ -249,4 +249,4 @@ def shared_column(code: int, a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: 
 @cache
 def matvec_of(dtype: np.dtype[Any]) -> int:
     """The machine code of a product with one column."""
-    return address(Matvec(dtype.name, vectors().width(dtype.itemsize)), build_matvec)
+    return address(Matvec(dtype.name, vectors().width(dtype.itemsize)))

@@ -10,27 +10,14 @@ cycles. What does not lie in L2 is bound by the memory. Two squares side by side
 faster in L1 and slower beyond; prefetches gain nothing. The order of the sum is that of k, as in the tile.
 """
 
-from typing import NamedTuple
-
 from llvmlite import ir
 
+from tinytensor.kernels.specs import Matvec
 from tinytensor.kernels.vector import Builder, Value, function
 
-__all__ = ["Matvec", "build_matvec"]
+__all__ = ["build_matvec"]
 
 SHARED = 8  # rows that are addressed from one moving pointer
-
-
-class Matvec(NamedTuple):
-    """What the machine code depends on beside the CPU."""
-
-    dtype: str
-    lanes: int
-
-    @property
-    def name(self) -> str:
-        """A symbol."""
-        return f"matvec_{self.dtype}x{self.lanes}"
 
 
 def build_matvec(spec: Matvec) -> ir.Module:

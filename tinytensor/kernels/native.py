@@ -1,12 +1,10 @@
 """Machine code from LLVM, without Numba: modules of one function each, compiled for this CPU and kept."""
 
 import os
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from tinytensor.kernels.cache import kept
 from tinytensor.kernels.declare import lock
@@ -30,7 +28,7 @@ def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
     return llvm.Target.from_default_triple().create_target_machine(name, found, 3, jit=True)
 
 
-def compile_module(module: ir.Module, machine: Any) -> Any:
+def compile_module(module: Any, machine: Any) -> Any:
     """Optimized LLVM code of a module."""
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
@@ -51,12 +49,12 @@ def this_machine() -> Any:
 
 
 @cache
-def address(spec: Any, build: Callable[[Any], ir.Module]) -> int:
-    """Where the machine code of build(spec), a function called spec.name, starts."""
+def address(spec: Any) -> int:
+    """Where the machine code of spec.build(), a function called spec.name, starts."""
 
     def compiled() -> bytes:
         machine = this_machine()
-        return machine.emit_object(compile_module(build(spec), machine))  # type: ignore[no-any-return]
+        return machine.emit_object(compile_module(spec.build(), machine))  # type: ignore[no-any-return]
 
     with lock:
         return load_symbols(kept(f"{spec.name} native", compiled), spec.name)[0]

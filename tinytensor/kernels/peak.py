@@ -32,6 +32,10 @@ class Peak(NamedTuple):
         """A symbol."""
         return f"peak_{self.lanes}"
 
+    def build(self) -> ir.Module:
+        """LLVM code of it."""
+        return build_peak(self)
+
 
 def build_peak(peak: Peak) -> ir.Module:
     """peak(x, count): SUMS sums, count times s ← s + x · x."""
@@ -60,7 +64,7 @@ def best(call: Callable[[], object]) -> float:
 def measure() -> tuple[float, float]:
     """GFLOP/s of one thread in float32: the CPU's, and the tile's."""
     lanes = vectors().width(4)
-    peak = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address(Peak(lanes), build_peak))
+    peak = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address(Peak(lanes)))
     room = aligned((SUMS * lanes,), np.float32)
     room_at = room.ctypes.data
     alone = 2e-9 * SUMS * lanes * STEPS / best(lambda: peak(room_at, STEPS))

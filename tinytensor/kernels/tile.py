@@ -27,8 +27,6 @@ windows have the same taps.
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
 """
 
-from typing import NamedTuple
-
 from llvmlite import ir
 
 from tinytensor.kernels.record import (
@@ -42,49 +40,10 @@ from tinytensor.kernels.record import (
     WEIGHT_STRIDE,
     X_STRIDE,
 )
+from tinytensor.kernels.specs import RAGGED, Tile
 from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, function
 
-__all__ = ["RAGGED", "Tile", "build_tile", "tail_width"]
-
-RAGGED = -1  # the end of a tile whose last vector is not full
-
-
-class Tile(NamedTuple):
-    """The shape of a tile, which is all that its machine code depends on beside the CPU."""
-
-    dtype: str  # of weights and sums: "float32" or "float64"
-    lanes: int  # of a vector
-    rows: int
-    vectors: int  # of a page of weights
-    pages: int = 1  # side by side in one tile: for one row, whose sums would wait for each other
-    end: int = 0  # 0, RAGGED, or how many lanes of a shared tail vector belong to each row
-    listed: bool = False
-    bytes_in: bool = False  # x is uint8, and a table of 256 numbers says what each byte means
-    taps: bool = False  # rows are windows of an image, anywhere; the list has the taps of the window
-
-    @property
-    def name(self) -> str:
-        """A symbol."""
-        end = "ragged" if self.end == RAGGED else f"tail{self.end}"
-        kind = f"{self.dtype}x{self.lanes}"
-        return (
-            f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
-            f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
-        )
-
-    @property
-    def sums(self) -> int:
-        """Registers that hold sums."""
-        tails = -(-self.rows * self.end // self.lanes) if self.end > 0 else 0
-        return self.rows * self.vectors * self.pages + tails
-
-
-def tail_width(left: int, lanes: int) -> int:
-    """The end of a tile for so many left-over outputs: lanes of a shared vector, or RAGGED for many."""
-    if not left:
-        return 0
-    width = 1 << (left - 1).bit_length()
-    return width if 2 * width <= lanes else RAGGED
+__all__ = ["build_tile"]
 
 
 def build_tile(tile: Tile) -> ir.Module:

@@ -1,0 +1,115 @@
+"""What the machine code of tiles, lists and columns depends on beside the CPU.
+
+Kept machine code is found by these; the modules that build it are imported if there is none.
+"""
+
+from typing import Any, NamedTuple
+
+__all__ = ["GROUP", "RAGGED", "LaneTile", "Lister", "Matvec", "Tile", "tail_width"]
+
+GROUP = 16  # inputs compared at once; a shorter row has no list
+RAGGED = -1  # the end of a tile whose last vector is not full
+
+
+class Tile(NamedTuple):
+    """The shape of a tile, which is all that its machine code depends on beside the CPU."""
+
+    dtype: str  # of weights and sums: "float32" or "float64"
+    lanes: int  # of a vector
+    rows: int
+    vectors: int  # of a page of weights
+    pages: int = 1  # side by side in one tile: for one row, whose sums would wait for each other
+    end: int = 0  # 0, RAGGED, or how many lanes of a shared tail vector belong to each row
+    listed: bool = False
+    bytes_in: bool = False  # x is uint8, and a table of 256 numbers says what each byte means
+    taps: bool = False  # rows are windows of an image, anywhere; the list has the taps of the window
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        end = "ragged" if self.end == RAGGED else f"tail{self.end}"
+        kind = f"{self.dtype}x{self.lanes}"
+        return (
+            f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
+            f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
+        )
+
+    @property
+    def sums(self) -> int:
+        """Registers that hold sums."""
+        tails = -(-self.rows * self.end // self.lanes) if self.end > 0 else 0
+        return self.rows * self.vectors * self.pages + tails
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.tile import build_tile
+
+        return build_tile(self)
+
+
+def tail_width(left: int, lanes: int) -> int:
+    """The end of a tile for so many left-over outputs: lanes of a shared vector, or RAGGED for many."""
+    if not left:
+        return 0
+    width = 1 << (left - 1).bit_length()
+    return width if 2 * width <= lanes else RAGGED
+
+
+class Lister(NamedTuple):
+    """What a lister's machine code depends on beside the CPU."""
+
+    source: str  # "float32", "float64" or "uint8"
+    rows: int
+    compress: bool  # whether the CPU compresses vectors of 16-bit integers
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        return f"list_{self.source}_{self.rows}{'_compress' * self.compress}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.lists import build_lister
+
+        return build_lister(self)
+
+
+class Matvec(NamedTuple):
+    """What the machine code depends on beside the CPU."""
+
+    dtype: str
+    lanes: int
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        return f"matvec_{self.dtype}x{self.lanes}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.matvec import build_matvec
+
+        return build_matvec(self)
+
+
+class LaneTile(NamedTuple):
+    """What the machine code of a depthwise convolution or a pooling depends on beside the CPU."""
+
+    operation: str  # "multiply", "max" or "average"
+    dtype: str
+    lanes: int
+    rows: int
+    vectors: int
+    ragged: bool = False  # the last vector is not full
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        shape = f"{self.dtype}x{self.lanes}_{self.rows}x{self.vectors}"
+        return f"lane_{self.operation}_{shape}{'_ragged' * self.ragged}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.lane_tile import build_lane_tile
+
+        return build_lane_tile(self)
