@@ -7,6 +7,7 @@ from typing import Any
 from tinytensor import activations
 from tinytensor.errors import require
 from tinytensor.kernels import arithmetic, elementwise, scalar
+from tinytensor.kernels.convolution import common_tiles
 from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
 from tinytensor.kernels.native import address
@@ -28,7 +29,10 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     for name in arithmetic.__all__:
         elementwise.pair_kernels(getattr(arithmetic, name))
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
-    return found + [(spec.name, partial(address, spec, build)) for spec, build in common_parts().items()]
+    return found + [
+        (spec.name, partial(address, spec, build))
+        for spec, build in (common_parts() | common_tiles()).items()
+    ]
 
 
 def warmup(progress: bool = False) -> int:

@@ -19,7 +19,7 @@ from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
 __all__ = [
-    "ImageInstruction", "Step", "Windows", "heights_of", "tile_addresses", "transposition",
+    "ImageInstruction", "Step", "Windows", "heights_of", "transposition",
     "window_instruction",
 ]  # fmt: skip
 
@@ -116,8 +116,3 @@ def transposition(
 def heights_of(tallest: int) -> tuple[int, ...]:
     """Rows of the tallest tile, of a half and a fifth or so of it, and one."""
     return tallest, max(1, tallest // 2), max(1, tallest // 4), 1
-
-
-def tile_addresses(heights: Sequence[int], pages: Any) -> list[int]:
-    """Two for each height: `pages` gives for a height the address of a page in the middle and of the last."""
-    return [each for height in heights for each in pages(height)]
