@@ -114,5 +114,5 @@ def transposition(
 
 
 def heights_of(tallest: int) -> tuple[int, ...]:
-    """Rows of the tallest tile, of a half and a fifth or so of it, and one."""
-    return tallest, max(1, tallest // 2), max(1, tallest // 4), 1
+    """Rows of four tiles: with 10, 6, 3, 1 few are wasted on 8×8 pixels, 36 inside and 6 on an edge."""
+    return tallest, max(1, (3 * tallest + 2) // 5), max(1, (3 * tallest + 2) // 10), 1
