@@ -4,10 +4,9 @@ from collections import Counter
 
 import numpy as np
 
-import tinytensor as tt
-from tinytensor.inference.plan import Plan
 from tests.oracle import ELEMENTWISE, LAYERS
 from tests.random_nets import KINDS, check, run
+from tinytensor.inference.plan import Plan
 from tinytensor.io.config import CLASSES
 
 NETS = 4 * len(KINDS)

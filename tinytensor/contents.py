@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from tinytensor.layers.prelu import PReLU
     from tinytensor.layers.rescale import Rescale
     from tinytensor.layers.reshape import Reshape
+    from tinytensor.layers.sequential import Sequential
     from tinytensor.layers.upsample import Upsample
     from tinytensor.operators.activations import (
         CELU,
@@ -121,7 +122,6 @@ if TYPE_CHECKING:
         Softsign,
         ThresholdedReLU,
     )  # fmt: skip
-    from tinytensor.layers.sequential import Sequential
     from tinytensor.padding import pad
     from tinytensor.pooling import (
         adaptive_avg_pool2d,

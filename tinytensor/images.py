@@ -13,8 +13,8 @@ from tinytensor import windows
 from tinytensor.errors import ShapeError
 from tinytensor.functions import tensor
 from tinytensor.kernels.boundary import FLOATS, Array, length
-from tinytensor.primitives.elementwise import cast
 from tinytensor.primitives.definition import Symbol
+from tinytensor.primitives.elementwise import cast
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.windows import convolve, convolve_transposed
 from tinytensor.tensor import Tensor
@@ -169,7 +169,11 @@ def operands(who: str, axes: int, x: Any, weight: Any, bias: Any) -> tuple[Array
     if wanted not in FLOATS:
         wanted = FLOATS[0]
     a, w, *b = (
-        each if each.dtype == wanted else cast(each, dtype=wanted) if type(each) is Symbol else each.astype(wanted)
+        each
+        if each.dtype == wanted
+        else cast(each, dtype=wanted)
+        if type(each) is Symbol
+        else each.astype(wanted)
         for each in given
     )
     return a, w, b[0] if b else None

@@ -8,6 +8,7 @@ from tinytensor import activations
 from tinytensor.errors import require
 from tinytensor.kernels import arithmetic, elementwise, scalar
 from tinytensor.kernels.boundary import FLOATS
+from tinytensor.kernels.convolution import common_tiles
 from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
 from tinytensor.kernels.matmul import matvec_of
@@ -28,10 +29,15 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     for name in scalar.__all__:
         elementwise.loop_kernels(getattr(scalar, name))
     by_operands = {1: elementwise.loop_kernels, 2: elementwise.pair_kernels}
-    for function in (*(getattr(arithmetic, name) for name in arithmetic.FUNCTIONS), *arithmetic.CHOOSE.values()):
+    for function in (
+        *(getattr(arithmetic, name) for name in arithmetic.FUNCTIONS),
+        *arithmetic.CHOOSE.values(),
+    ):
         by_operands.get(elementwise.arity(function), elementwise.several_kernels)(function)
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
-    found += [(spec.name, partial(address, spec)) for spec in common_parts()]
+    found += [
+        (spec.name, partial(address, spec)) for spec in (*common_parts(), *sorted(common_tiles(), key=repr))
+    ]
     return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]
 
 

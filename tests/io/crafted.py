@@ -223,7 +223,9 @@ def structures():
         [["x", "y"]],
         [[["x"], ["y"], ["z"]]],
     ):
-        yield described(layer("Graph", input_names=["x"], output_names=["y"], layers=[layer("ReLU")], wires=wires))
+        yield described(
+            layer("Graph", input_names=["x"], output_names=["y"], layers=[layer("ReLU")], wires=wires)
+        )
     yield described(layer("Graph", inputs=1, outputs=None, layers=[], wires=[]))
     yield described(
         layer("Graph", input_names=["x"], output_names=["y"], layers=[layer("Constant")], wires=[[[], ["y"]]])

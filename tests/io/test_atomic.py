@@ -11,9 +11,9 @@ import threading
 import pytest
 
 import tinytensor as tt
+from tinytensor.inference import revision
 from tinytensor.io import formats
 from tinytensor.io.atomic import replacing
-from tinytensor.inference import revision
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and limits of POSIX systems")
 

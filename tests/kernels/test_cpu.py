@@ -13,8 +13,10 @@ from numba.types import void
 import tinytensor as tt
 from tests.compiled import array, compiled, out
 from tinytensor.kernels import cpu, reduce, scalar
+from tinytensor.kernels.convolution import convolve
 from tinytensor.kernels.cpu import Vectors
 from tinytensor.kernels.matmul import matmul
+from tinytensor.kernels.pooling import pool
 from tinytensor.kernels.softmax import softmax
 
 AVX512_FEATURES = "+avx512f,+avx512vl,+avx512dq,+avx512bw,+avx2,+fma"
@@ -101,6 +103,19 @@ def networks():
             yield model.predict(x[:n]).tobytes()
 
 
+def images():
+    """Bytes of convolutions and pooled images."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((3, 6, 9, 8), np.float32), rng.standard_normal((20, 6, 3, 3), np.float32)
+    padding = ((1, 1), (1, 0))
+    for last in (False, True):
+        batch = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if last else x
+        yield convolve(batch, weight, None, (1, 1), padding, channels_last=last).tobytes()
+        yield convolve(batch, weight[:6, :1], None, (2, 1), padding, (1, 1), 6, channels_last=last).tobytes()
+        for kind in ("max", "average"):
+            yield pool(batch, kind, (3, 2), (2, 2), padding, channels_last=last).tobytes()
+
+
 def digest(results):
     return sha256(b"".join(results)).hexdigest()
 
@@ -111,9 +126,9 @@ from tinytensor.kernels import cpu
 if sys.argv[1:]:
     vectors = cpu.Vectors(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     cpu.vectors = lambda: vectors
-from tests.kernels.test_cpu import digest, networks, products, scalar_results, sums_and_softmax
+from tests.kernels.test_cpu import digest, images, networks, products, scalar_results, sums_and_softmax
 others = [] if sys.argv[1:] else [digest(scalar_results()), digest(sums_and_softmax())]
-print(cpu.vectors().name, digest(products()), digest(networks()), *others)
+print(cpu.vectors().name, digest(products()), digest(networks()), digest(images()), *others)
 """
 
 AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2"}
@@ -154,7 +169,13 @@ def processes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(processes):
-    return [digest(products()), digest(networks()), digest(scalar_results()), digest(sums_and_softmax())]
+    return [
+        digest(products()),
+        digest(networks()),
+        digest(images()),
+        digest(scalar_results()),
+        digest(sums_and_softmax()),
+    ]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -165,4 +186,4 @@ def test_other_cpus_give_the_same_bits(name, processes, expected):
     assert processes[name].returncode == 0, errors
     used, *found = output.split()
     assert used == {"no FMA": "128-bit", "generic": "128-bit"}.get(name, name.removeprefix("tiles of "))
-    assert found == (expected[:2] if name.startswith("tiles") else expected)
+    assert found == (expected[:3] if name.startswith("tiles") else expected)

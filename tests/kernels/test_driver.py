@@ -6,6 +6,7 @@ import pytest
 from tests import naive
 from tests.strategies import FLOATS
 from tinytensor.kernels import arithmetic, record, reduce
+from tinytensor.kernels.convolution import convolution_instruction, convolve
 from tinytensor.kernels.declared import (
     copy_rows,
     linear,
@@ -20,8 +21,10 @@ from tinytensor.kernels.declared import (
 from tinytensor.kernels.elementwise import loop_address, pair_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
 from tinytensor.kernels.matmul import matmul
+from tinytensor.kernels.pooling import pool, pool_instruction
 from tinytensor.kernels.reduce import row_fold, standardize
 from tinytensor.kernels.softmax import softmax
+from tinytensor.kernels.windows import Image, WindowSpec, axes_of
 
 WORK = 1 << 16  # bytes of scratch memory for instructions
 EXTRA = 16  # numbers between rows of a buffer
@@ -203,3 +206,27 @@ def test_lists_change_no_bit_of_any_number_of_rows(dtype, zeros):
         for count in (1, 2, 5, 6, 7, 11, 12, 13, 59, 60, 61, 125):
             x = numbers(rng, dtype, count, 40) * (rng.random((count, 40)) >= zeros)
             naive.same(program.run(x.astype(dtype), outputs), matmul(x.astype(dtype), weight.T, bias))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("rows", [1, 3, 24])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_convolution_activation_and_pooling_have_the_bits_of_the_eager_ones(dtype, rows, channels_last):
+    rng = np.random.default_rng(6)
+    x, weight, bias = (
+        numbers(rng, dtype, 7, 9, 8, 3),
+        numbers(rng, dtype, 18, 3, 3, 3),
+        numbers(rng, dtype, 18),
+    )
+    images = x if channels_last else np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    image, window = Image(9, 8, 3, channels_last), WindowSpec((3, 3), (1, 1), ((1, 1), (1, 0)))
+    first = convolution_instruction(axes_of(image, window), image, np.dtype(dtype), weight, bias)
+    between = Image(first.height, first.width, first.channels)
+    second = pool_instruction("max", axes_of(between, WindowSpec((2, 2), (2, 2))), between, np.dtype(dtype))
+    program = Program(dtype, rows, [between.size])
+    program.emit(first.function, 0, 2, image.size, CONSTANT=first.table)
+    program.emit(map_rows, 2, 2, between.size, LOOP=loop_address(relu, np.dtype(dtype)))
+    program.emit(second.function, 2, 1, between.size, CONSTANT=second.table)
+    h = convolve(x, weight, bias, (1, 1), window.padding, channels_last=True)
+    expected = pool(np.where(h < 0, dtype(0), h), "max", (2, 2), (2, 2), channels_last=True)
+    naive.same(program.run(images.reshape(7, -1), expected[0].size), expected.reshape(7, -1))

@@ -15,6 +15,7 @@ import numpy as np
 from tinytensor.inference.buffers import LINE, Buffer
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array, number
+from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.declared import (
     copy_rows,
     gather_rows,
@@ -29,7 +30,6 @@ from tinytensor.kernels.declared import (
     standardize_rows,
     widen_rows,
 )
-from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
 from tinytensor.kernels.image_instructions import ImageInstruction, transposition
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
@@ -46,7 +46,9 @@ UINT8 = np.dtype(np.uint8)
 class Lowering:
     """The instructions of a program while they are written."""
 
-    def __init__(self, nodes: Sequence[Node], inputs: Sequence[Symbol], outputs: Sequence[Symbol], source: Any):
+    def __init__(
+        self, nodes: Sequence[Node], inputs: Sequence[Symbol], outputs: Sequence[Symbol], source: Any
+    ):
         self.nodes, self.inputs, self.outputs = nodes, inputs, outputs
         self.dtype = outputs[0].dtype
         self.source = source or self.dtype
@@ -55,13 +57,17 @@ class Lowering:
         self.reads.update(each.index for each in outputs)
         self.kept: list[Array] = []  # what the records' addresses point at
         self.instructions: list[Array] = []
-        self.uses: list[list[tuple[int, Buffer]]] = []  # of each instruction: fields, and the buffers they name
+        self.uses: list[
+            list[tuple[int, Buffer]]
+        ] = []  # of each instruction: fields, and the buffers they name
         self.owners: list[int] = []  # the node that each instruction belongs to
         self.owner = 0
         self.work_bytes = LINE
         self.buffers: list[Buffer] = []
         self.values: dict[int, Buffer] = {}
-        self.last: set[int] = set()  # images whose channels lie last in their buffer, though they do not in the sample
+        self.last: set[int] = (
+            set()
+        )  # images whose channels lie last in their buffer, though they do not in the sample
         self.table: Array | None = None  # what each byte of the input stands for
         self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
         self.list_bytes = 0  # for the lists of one sample's rows
@@ -123,12 +129,23 @@ class Lowering:
             places = node.parameters["places"].ravel()
             same = np.array_equal(places, np.arange(self.size(node.symbols[0])))
             return (lambda table: table) if same else None
-        if node.primitive.name not in ("map", "add", "subtract", "multiply", "divide", "negative", "absolute"):
+        if node.primitive.name not in (
+            "map",
+            "add",
+            "subtract",
+            "multiply",
+            "divide",
+            "negative",
+            "absolute",
+        ):
             return None
 
         def compute(table: Array) -> Any:
             operands = [table if type(each) is Symbol else each for each in node.operands]
-            scalars = [each.reshape(()) if type(each) is np.ndarray and each is not table else each for each in operands]
+            scalars = [
+                each.reshape(()) if type(each) is np.ndarray and each is not table else each
+                for each in operands
+            ]
             return node.primitive.eager(*scalars, **node.parameters)
 
         return compute
@@ -384,7 +401,9 @@ class Lowering:
                 table[2 * i + 1] = 1
             else:
                 values = each if type(each) is np.ndarray else number(each, self.dtype)
-                row = np.broadcast_to(values.reshape(constant_sample(values, node.result)), node.result.sample)
+                row = np.broadcast_to(
+                    values.reshape(constant_sample(values, node.result)), node.result.sample
+                )
                 table[2 * i : 2 * i + 2] = -1, self.store(row.ravel())
         there = self.result(node)
         self.emit(
@@ -401,7 +420,9 @@ class Lowering:
     ) -> None:
         """Tiles of output pixels; an image with channels first is read where it lies."""
         (x,) = node.symbols
-        table, self.table = (self.table, None) if self.values[x.index].number == record.INPUT else (None, self.table)
+        table, self.table = (
+            (self.table, None) if self.values[x.index].number == record.INPUT else (None, self.table)
+        )
         channels = x.sample[-1] if last else x.sample[0]
         if channels == groups == len(weight) > 1 and table is None:  # as lanes, channels must be neighbours
             self.channels_last(x, last)

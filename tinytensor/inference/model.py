@@ -129,7 +129,9 @@ class Model(Traceable):
         if not isinstance(key, str):
             names = list(self.children())
             if not -len(names) <= index(key) < len(names):
-                raise IndexingError(f"{type(self).__name__}: index {key} is out of range for {len(names)} layers")
+                raise IndexingError(
+                    f"{type(self).__name__}: index {key} is out of range for {len(names)} layers"
+                )
             return names[index(key)]
         if key not in known:
             raise ArgumentError(
@@ -171,5 +173,3 @@ def everything_in(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, child in layer.children().items():
         yield prefix + name, child
         yield from everything_in(child, f"{prefix}{name}.")
-
-

@@ -120,7 +120,9 @@ def run_program(
 
 def run_node(node: Node, values: dict[int, Array], count: int) -> bool:
     """Compute a node eagerly into `values`; whether the result has the shape that the trace says."""
-    operands = [converted(values[each.index], each) if type(each) is Symbol else each for each in node.operands]
+    operands = [
+        converted(values[each.index], each) if type(each) is Symbol else each for each in node.operands
+    ]
     y = np.asarray(node.primitive.eager(*operands, **node.parameters))
     values[node.result.index] = y
     return y.shape == (count, *node.result.sample) and y.dtype == node.result.dtype
@@ -254,7 +256,9 @@ class Plan:
         """The form for such samples; None for a single sample, and for none at all."""
         if any(each.ndim < 2 or 0 in each.shape or len(each) != len(arrays[0]) for each in arrays):
             return None
-        key = tuple((each.shape[1:], each.dtype, tensor) for each, tensor in zip(arrays, tensors, strict=True))
+        key = tuple(
+            (each.shape[1:], each.dtype, tensor) for each, tensor in zip(arrays, tensors, strict=True)
+        )
         form = self.forms.get(key)
         if form is not None:
             return form

@@ -49,7 +49,9 @@ def given(model: Any, x: Any, take: Callable[[Any], Any]) -> list[Any]:
     names = input_names(model)
     if isinstance(x, dict):
         if sorted(x) != sorted(names):
-            raise ArgumentError(f"predict: expected inputs named {', '.join(names)}, got {', '.join(map(str, x))}")
+            raise ArgumentError(
+                f"predict: expected inputs named {', '.join(names)}, got {', '.join(map(str, x))}"
+            )
         return [take(x[name]) for name in names]
     if len(names) == 1:
         return [take(x)]
@@ -100,7 +102,9 @@ def of_several(
     """The outputs for several inputs, batch by batch."""
     count = len(xs[0])
     if any(each.ndim < 1 or len(each) != count for each in xs):
-        raise ShapeError(f"predict: expected as many samples of each input, got shapes {[each.shape for each in xs]}")
+        raise ShapeError(
+            f"predict: expected as many samples of each input, got shapes {[each.shape for each in xs]}"
+        )
     size = size or max(count, 1)
     starts = watched(range(0, count, size) or (0,), progress, None)
     found = [plan_of(model).run([each[start : start + size] for each in xs], threads) for start in starts]
@@ -127,7 +131,8 @@ def predict_batches(
     elif not isinstance(batches, Iterable):
         raise DtypeError(f"predict_batches: expected an array or an iterable of batches, got {batches!r}")
     return (
-        plan_of(model).run(given(model, batch, samples_of), threads) for batch in watched(batches, progress, None)
+        plan_of(model).run(given(model, batch, samples_of), threads)
+        for batch in watched(batches, progress, None)
     )
 
 

@@ -79,7 +79,11 @@ def profile(plan: Plan, x: Any, seconds: float) -> Profile:
     while passes < 2 or time.perf_counter() - begin < seconds:  # the first warms up
         if passes == 1:
             rows.clear()
-        found = whole_once(plan.model, samples) if form is None or form.stages is None else once(form, plan.model, array)
+        found = (
+            whole_once(plan.model, samples)
+            if form is None or form.stages is None
+            else once(form, plan.model, array)
+        )
         for row in found:
             former = rows.get(row.name)
             spent = row.seconds + (former.seconds if former else 0.0)
@@ -108,7 +112,9 @@ def once(form: Form, model: Any, array: Array) -> list[ProfileRow]:
             else:
                 values[stage.outputs[0].index] = y
             shares = (time.perf_counter() - begin) * ticks / max(1, ticks.sum())
-            moved = zip(stage.nodes, map(float, shares), strict=True)  # a view of the same elements is no step
+            moved = zip(
+                stage.nodes, map(float, shares), strict=True
+            )  # a view of the same elements is no step
             spent += [(node, share) for node, share in moved if share or node.primitive.name != "move"]
         elif isinstance(stage, Node):
             run_node(stage, values, len(array))
@@ -122,7 +128,9 @@ def rows_of(spent: list[tuple[Node, float]], leaves: dict[str, Any], count: int)
     """A row for each layer, from what its nodes took."""
     rows: dict[str, ProfileRow] = {}
     for node, seconds in spent:
-        owner = next((name for name in leaves if node.owner == name or node.owner.startswith(f"{name}.")), node.owner)
+        owner = next(
+            (name for name in leaves if node.owner == name or node.owner.startswith(f"{name}.")), node.owner
+        )
         layer = leaves.get(owner)
         name = named(owner, layer) if layer is not None else node.primitive.name
         constants = sum(np.asarray(each).nbytes for each in node.operands if isinstance(each, np.ndarray))
@@ -130,7 +138,10 @@ def rows_of(spent: list[tuple[Node, float]], leaves: dict[str, Any], count: int)
         size = constants + moved * node.result.dtype.itemsize
         former = rows.get(name, ProfileRow(name, 0.0, 0, 0))
         rows[name] = ProfileRow(
-            name, former.seconds + seconds, former.operations + 2 * operations(node) * count, former.bytes + size
+            name,
+            former.seconds + seconds,
+            former.operations + 2 * operations(node) * count,
+            former.bytes + size,
         )
     return list(rows.values())
 
@@ -146,7 +157,11 @@ def whole_once(model: Any, samples: Any) -> list[ProfileRow]:
     if type(model).__name__ != "Sequential":
         begin = time.perf_counter()
         calls.call_with(model, x)
-        return [ProfileRow(textwrap.shorten(repr(model), SHOWN, placeholder=" …"), time.perf_counter() - begin, 0, 0)]
+        return [
+            ProfileRow(
+                textwrap.shorten(repr(model), SHOWN, placeholder=" …"), time.perf_counter() - begin, 0, 0
+            )
+        ]
     calls.call_with(model, x)  # raises what it raises, and says at which layer
     rows = []
     for name, layer in leaf_layers(model):
@@ -154,6 +169,8 @@ def whole_once(model: Any, samples: Any) -> list[ProfileRow]:
         y = calls.call(layer, x)
         spent = time.perf_counter() - begin
         parameters = sum(t.numpy().nbytes for t in layer.parameters().values())
-        rows.append(ProfileRow(named(name, layer), spent, 0, parameters + x.numpy().nbytes + y.numpy().nbytes))
+        rows.append(
+            ProfileRow(named(name, layer), spent, 0, parameters + x.numpy().nbytes + y.numpy().nbytes)
+        )
         x = y
     return rows

@@ -45,8 +45,12 @@ class Program:
     ):
         lowered = Lowering(nodes, inputs, outputs, source)
         self.nodes, self.inputs, self.outputs = tuple(nodes), tuple(inputs), tuple(outputs)
-        self.sample = inputs[0].sample if len(inputs) == 1 else (sum(math.prod(each.sample) for each in inputs),)
-        self.result = outputs[0].sample if len(outputs) == 1 else (sum(math.prod(each.sample) for each in outputs),)
+        self.sample = (
+            inputs[0].sample if len(inputs) == 1 else (sum(math.prod(each.sample) for each in inputs),)
+        )
+        self.result = (
+            outputs[0].sample if len(outputs) == 1 else (sum(math.prod(each.sample) for each in outputs),)
+        )
         self.features, self.results = math.prod(self.sample), math.prod(self.result)
         self.dtype, self.source = lowered.dtype, lowered.source
         self.kept, self.owners = lowered.kept, lowered.owners
@@ -64,7 +68,9 @@ class Program:
         self.block = next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
         if widest * 12 > 2 * BLOCK_BYTES:
             self.block = max(1, BLOCK_BYTES // widest)
-        self.packed = any(each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT)
+        self.packed = any(
+            each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
+        )
         work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
         memory = place(lowered.buffers, self.block, size, (record.WORK_OFFSET + work + 4095) & ~4095)
         for row, used in zip(lowered.instructions, lowered.uses, strict=True):

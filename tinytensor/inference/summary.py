@@ -134,7 +134,9 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
     traced = form.traced
     found = {name: Dry(("n", *each.sample), each.dtype) for name, each in traced.shapes.items()}
     stages = [node for node in form.stages or () if not isinstance(node, Program)]
-    outside = {node.owner for node in stages if hasattr(node, "owner")} if form.stages is not None else set(leaves)
+    outside = (
+        {node.owner for node in stages if hasattr(node, "owner")} if form.stages is not None else set(leaves)
+    )
     fused = frozenset(
         name
         for name in leaves

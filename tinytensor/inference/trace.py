@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tinytensor.inference import calls
+from tinytensor.inference.traceable import Traceable
 from tinytensor.inference.watch import Watch
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.scalar_source import same
-from tinytensor.inference import calls
-from tinytensor.inference.traceable import Traceable
 from tinytensor.primitives.definition import Batch, Node, Primitive, Result, Symbol, Untraceable
 from tinytensor.primitives.elementwise import cast
 from tinytensor.tensor import Tensor
@@ -195,7 +195,9 @@ class Trace:
         for item, each in enumerate(results(y)):
             if type(each) is not Tensor or each.ndim == 0 or len(each) != len(self.example[0]):
                 self.refuse(f"{layer!r:.80} does not return a row for each sample")
-            symbol = self.append(CALL, operands, {"layer": layer, "item": item}, Result(each.shape[1:], each.dtype))
+            symbol = self.append(
+                CALL, operands, {"layer": layer, "item": item}, Result(each.shape[1:], each.dtype)
+            )
             self.values[symbol.index] = each._array
             found.append(Tensor._wrap(symbol))  # type: ignore[arg-type]
         return tuple(found) if isinstance(y, tuple) else found[0]
@@ -218,14 +220,18 @@ class Trace:
             missing = [each for each in node.symbols if each.index not in self.values]
             wanted.extend(missing)
             if not missing:
-                operands = [self.values[each.index] if type(each) is Symbol else each for each in node.operands]
+                operands = [
+                    self.values[each.index] if type(each) is Symbol else each for each in node.operands
+                ]
                 self.values[here.index] = np.asarray(node.primitive.eager(*operands, **node.parameters))
         return self.values[symbol.index]
 
 
 def run_layer(*operands: Any, layer: Traceable, item: int) -> Array:
     """One of the results of a layer, of arrays."""
-    y = calls.call_with(layer, *(Tensor._wrap(each) if type(each) is np.ndarray else each for each in operands))
+    y = calls.call_with(
+        layer, *(Tensor._wrap(each) if type(each) is np.ndarray else each for each in operands)
+    )
     array: Array = results(y)[item]._array
     return array
 
@@ -329,5 +335,7 @@ def same_bits(one: Array, other: Array) -> bool:
 
 def line_of(error: BaseException) -> str:
     """Where in the user's code it happened, if there: file and line."""
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(PACKAGE)]
+    frames = [
+        each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(PACKAGE)
+    ]
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""

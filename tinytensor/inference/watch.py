@@ -12,14 +12,37 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinytensor.kernels.scalar_source import Read, named, still
 from tinytensor.inference.traceable import Traceable
+from tinytensor.kernels.scalar_source import Read, named, still
 from tinytensor.tensor import Tensor
 
 __all__ = ["Watch"]
 
-RANDOM = {"random", "time", "datetime", "secrets", "uuid", "os"}  # modules whose values differ from call to call
-FIXED = (bool, int, float, str, Tensor, Traceable, np.dtype, np.generic, type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, np.ufunc, complex, bytes)
+RANDOM = {
+    "random",
+    "time",
+    "datetime",
+    "secrets",
+    "uuid",
+    "os",
+}  # modules whose values differ from call to call
+FIXED = (
+    bool,
+    int,
+    float,
+    str,
+    Tensor,
+    Traceable,
+    np.dtype,
+    np.generic,
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    np.ufunc,
+    complex,
+    bytes,
+)
 
 
 class Watch:

@@ -13,6 +13,7 @@ from tinytensor import activations
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers import drawn
+from tinytensor.layers.attributes import frozen
 from tinytensor.layers.avg_pool import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
 from tinytensor.layers.batch_norm import BatchNorm
 from tinytensor.layers.channels import ChannelsFirst, ChannelsLast
@@ -26,7 +27,6 @@ from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
-from tinytensor.layers.attributes import frozen
 from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.pad import Pad
@@ -34,10 +34,10 @@ from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
-from tinytensor.layers.upsample import Upsample
-from tinytensor.operators import activations as other
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.state_dict import assign
+from tinytensor.layers.upsample import Upsample
+from tinytensor.operators import activations as other
 from tinytensor.tensor import Tensor
 
 __all__ = ["Config", "CustomObjects", "State", "build", "describe", "text_of"]

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 from tinytensor.errors import ArgumentError, DtypeError, ModelFormatError
 from tinytensor.files import opened_file
+from tinytensor.inference import revision
 from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
 from tinytensor.io.foreign import kind_of
 from tinytensor.io.pt import MAGIC
-from tinytensor.inference import revision
 from tinytensor.layers.layer import Layer
 from tinytensor.text import escaped
 

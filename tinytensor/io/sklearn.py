@@ -16,8 +16,8 @@ from tinytensor.layers.layer import Layer
 from tinytensor.layers.linear import Linear
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
-from tinytensor.operators import activations as other
 from tinytensor.layers.sequential import Sequential
+from tinytensor.operators import activations as other
 from tinytensor.tensor import Tensor
 
 __all__ = ["from_sklearn"]

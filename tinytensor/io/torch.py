@@ -18,8 +18,8 @@ from tinytensor.layers.linear import Linear
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
-from tinytensor.operators import activations as other
 from tinytensor.layers.sequential import Sequential
+from tinytensor.operators import activations as other
 
 __all__ = ["array", "from_torch", "to_torch"]
 

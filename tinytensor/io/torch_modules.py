@@ -17,8 +17,8 @@ from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.reshape import Reshape
-from tinytensor.operators import activations as other
 from tinytensor.layers.sequential import Sequential
+from tinytensor.operators import activations as other
 from tinytensor.tensor import Tensor
 
 __all__ = ["Rescale", "Step", "Swish", "exported"]

@@ -11,28 +11,27 @@ bias)`, or with `transposed_axes_of`, and see `image_instructions` for the field
 last, whatever the image has.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.boundary import FLOATS, Array
+from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.image_instructions import (
     ImageInstruction,
     Step,
     Windows,
     heights_of,
-    tile_addresses,
     window_instruction,
 )
 from tinytensor.kernels.images import Pair, run_images
-from tinytensor.kernels.lanes import depthwise_instruction
+from tinytensor.kernels.lanes import common_lane_tiles, depthwise_instruction
 from tinytensor.kernels.layer import Layout, aligned, layout, pack_weights
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import Tile
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 
-__all__ = ["convolution_instruction", "convolve", "convolve_transposed", "seen_from_output"]
+__all__ = ["common_tiles", "convolution_instruction", "convolve", "convolve_transposed", "seen_from_output"]
 
 NO_PADDING = ((0, 0), (0, 0))
 TALLEST = 10  # rows of a tile: an address each in a register; with 11 × 2 sums LLVM spills, 25% slower
@@ -69,8 +68,8 @@ def convolution_instruction(
                 group * each * channel, group * outputs * dtype.itemsize + page * across,
                 page == plan.pages - 1,
             ))  # fmt: skip
-    heights = heights_of(min(plan.rows, TALLEST))
-    tiles = tile_addresses(heights, lambda height: tiles_of(plan, height, table is not None))
+    heights, parts = tiles_of(plan, table is not None)
+    tiles = [address(part, build_tile) for part in parts]
     return window_instruction(
         Windows(axes, image, source, len(weight) * dtype.itemsize, each), len(weight), steps, heights, tiles,
         kept, step_bytes=plan.page_outputs * dtype.itemsize, left=outputs % plan.lanes,
@@ -78,11 +77,25 @@ def convolution_instruction(
     )  # fmt: skip
 
 
-def tiles_of(plan: Layout, height: int, bytes_in: bool) -> Iterator[int]:
-    """A page in the middle and the last."""
-    tile = Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True)
-    yield address(tile) if plan.pages > 1 else 0
-    yield address(tile._replace(vectors=plan.last, end=plan.end))
+def tiles_of(plan: Layout, bytes_in: bool) -> tuple[tuple[int, ...], list[Tile]]:
+    """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
+    heights = heights_of(min(plan.rows, TALLEST))
+    tiles = [
+        Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True) for height in heights
+    ]
+    last: dict[str, Any] = {"vectors": plan.last, "end": plan.end}
+    middle = {} if plan.pages > 1 else last
+    return heights, [each._replace(**end) for each in tiles for end in (middle, last)]
+
+
+def common_tiles() -> set[Any]:
+    """Every tile that a convolution or a pooling can need."""
+    found: set[Any] = common_lane_tiles()
+    for dtype, bytes_in in ((FLOATS[0], False), (FLOATS[1], False), (FLOATS[0], True)):
+        lanes = vectors().width(dtype.itemsize)
+        for outputs in (*range(1, 13 * lanes), 24 * lanes):
+            found |= set(tiles_of(layout(dtype, outputs), bytes_in)[1])
+    return found
 
 
 def aligned_copy(values: Array, dtype: np.dtype[Any]) -> Array:
@@ -136,9 +149,7 @@ def convolve_transposed(
     """
     window = WindowSpec(weight.shape[2:], stride, padding, dilation)
     axes = transposed_axes_of(image_of(x, channels_last), window, output_padding)
-    return convolve_axes(
-        axes, x, seen_from_output(weight, groups), bias, groups, channels_last, None
-    )
+    return convolve_axes(axes, x, seen_from_output(weight, groups), bias, groups, channels_last, None)
 
 
 def seen_from_output(weight: Array, groups: int) -> Array:

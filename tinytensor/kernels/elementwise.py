@@ -195,7 +195,9 @@ def apply_several(function: Callable[..., Any], operands: Sequence[Any]) -> Arra
     shape = broadcast_shape(function.__name__, *map(np.shape, operands))
     run, y = loaded(several_kernels, function, dtype).function, np.empty(shape, dtype)
     given = [
-        np.ascontiguousarray(np.broadcast_to(each if isinstance(each, np.ndarray) else number(each, dtype), shape), dtype)
+        np.ascontiguousarray(
+            np.broadcast_to(each if isinstance(each, np.ndarray) else number(each, dtype), shape), dtype
+        )
         for each in operands
     ]
     try:

@@ -1,28 +1,26 @@
 """Instructions whose lanes are channels: depthwise convolution and pooling, of images with channels last."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.image_instructions import (
     ImageInstruction,
     Step,
     Windows,
     heights_of,
-    tile_addresses,
     window_instruction,
 )
-from tinytensor.kernels.specs import LaneTile
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
+from tinytensor.kernels.specs import LaneTile
 from tinytensor.kernels.windows import Axis, Image
 
-__all__ = ["depthwise_instruction", "lane_instruction"]
+__all__ = ["common_lane_tiles", "depthwise_instruction", "lane_instruction"]
 
-ROWS = 6  # of a tile whose lanes are channels; two vectors each
+ROWS = 6  # of a tile of two vectors; of one vector twice as many, or each sum would wait for the last
 ROOM = 64  # channels: weights have whole vectors
 
 
@@ -46,8 +44,7 @@ def lane_instruction(
 ) -> ImageInstruction:  # fmt: skip
     """What works on each channel alone: depthwise convolution, pooling."""
     size, lanes = dtype.itemsize, vectors().width(dtype.itemsize)
-    wide = 1 if operation == "average" or image.channels <= lanes else 2
-    across = wide * lanes
+    across = wide_of(operation, lanes, image.channels) * lanes
     pages = -(-image.channels // across)
     rest = image.channels - (pages - 1) * across
     steps = [
@@ -56,13 +53,38 @@ def lane_instruction(
         for page in range(pages)
     ]  # fmt: skip
 
-    def pair(height: int) -> Iterator[int]:
-        tile = LaneTile(operation, dtype.name, lanes, height, wide)
-        yield address(tile) if pages > 1 else 0
-        yield address(tile._replace(vectors=-(-rest // lanes), ragged=bool(rest % lanes)))
-
-    heights = heights_of(ROWS)
+    heights, tiles = tiles_of(operation, dtype, image.channels)
     return window_instruction(
         Windows(axes, image, size, image.channels * size, counts_padding=counts_padding), image.channels,
-        steps, heights, tile_addresses(heights, pair), kept, step_bytes=step_bytes, left=rest % lanes,
+        steps, heights, [address(each) for each in tiles], kept, step_bytes=step_bytes,
+        left=rest % lanes,
     )  # fmt: skip
+
+
+def wide_of(operation: str, lanes: int, channels: int) -> int:
+    """Vectors of a page: one, where one is enough, or where each is two of float64."""
+    return 1 if operation == "average" or channels <= lanes else 2
+
+
+def tiles_of(operation: str, dtype: np.dtype[Any], channels: int) -> tuple[tuple[int, ...], list[LaneTile]]:
+    """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
+    lanes = vectors().width(dtype.itemsize)
+    wide = wide_of(operation, lanes, channels)
+    rest = channels - (-(-channels // (wide * lanes)) - 1) * wide * lanes
+    heights = heights_of(ROWS * (3 - wide))
+    middle = [LaneTile(operation, dtype.name, lanes, height, wide) for height in heights]
+    last: dict[str, Any] = {"vectors": -(-rest // lanes), "ragged": bool(rest % lanes)}
+    if rest == channels:
+        return heights, [each._replace(**last) for each in middle for _ in range(2)]
+    return heights, [each._replace(**end) for each in middle for end in ({}, last)]
+
+
+def common_lane_tiles() -> set[Any]:
+    """Every tile whose lanes are channels."""
+    found: set[Any] = set()
+    for dtype in FLOATS:
+        lanes = vectors().width(dtype.itemsize)
+        for operation in ("multiply", "max", "average"):
+            for channels in range(1, 4 * lanes + 1):
+                found |= set(tiles_of(operation, dtype, channels)[1])
+    return found

@@ -159,7 +159,10 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
     for field in (WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, TABLE):
         product[field] = layer[field]
     repeat = instruction[REPEAT]
-    product[X_STRIDE], product[OUT_STRIDE] = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
+    product[X_STRIDE], product[OUT_STRIDE] = (
+        buffers[2 * source + 1] // repeat,
+        buffers[2 * target + 1] // repeat,
+    )
     product[INIT_STRIDE] = 0
     multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
              buffers[2 * target], rows * repeat, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip

@@ -9,8 +9,8 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from tinytensor.errors import ArgumentError, DtypeError
-from tinytensor.kernels import boundary
 from tinytensor.inference.calls import call
+from tinytensor.kernels import boundary
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.elementwise import map_scalar
 from tinytensor.tensor import Tensor

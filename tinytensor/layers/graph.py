@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from tinytensor.errors import ArgumentError, ShapeError, TinyTensorError
-from tinytensor.kernels.boundary import as_operand
 from tinytensor.inference.calls import listening, noted
 from tinytensor.inference.plan import plan_of
+from tinytensor.kernels.boundary import as_operand
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 

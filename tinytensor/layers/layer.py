@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype
 from tinytensor.inference import calls, revision
 from tinytensor.inference.model import Model
+from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype
 from tinytensor.layers import attributes
 from tinytensor.layers.state_dict import Skipped, load_state_dict, state_dict
 from tinytensor.tensor import Tensor

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinytensor.errors import ShapeError
-from tinytensor.kernels.boundary import FLOATS, length
+from tinytensor.kernels.boundary import length
 from tinytensor.layers import drawn
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.linear import linear

@@ -8,11 +8,11 @@ from typing import Any, final, overload
 import numpy as np
 
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError
-from tinytensor.kernels.boundary import FLOATS, index
 from tinytensor.inference import revision
 from tinytensor.inference.calls import listening
 from tinytensor.inference.lowering import UINT8
 from tinytensor.inference.plan import plan_of
+from tinytensor.kernels.boundary import FLOATS, index
 from tinytensor.layers.attributes import refuse_cycle
 from tinytensor.layers.chain import check_rows, through
 from tinytensor.layers.layer import Layer

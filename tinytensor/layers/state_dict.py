@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError
-from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.inference import revision
-
+from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.attributes import frozen, replaced
 from tinytensor.tensor import Tensor
 

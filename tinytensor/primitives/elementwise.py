@@ -214,4 +214,3 @@ scaled_where_negative = Primitive(
     lambda node: is_float(node) and type(node.operands[0]) is Symbol,
     "np.where({0} < 0, {0} * {1}, {0})", "PRelu", promotes=True,
 )  # fmt: skip
-

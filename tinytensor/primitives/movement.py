@@ -84,7 +84,9 @@ def result(*operands: Symbol, function: Any, arguments: Any, places: Array) -> R
 def is_movable(node: Node) -> bool:
     """Whether elements are floats of one dtype."""
     dtype = node.result.dtype
-    return dtype in FLOATS and all(each.dtype == dtype for each in node.symbols) and 0 not in node.result.sample
+    return (
+        dtype in FLOATS and all(each.dtype == dtype for each in node.symbols) and 0 not in node.result.sample
+    )
 
 
 move = Primitive("move", compute, result, lambda program, node: program.move(node), is_movable)

@@ -103,7 +103,9 @@ def lower_batch_norm(program: Any, node: Node) -> None:
 def is_normal(node: Node) -> bool:
     """Whether all are of one float dtype."""
     x = node.operands[0]
-    return is_float(node) and all(np.result_type(x.dtype, each.dtype) == x.dtype for each in node.operands[2:4])
+    return is_float(node) and all(
+        np.result_type(x.dtype, each.dtype) == x.dtype for each in node.operands[2:4]
+    )
 
 
 batch_norm = Primitive(

@@ -22,14 +22,14 @@ def reduction(name: str, dtype: str = KEEPS, lower: bool = False) -> Primitive:
         axes = normalize_axis(name, axis, x.ndim)
         if 0 in axes:
             x.tracer.refuse(f"{name} over the batch")
-        lengths = [
-            1 if i + 1 in axes else n for i, n in enumerate(x.sample) if keepdims or i + 1 not in axes
-        ]
+        lengths = [1 if i + 1 in axes else n for i, n in enumerate(x.sample) if keepdims or i + 1 not in axes]
         return Result(tuple(lengths), dtype_of(x))
 
     def dtype_of(x: Symbol) -> np.dtype[Any]:
         if dtype == KEEPS:
-            return x.dtype if x.dtype in FLOATS else np.asarray(compute(np.ones(1, x.dtype), None, False)).dtype
+            return (
+                x.dtype if x.dtype in FLOATS else np.asarray(compute(np.ones(1, x.dtype), None, False)).dtype
+            )
         return np.dtype(np.int64 if dtype == INTEGERS else np.bool)
 
     def is_over_last(node: Node) -> bool:

@@ -52,7 +52,11 @@ def lower_convolution(program: Any, node: Node) -> None:
 def is_convolution(node: Node) -> bool:
     """Whether there are pixels, and all is of one float dtype."""
     arrays = [each for each in node.operands[1:] if each is not None]
-    return is_float(node) and 0 not in node.result.sample and all(each.dtype == node.result.dtype for each in arrays)
+    return (
+        is_float(node)
+        and 0 not in node.result.sample
+        and all(each.dtype == node.result.dtype for each in arrays)
+    )
 
 
 def transposed_axes(x: Symbol, weight: Any, parameters: dict[str, Any]) -> Axes:
@@ -115,5 +119,9 @@ pool = Primitive("pool", pooling.pool, pooled, lower_pool, has_pixels)
 def multiply_adds(node: Node) -> int:
     """Multiply-adds of one sample, taps in the padding included."""
     weight = node.operands[1]
-    pixels = int(np.prod(node.result.sample)) if node.primitive is convolve else int(np.prod(node.operands[0].sample))
+    pixels = (
+        int(np.prod(node.result.sample))
+        if node.primitive is convolve
+        else int(np.prod(node.operands[0].sample))
+    )
     return pixels * int(np.prod(weight.shape[1:]))

@@ -28,9 +28,9 @@ from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
-from tinytensor.operators.table import NUMPY_MODULES
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.state_dict import state_dict
+from tinytensor.operators.table import NUMPY_MODULES
 from tinytensor.tensor import Tensor
 
 __all__ = ["write"]
