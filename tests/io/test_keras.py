@@ -175,6 +175,8 @@ def test_graphs_with_branches(keras):
     assert model([[1, 2, 3]], [[1, 1, 1]]).tolist() == [[2.0, 3.0, 4.0]]
     with pytest.raises(tt.UnsupportedOp, match="no layer of Keras"):
         tt.from_keras(keras.Model(x, x + 1.0))
+    with pytest.raises(tt.UnsupportedOp, match="expected values of as many axes"):
+        tt.from_keras(keras.Model(x, layers.Add()([x, layers.Reshape((3, 1))(x)])))
 
 
 def test_layers_of_images(keras):

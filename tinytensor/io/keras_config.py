@@ -118,6 +118,8 @@ def graph(model: Described, version: int, weights: Weights) -> tuple[Part, int |
         if layer.kind == "InputLayer":
             ranks[call.value] = rank
             continue
+        if layer.kind in keras_graph.MERGES and len({ranks[each] for each in call.reads}) > 1:
+            raise UnsupportedOp(f"{shortened(layer.name)}: expected values of as many axes, to merge them")
         found, ranks[call.value] = (
             (keras_graph.merged(layer, len(call.reads)), rank)
             if layer.kind in keras_graph.MERGES
