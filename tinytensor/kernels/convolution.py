@@ -69,7 +69,7 @@ def convolution_instruction(
                 page == plan.pages - 1,
             ))  # fmt: skip
     heights, parts = tiles_of(plan, table is not None)
-    tiles = [address(part, build_tile) for part in parts]
+    tiles = [address(part) for part in parts]
     return window_instruction(
         Windows(axes, image, source, len(weight) * dtype.itemsize, each), len(weight), steps, heights, tiles,
         kept, step_bytes=plan.page_outputs * dtype.itemsize, left=outputs % plan.lanes,
