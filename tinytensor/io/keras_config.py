@@ -133,7 +133,7 @@ def graph(model: Described, version: int, weights: Weights) -> tuple[Part, int |
             entries.append({"class": part.cls, "config": part.arguments})
             wires.append([reads, [value]])
             reads = [value, *call.reads[position + 2 : position + 3]]
-    arguments = {"inputs": inputs, "outputs": outputs, "layers": entries, "wires": wires}
+    arguments = {"input_names": inputs, "output_names": outputs, "layers": entries, "wires": wires}
     return Part("Graph", arguments, state), ranks[outputs[0]] if len(outputs) == 1 else None
 
 
