@@ -186,3 +186,65 @@ def log_softmax(values):
     largest = max(values)
     total = math.log(math.fsum(math.exp(value - largest) for value in values))
     return [value - largest - total for value in values]
+
+
+def windows(length, size, stride, before, after, dilation):
+    """For each tap of a window along an axis: (outputs, the inputs that they read), without the padding."""
+    outputs = (length + before + after - dilation * (size - 1) - 1) // stride + 1
+    for k in range(size):
+        pairs = [(o, o * stride - before + k * dilation) for o in range(outputs)]
+        inside = [(o, i) for o, i in pairs if 0 <= i < length]
+        yield [o for o, _ in inside], [i for _, i in inside], outputs
+
+
+def convolve(x, weight, bias, stride, padding, dilation, groups):
+    """From the bias one fma for each ky, kx, channel in ascending order, padding skipped, then + 0; NCHW."""
+    rows, columns = (
+        list(windows(x.shape[2 + i], weight.shape[2 + i], stride[i], *padding[i], dilation[i]))
+        for i in (0, 1)
+    )
+    outputs, each = weight.shape[:2]
+    y = np.zeros((len(x), outputs, rows[0][2], columns[0][2]), x.dtype)
+    y += np.zeros(outputs, x.dtype)[:, None, None] if bias is None else bias[:, None, None]
+    channel = np.arange(outputs) // (outputs // groups) * each
+    for ky, (tops, above, _) in enumerate(rows):
+        for kx, (lefts, beside, _) in enumerate(columns):
+            for c in range(each):
+                place = np.ix_(range(len(x)), range(outputs), tops, lefts)
+                terms = x[np.ix_(range(len(x)), channel + c, above, beside)]
+                y[place] = fma(terms, weight[:, c, ky, kx, None, None], y[place])
+    return y + 0
+
+
+def convolve_transposed(x, weight, bias, stride, padding, dilation, groups, more):
+    """From the bias one fma for each ky, kx, channel in ascending order, then + 0; NCHW."""
+    channels, each, *size = weight.shape
+    shape = [
+        (x.shape[2 + i] - 1) * stride[i] - sum(padding[i]) + dilation[i] * (size[i] - 1) + 1 + more[i]
+        for i in (0, 1)
+    ]
+    y = np.zeros((len(x), groups * each, *shape), x.dtype) + bias[:, None, None]
+    for ky, kx, c in np.ndindex(*size, channels // groups):
+        for group, top, left in np.ndindex(groups, *x.shape[2:]):
+            a = top * stride[0] + ky * dilation[0] - padding[0][0]
+            b = left * stride[1] + kx * dilation[1] - padding[1][0]
+            if 0 <= a < shape[0] and 0 <= b < shape[1]:
+                channel, outputs = group * (channels // groups) + c, slice(group * each, (group + 1) * each)
+                term = x[:, channel, top, left, None]
+                y[:, outputs, a, b] = fma(term, weight[channel, :, ky, kx], y[:, outputs, a, b])
+    return y + 0
+
+
+def pool(function, x, size, stride, padding, dilation):
+    """function(list of a window's elements in ascending ky, kx) for every output; NCHW."""
+    n, channels, height, width = x.shape
+    outputs = [next(windows(x.shape[2 + i], size[i], stride[i], *padding[i], dilation[i]))[2] for i in (0, 1)]
+    y = np.empty((n, channels, *outputs), object)
+    for i, c, top, left in np.ndindex(*y.shape):
+        places = itertools.product(
+            (top * stride[0] - padding[0][0] + k * dilation[0] for k in range(size[0])),
+            (left * stride[1] - padding[1][0] + k * dilation[1] for k in range(size[1])),
+        )
+        inside = [(a, b) for a, b in places if 0 <= a < height and 0 <= b < width]
+        y[i, c, top, left] = function([x[i, c, a, b] for a, b in inside])
+    return y.astype(x.dtype)

@@ -62,7 +62,22 @@ if TYPE_CHECKING:
         TinyTensorError,
         UnsupportedOp,
     )
-    from tinytensor.functions import clip, concatenate, erf, exp, log, maximum, minimum, sqrt, stack, where
+    from tinytensor.functions import (
+        channels_first,
+        channels_last,
+        clip,
+        concatenate,
+        embedding,
+        erf,
+        exp,
+        log,
+        maximum,
+        minimum,
+        sqrt,
+        stack,
+        where,
+    )
+    from tinytensor.images import conv1d, conv2d, conv_transpose2d
     from tinytensor.io import (
         from_keras,
         from_onnx,
@@ -75,19 +90,28 @@ if TYPE_CHECKING:
         verify,
     )
     from tinytensor.layers.activation import Activation, activation
+    from tinytensor.layers.avg_pool import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
     from tinytensor.layers.batch_norm import BatchNorm
+    from tinytensor.layers.channels import ChannelsFirst, ChannelsLast
+    from tinytensor.layers.conv import Conv1d, Conv2d
+    from tinytensor.layers.conv_transpose import ConvTranspose2d
     from tinytensor.layers.dropout import Dropout
+    from tinytensor.layers.embedding import Embedding
     from tinytensor.layers.flatten import Flatten
+    from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
     from tinytensor.layers.graph import Graph
     from tinytensor.layers.lambda_ import Lambda
     from tinytensor.layers.layer import Layer
     from tinytensor.layers.layer_norm import LayerNorm
     from tinytensor.layers.linear import Affine, Linear
+    from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
     from tinytensor.layers.operator import Constant, Operator
+    from tinytensor.layers.pad import Pad
     from tinytensor.layers.perceptron import Perceptron
     from tinytensor.layers.prelu import PReLU
     from tinytensor.layers.rescale import Rescale
     from tinytensor.layers.reshape import Reshape
+    from tinytensor.layers.upsample import Upsample
     from tinytensor.operators.activations import (
         CELU,
         Clip,
@@ -97,25 +121,40 @@ if TYPE_CHECKING:
         Softsign,
         ThresholdedReLU,
     )  # fmt: skip
+    from tinytensor.padding import pad
+    from tinytensor.pooling import (
+        adaptive_avg_pool2d,
+        avg_pool1d,
+        avg_pool2d,
+        global_avg_pool2d,
+        global_max_pool2d,
+        max_pool1d,
+        max_pool2d,
+    )
     from tinytensor.sequential import Sequential
     from tinytensor.tensor import Tensor
     from tinytensor.threads import get_num_threads, set_num_threads
+    from tinytensor.upsampling import upsample
     from tinytensor.warm import warmup
 
 __all__ = [
-    "CELU", "ELU", "GELU", "SELU", "Activation", "Affine", "ArgumentError", "BatchNorm", "Clip",
-    "ClippedLinear", "Constant", "DatasetError", "DownloadError", "Dropout", "DtypeError", "Exponential",
-    "Flatten", "Graph", "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer",
-    "LayerNorm", "LeakyReLU", "Linear", "LogSoftmax", "Mish", "MissingExtra", "ModelFormatError",
-    "ModelFormatWarning",
-    "Operator", "PReLU", "Perceptron", "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential",
-    "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor",
-    "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "activation", "arange", "clip", "concatenate",
-    "elu", "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
-    "get_num_threads", "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load",
-    "load_weights", "log", "log_softmax", "maximum", "minimum", "mish", "normal", "ones", "relu", "selu",
-    "set_num_threads", "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh",
-    "to_onnx", "to_torch", "uniform", "verify", "warmup", "where", "zeros",
+    "CELU", "ELU", "GELU", "SELU", "Activation", "AdaptiveAvgPool2d", "Affine", "ArgumentError",
+    "AvgPool1d", "AvgPool2d", "BatchNorm", "ChannelsFirst", "ChannelsLast", "Clip", "ClippedLinear",
+    "Constant", "Conv1d", "Conv2d", "ConvTranspose2d", "DatasetError", "DownloadError", "Dropout",
+    "DtypeError", "Embedding", "Exponential", "Flatten", "GlobalAvgPool2d", "GlobalMaxPool2d", "Graph",
+    "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LayerNorm", "LeakyReLU",
+    "Linear", "LogSoftmax", "MaxPool1d", "MaxPool2d", "Mish", "MissingExtra", "ModelFormatError",
+    "ModelFormatWarning", "Operator", "PReLU", "Pad", "Perceptron", "ReLU", "Rescale", "Reshape",
+    "ScaledELU", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step",
+    "Swish", "Tanh", "Tensor", "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "Upsample",
+    "activation", "adaptive_avg_pool2d", "arange", "avg_pool1d", "avg_pool2d", "channels_first",
+    "channels_last", "clip", "concatenate", "conv1d", "conv2d", "conv_transpose2d", "elu", "embedding",
+    "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
+    "get_num_threads", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "hard_swish", "identity",
+    "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax", "max_pool1d", "max_pool2d",
+    "maximum", "minimum", "mish", "normal", "ones", "pad", "relu", "selu", "set_num_threads", "sigmoid",
+    "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch",
+    "uniform", "upsample", "verify", "warmup", "where", "zeros",
 ]  # fmt: skip
 
 

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError, IndexingError, ShapeError
 from tinytensor.kernels import binary
-from tinytensor.kernels.boundary import single_axis
+from tinytensor.kernels.boundary import FLOATS, Array, as_operand, single_axis
 from tinytensor.mapping import other_operand
 from tinytensor.tensor import Tensor
 
-__all__ = ["clip", "concatenate", "erf", "exp", "log", "maximum", "minimum", "sqrt", "stack", "where"]
+__all__ = [
+    "channels_first", "channels_last", "clip", "concatenate", "embedding", "erf", "exp", "log", "maximum",
+    "minimum", "sqrt", "stack", "where",
+]  # fmt: skip
 
 
 def tensor(x: Any) -> Tensor:
@@ -145,3 +148,78 @@ def joined(who: str, join: Callable[..., Any], tensors: Sequence[Any], axis: int
     except (ValueError, IndexError) as error:  # the latter at more than 64 axes
         shapes = ", ".join(str(each.shape) for each in arrays[:8])
         raise ShapeError(f"{who}: shapes {shapes} do not fit along axis {axis}: {error}") from error
+
+
+def channels_last(x: Any) -> Tensor:
+    """(batch, channels, …) → (batch, …, channels); shares memory.
+
+    Raises:
+        ShapeError: fewer than two axes.
+
+    >>> import tinytensor as tt
+    >>> tt.channels_last(tt.zeros((10, 3, 28, 32))).shape
+    (10, 28, 32, 3)
+    """
+    return moved("channels_last", x, 1, -1)
+
+
+def channels_first(x: Any) -> Tensor:
+    """(batch, …, channels) → (batch, channels, …); shares memory.
+
+    Raises:
+        ShapeError: fewer than two axes.
+
+    >>> import tinytensor as tt
+    >>> tt.channels_first(tt.zeros((10, 28, 32, 3))).shape
+    (10, 3, 28, 32)
+    """
+    return moved("channels_first", x, -1, 1)
+
+
+def moved(who: str, x: Any, source: int, destination: int) -> Tensor:
+    """One axis at another place, the others in their order."""
+    t = tensor(x)
+    if t.ndim < 2:
+        raise ShapeError(f"{who}: expected (batch, channels, …) or (batch, …, channels), got {t.shape}")
+    return Tensor._wrap(np.moveaxis(t._array, source, destination))
+
+
+def embedding(indices: Any, weight: Any) -> Tensor:
+    """y[…, :] = weight[indices[…], :]; (…) and (count, features) → (…, features).
+
+    Args:
+        indices: whole numbers from 0 to count - 1, of an integer or a float dtype.
+        weight: (count, features).
+
+    Raises:
+        DtypeError: an index is no whole number.
+        IndexingError: an index is negative, or count or larger.
+        ShapeError: the weight has other axes.
+
+    >>> import tinytensor as tt
+    >>> tt.embedding([[1, 0]], [[1, 2], [3, 4]]).tolist()
+    [[[3.0, 4.0], [1.0, 2.0]]]
+    """
+    table = tensor(weight)
+    if table.ndim != 2:
+        raise ShapeError(f"embedding: weight: expected (count, features), got {table.shape}")
+    given = indices._array if type(indices) is Tensor else as_operand(indices)
+    return Tensor._wrap(table._array[row_numbers(given, table.shape[0])])
+
+
+def row_numbers(given: Array, count: int) -> Array:
+    """Indices of rows as integers, checked."""
+    if given.dtype == bool:
+        raise DtypeError("embedding: expected indices, got bools; did you mean .astype(int)?")
+    if given.dtype in FLOATS and not (np.floor(given) == given).all():
+        wrong = given[~(np.floor(given) == given)].flat[0]
+        raise DtypeError(f"embedding: expected whole numbers as indices, got {wrong}")
+    if given.dtype == np.float32 and count > 2**24:
+        raise DtypeError("embedding: float32 holds whole numbers to 16,777,216; pass a Tensor of integers")
+    outside = given[(given < 0) | (given >= count)]
+    if outside.size:
+        raise IndexingError(
+            f"embedding: expected indices from 0 to {count - 1}, got {outside.flat[0]}; "
+            "negative ones do not count from the end"
+        )
+    return given.astype(np.int64)

@@ -186,3 +186,53 @@ def test_the_courses_network_recognises_exactly_9352_digits():
 
     with_raw_pixels = tt.Sequential(tt.Flatten(), tt.Rescale(1 / 255), model)
     assert (with_raw_pixels.predict(images).argmax(axis=1) == labels).sum() == 9352
+
+
+# Convolutional networks
+
+
+def deep(rng):
+    """Weights of DeepConvNet."""
+    outs, ins = (16, 16, 32, 32, 64, 64), (1, 16, 16, 32, 32, 64)
+    shapes = [(o, i, 3, 3) for o, i in zip(outs, ins, strict=True)] + [(1024, 50), (50, 10)]
+    values = {f"W{i + 1}": 0.1 * rng.standard_normal(shape) for i, shape in enumerate(shapes)}
+    return values | {f"b{i + 1}": rng.standard_normal(n) for i, n in enumerate((*outs, 50, 10))}
+
+
+def test_the_deep_network_of_chapter_8(tmp_path):
+    values = deep(np.random.default_rng(0))
+    model = book.load(pickled(tmp_path / "a.pkl", values))
+    kinds = [type(layer).__name__ for layer in model]
+    twice = ["Conv2d", "ReLU", "Conv2d", "ReLU", "MaxPool2d"]
+    assert kinds == [*twice * 3, "Flatten", "Linear", "ReLU", "Linear", "Softmax"]
+    pads = [layer.padding for layer in model if type(layer) is tt.Conv2d]
+    assert pads == [1, 1, 1, 2, 1, 1]
+    assert model.predict(np.zeros((2, 1, 28, 28))).shape == (2, 10)
+    assert np.array_equal(model[7].weight, values["W4"])
+    assert np.array_equal(model[16].weight, values["W7"].T)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"W7": np.ones((1000, 50))}, r"W7: expected \(in, out\) that fits"),
+        ({"W3": np.ones((32, 8, 3, 3))}, r"W3: expected \(out, 16, k, k\) for images of 14×14"),
+        ({"W3": np.ones((32, 16, 3, 2))}, "W3: expected"),
+        ({"W6": np.ones((64, 64))}, "expected the weights of SimpleConvNet"),
+        ({"W9": np.ones((10, 10)), "b9": np.ones(10)}, "expected the weights of SimpleConvNet"),
+        ({"b1": np.ones(3)}, "bias: expected shape"),
+    ],
+)  # fmt: skip
+def test_what_is_no_network_of_the_course(tmp_path, change, message):
+    with pytest.raises(tt.ModelFormatError, match=message):
+        book.load(pickled(tmp_path / "a.pkl", deep(np.random.default_rng(0)) | change))
+
+
+def test_the_simple_network_of_chapter_7_reads_9600_of_10000_digits():
+    path = SHARED / "book" / "simple_convnet_params.pkl"
+    if not path.exists() or not (SHARED / "mnist").is_dir():
+        pytest.skip("the course's params.pkl or MNIST is not there")
+    images, labels = tt.datasets.mnist("test", SHARED / "mnist")
+    model = book.load(path)
+    y = model.predict((images.reshape(-1, 1, 28, 28) / np.float32(255)).astype(np.float32), batch_size=1000)
+    assert int((np.asarray(y).argmax(1) == labels).sum()) == 9600

@@ -12,19 +12,29 @@ from typing import Any
 from tinytensor import activations
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.kernels.boundary import Array
+from tinytensor.layers import drawn
+from tinytensor.layers.avg_pool import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
 from tinytensor.layers.batch_norm import BatchNorm
+from tinytensor.layers.channels import ChannelsFirst, ChannelsLast
+from tinytensor.layers.conv import Conv1d, Conv2d
+from tinytensor.layers.conv_transpose import ConvTranspose2d
 from tinytensor.layers.dropout import Dropout
+from tinytensor.layers.embedding import Embedding
 from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
 from tinytensor.layers.members import frozen
 from tinytensor.layers.operator import Constant, Operator
+from tinytensor.layers.pad import Pad
 from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
+from tinytensor.layers.upsample import Upsample
 from tinytensor.operators import activations as other
 from tinytensor.sequential import Sequential
 from tinytensor.state_dict import assign
@@ -41,9 +51,11 @@ MAX_DEPTH = 64
 TENSOR = {"class": "Tensor", "config": {}}  # an element of a list or dict that is a parameter
 LISTED = 20
 
+DRAWN: tuple[type[Layer], ...] = (Linear, Conv1d, Conv2d, ConvTranspose2d, Embedding)
 CLASSES: tuple[type[Layer], ...] = (
-    Sequential, Linear, Flatten, Reshape, Rescale, Dropout, Perceptron, BatchNorm, LayerNorm, PReLU,
-    Graph, Operator, Constant,
+    Sequential, *DRAWN, Flatten, Reshape, Rescale, Dropout, Perceptron, BatchNorm, LayerNorm, PReLU,
+    Graph, Operator, Constant, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool2d,
+    GlobalAvgPool2d, GlobalMaxPool2d, Pad, ChannelsFirst, ChannelsLast, Upsample,
     *(type(activations.get(name)) for name in activations.names()),
     *(getattr(other, name) for name in other.__all__ if name[0].isupper()),
 )  # fmt: skip
@@ -174,7 +186,7 @@ def build_layer(config: Any, state: State, classes: Classes, where: str, depth: 
     where = f"{where} {name}"
     if cls is Sequential:
         return build_sequential(arguments, inner, classes, where, depth)
-    if cls is Linear:
+    if cls in DRAWN:
         refuse_drawing(own, arguments, where)
     values = {
         key: build_argument(value, part_of(own, inner, key), classes, f"{where}.{key}", depth + 1)
@@ -190,10 +202,10 @@ def build_layer(config: Any, state: State, classes: Classes, where: str, depth: 
 
 
 def refuse_drawing(own: State, arguments: Config, where: str) -> None:
-    """Raise if a Linear would draw or convert its weight, which could be of any size."""
+    """Raise if a layer would draw or convert its weight, which could be of any size."""
     if "weight" not in own:
         raise ModelFormatError(f"{where}: missing: weight")
-    unknown = arguments.keys() - {"in_features", "out_features", "bias"}
+    unknown = arguments.keys() & drawn.NOT_IN_FILES
     if unknown:
         raise ModelFormatError(f"{where}: no file has {', '.join(sorted(unknown))[:80]} as arguments")
 

@@ -3,7 +3,9 @@
 from typing import Any
 
 from tinytensor.errors import ModelFormatError, UnsupportedOp
+from tinytensor.io import keras_graph
 from tinytensor.io.config import MAX_DEPTH, Config, State, shortened
+from tinytensor.io.keras_graph import OVER_ONNX
 from tinytensor.io.keras_layers import converted, modern, rank_after
 from tinytensor.io.keras_source import Described, Part, Source
 from tinytensor.io.keras_weights import Weights
@@ -28,7 +30,6 @@ MODULES = {
 DTYPES = {"float32", "float64", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"}
 POLICIES = {"DTypePolicy", "FloatDTypePolicy", "Policy", "PolicyV1"}
 CHAINS = {"Sequential", "Functional", "Model"}
-OVER_ONNX = "over ONNX: model.export(path, format='onnx'), then tt.load"
 
 
 def imported(described: Any, version: int, weights: Weights) -> tuple[Config, State]:
@@ -85,11 +86,14 @@ def understood(described: Any, where: str, version: int, depth: int) -> Describe
 def chain(model: Described, version: int, weights: Weights, rank: int | None) -> tuple[Part, int | None]:
     """A Sequential or functional model, with the models inside it, and how many axes its output has."""
     layers = model.layers or ()
+    order = layers if model.kind == "Sequential" else keras_graph.straight(model)
+    if order is None:
+        return graph(model, version, weights)
     places = dict(zip(map(id, layers), weights.of(layers), strict=True))
     entries: list[Config] = []
     state: dict[str, Array] = {}
     taken: set[str] = set()
-    for layer in layers if model.kind == "Sequential" else straight(model):
+    for layer in order:
         rank = rank_of_input(layer, model, rank)
         found, rank = parts(layer, version, places[id(layer)], rank)
         for part in found:
@@ -98,6 +102,36 @@ def chain(model: Described, version: int, weights: Weights, rank: int | None) ->
             entries.append({"name": name, "class": part.cls, "config": part.arguments})
             state |= {f"{name}.{key}": array for key, array in part.state.items()}
     return Part("Sequential", {"layers": entries}, state), rank
+
+
+def graph(model: Described, version: int, weights: Weights) -> tuple[Part, int | None]:
+    """A functional model with branches, as a Graph: a value for each call of a layer."""
+    places = dict(zip(map(id, model.layers or ()), weights.of(model.layers or ()), strict=True))
+    inputs, outputs, calls = keras_graph.wired(model)
+    entries: list[Config] = []
+    wires: list[Any] = []
+    state: dict[str, Array] = {}
+    ranks: dict[str, int | None] = {}
+    for call in calls:
+        layer = call.layer
+        rank = rank_of_input(layer, layer, ranks[call.reads[0]] if call.reads else None)
+        if layer.kind == "InputLayer":
+            ranks[call.value] = rank
+            continue
+        found, ranks[call.value] = (
+            (keras_graph.merged(layer, len(call.reads)), rank)
+            if layer.kind in keras_graph.MERGES
+            else parts(layer, version, places[id(layer)], rank)
+        )
+        reads = list(call.reads)
+        for position, part in enumerate(found):
+            value = call.value if position == len(found) - 1 else f"{call.value}/{position}"
+            state |= {f"layers.{len(entries)}.{key}": array for key, array in part.state.items()}
+            entries.append({"class": part.cls, "config": part.arguments})
+            wires.append([reads, [value]])
+            reads = [value, *call.reads[position + 2 :]]
+    arguments = {"inputs": inputs, "outputs": outputs, "layers": entries, "wires": wires}
+    return Part("Graph", arguments, state), ranks[outputs[0]] if len(outputs) == 1 else None
 
 
 def rank_of_input(layer: Described, model: Described, rank: int | None) -> int | None:
@@ -119,66 +153,6 @@ def parts(
         refuse_dtype(layer.config)
     source = Source(layer.kind, layer.config, rank, version, weights.paths, weights.arrays.array)
     return converted(source), rank_after(layer, rank)
-
-
-def straight(model: Described) -> list[Described]:
-    """The layers of a functional model in the order in which they are computed, if each has one input.
-
-    Raises:
-        UnsupportedOp: the graph is no chain.
-    """
-    where = shortened(model.name)
-    before: dict[Any, tuple[Any, Described]] = {}
-    for layer in model.layers or ():
-        nodes = layer.inbound
-        sources = [source for node in nodes for source in inputs(node)] if isinstance(nodes, list) else [None]
-        first = layer.kind == "InputLayer"
-        if layer.name is None or len(sources) != (0 if first else 1) or None in sources:
-            raise UnsupportedOp(
-                f"{where}: {shortened(layer.name)}: expected a chain, in which each layer has one input and "
-                f"is used once; others go {OVER_ONNX}"
-            )
-        before[layer.name] = (sources[0] if sources else None, layer)
-    order = []
-    name = only(model.config.get("output_layers"))
-    while name in before:
-        name, layer = before.pop(name)
-        order.append(layer)
-    if before or name is not None or not order or only(model.config.get("input_layers")) != order[-1].name:
-        raise UnsupportedOp(f"{where}: expected a chain from one input to one output; others go {OVER_ONNX}")
-    return order[::-1]
-
-
-def inputs(node: Any) -> list[Any]:
-    """The names of the layers whose outputs a call of a layer takes; None for what is unusual."""
-    if isinstance(node, list):  # before Keras 3: [["dense", 0, 0, {…}], …]
-        return [only(each[:3]) if isinstance(each, list) and not any(each[3:]) else None for each in node]
-    arguments, named = (node.get("args"), node.get("kwargs")) if isinstance(node, dict) else (None, None)
-    if not isinstance(arguments, list) or not isinstance(named, dict) or any(named.values()):
-        return [None]
-    found: list[Any] = []
-    for argument in arguments:
-        history = argument["config"].get("keras_history") if is_tensor(argument) else None
-        found.append(only(history))
-    return found
-
-
-def is_tensor(argument: Any) -> bool:
-    """Whether this says which layer's output is meant."""
-    return (
-        isinstance(argument, dict)
-        and argument.get("class_name") == "__keras_tensor__"
-        and isinstance(argument.get("config"), dict)
-    )
-
-
-def only(reference: Any) -> str | None:
-    """The name in [name, 0, 0], or in a list of one such list: the first output of the first call."""
-    if isinstance(reference, list) and len(reference) == 1:
-        reference = reference[0]
-    if isinstance(reference, list) and len(reference) == 3 and isinstance(reference[0], str):
-        return reference[0] if reference[1:] == [0, 0] else None
-    return None
 
 
 def refuse_dtype(config: Config) -> None:

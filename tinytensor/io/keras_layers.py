@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
+from tinytensor.io import keras_images as images
 from tinytensor.io.config import shortened
 from tinytensor.io.keras_source import Described, Part, Source, floats, plain, rescale, unwrapped
 from tinytensor.kernels.boundary import Array
@@ -34,8 +35,10 @@ def converted(source: Source) -> list[Part]:
 def rank_after(layer: Described, rank: int | None) -> int | None:
     """How many axes a layer's output has, the batch's included, from that of its input; None if unknown."""
     shape = layer.config.get("target_shape")
-    if layer.kind == "Flatten":
+    if layer.kind == "Flatten" or (layer.kind.startswith("Global") and not layer.config.get("keepdims")):
         return 2
+    if layer.kind == "Embedding":
+        return None if rank is None else rank + 1
     return len(shape) + 1 if layer.kind == "Reshape" and isinstance(shape, list) else rank
 
 
@@ -226,6 +229,16 @@ def reshape(source: Source) -> list[Part]:
     return plain("Reshape", shape=shape)
 
 
+def activated(convert: Callable[[Source], Part]) -> Callable[[Source], list[Part]]:
+    """A layer and its activation."""
+    return lambda source: [convert(source), *(a._replace(suffix="_activation") for a in activation(source))]
+
+
+def separable(source: Source) -> list[Part]:
+    """Two convolutions and an activation."""
+    return [*images.separable(source), *(a._replace(suffix="_activation") for a in activation(source))]
+
+
 Rule = tuple[Callable[[Source], list[Part]], tuple[str, ...]]
 
 # What is converted, and the options that are read for it.
@@ -240,6 +253,13 @@ ACTIVATION_LAYERS: dict[str, Rule] = {
     "Softmax": (softmax, ("axis",)),
 }
 DROPOUT: Rule = (lambda s: plain("Dropout", p=s.number("rate")), ("rate", "noise_shape"))
+FORMAT = ("data_format",)
+WINDOW = ("kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias", "activation", *FORMAT)
+CONVOLUTION: Rule = (activated(images.convolution), ("filters", *WINDOW))
+DEPTHWISE: Rule = (activated(images.depthwise), ("depth_multiplier", *WINDOW))
+SEPARABLE: Rule = (separable, ("filters", "depth_multiplier", *WINDOW))
+POOLING: Rule = (images.pooling, ("pool_size", "strides", "padding", *FORMAT))
+GLOBAL: Rule = (images.global_pooling, ("keepdims", *FORMAT))
 NOTHING: Rule = (lambda s: plain("Identity"), ("rate", "stddev", "sigma", "p", "l1", "l2"))
 LAYERS: dict[str, Rule] = {
     "InputLayer": (lambda s: [], ("optional", "sparse", "ragged")),
@@ -263,6 +283,21 @@ LAYERS: dict[str, Rule] = {
     "BatchNormalization": (batch_norm, ("axis", "epsilon", "center", "scale", "momentum", "synchronized",
                                         "renorm_momentum")),
     "LayerNormalization": (layer_norm, ("axis", "epsilon", "center", "scale")),
+    "Conv1D": CONVOLUTION,
+    "Conv2D": CONVOLUTION,
+    "DepthwiseConv1D": DEPTHWISE,
+    "DepthwiseConv2D": DEPTHWISE,
+    "SeparableConv1D": SEPARABLE,
+    "SeparableConv2D": SEPARABLE,
+    **{f"{kind}Pooling{axes}D": POOLING for kind in ("Max", "Average") for axes in (1, 2)},
+    **{f"Global{kind}Pooling2D": GLOBAL for kind in ("Max", "Average")},
+    "ZeroPadding1D": (images.zero_padding, ("padding", *FORMAT)),
+    "ZeroPadding2D": (images.zero_padding, ("padding", *FORMAT)),
+    "Cropping1D": (images.cropping, ("cropping", *FORMAT)),
+    "Cropping2D": (images.cropping, ("cropping", *FORMAT)),
+    "UpSampling2D": (images.upsampling, ("size", "interpolation", *FORMAT)),
+    "Permute": (images.permute, ("dims",)),
+    "Embedding": (images.embedding, ("input_dim", "output_dim", "mask_zero")),
 }  # fmt: skip
 # Options of every layer that say nothing of what it computes once it is trained.
 HARMLESS = {

@@ -16,6 +16,7 @@ __all__ = [
     "softmax_rows",
     "standardize_rows",
     "widen_rows",
+    "window_rows",
 ]
 
 run_program = kernel("driver.run_program", "void(i64, data, i64, data, i64, i64, i64, data)")
@@ -26,6 +27,7 @@ map_rows = kernel("instructions.map_rows", "void(i64, i64, i64)")
 pair_rows = kernel("instructions.pair_rows", "void(i64, i64, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
 standardize_rows = kernel("instructions.standardize_rows", "void(i64, i64, i64)")
+window_rows = kernel("window_rows.window_rows", "void(i64, i64, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
 log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")

@@ -36,6 +36,21 @@ MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
 WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
 
+# Windows over images (see `windows`): how many classes and steps and where they are, then what the product's
+# fields are to be, and for each height of a tile its rows and the machine code of its pages, middle and last.
+CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
+WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
+WINDOWS = 20  # numbers
+WINDOW_KINDS = 4  # of heights
+# A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
+TAPS_AT, TAP_COUNT, PIXELS_AT, PIXEL_COUNT, DIVISOR = range(5)
+CLASS = 5  # numbers
+# A step: a page of outputs, or of channels.
+STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
+STEP = 6  # numbers
+WINDOW_CHUNK = 240  # pixels that share a page of weights before the next page is read
+WINDOW_WORK = 16 * (WINDOW_CHUNK + 16)  # bytes of scratch memory: two addresses for each pixel
+
 # A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)
 PLAN = LAYER + 3

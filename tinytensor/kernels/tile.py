@@ -17,6 +17,12 @@ all inputs in order (dense) or a list of those that are not zero in all rows of 
 0 · w changes no sum as long as w is finite. One fma for each i in ascending order, so the bits of an output
 depend neither on the tile's shape nor on the CPU.
 
+Rows of a convolution are output pixels (taps): `x` is then a table of two addresses for each row, that of
+the window in the image and that of the pixel in the result; X_STRIDE is added to the first, `out` to the
+second. An entry of the list is 64 bits: where the tap lies in the window, in bytes and signed, and above it,
+which tap of the kernel it is. So padding, dilation, strides and the layout of the image are all in the list,
+and rows of a tile may lie anywhere, as long as their windows have the same taps.
+
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
 """
 
@@ -34,7 +40,7 @@ from tinytensor.kernels.record import (
     WEIGHT_STRIDE,
     X_STRIDE,
 )
-from tinytensor.kernels.vector import I8, I16, I64, Builder, Value, function
+from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, function
 
 __all__ = ["RAGGED", "Tile", "build_tile", "tail_width"]
 
@@ -52,6 +58,7 @@ class Tile(NamedTuple):
     end: int = 0  # 0, RAGGED, or how many lanes of a shared tail vector belong to each row
     listed: bool = False
     bytes_in: bool = False  # x is uint8, and a table of 256 numbers says what each byte means
+    taps: bool = False  # rows are windows of an image, anywhere; the list has the taps of the window
 
     @property
     def name(self) -> str:
@@ -60,7 +67,7 @@ class Tile(NamedTuple):
         kind = f"{self.dtype}x{self.lanes}"
         return (
             f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
-            f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}"
+            f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
         )
 
     @property
@@ -111,7 +118,8 @@ class Emitter:
 
     def emit(self) -> None:
         """Sums from init, over the places, to out."""
-        sums = self.listed(self.start()) if self.tile.listed else self.dense(self.start())
+        walk = self.tapped if self.tile.taps else self.listed if self.tile.listed else self.dense
+        sums = walk(self.start())
         self.finish([self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums])
         self.b.ir.ret_void()
 
@@ -240,12 +248,28 @@ class Emitter:
 
         return b.loop(self.count, sums, body)
 
+    def tapped(self, sums: list[Value]) -> list[Value]:
+        """The taps of the list, for windows anywhere."""
+        b = self.b
+        rows = [b.add(b.load(self.x, I64, 16 * row), self.x_stride) for row in range(self.tile.rows)]
+
+        def body(i: Value, state: list[Value]) -> list[Value]:
+            entry = b.load(b.add(self.list, b.multiply(i, 8)), I64)
+            offset, tap = b.ir.sext(b.ir.trunc(entry, I32), I64), b.ir.lshr(entry, b.integer(32))
+            inputs = [self.input(b.add(row, offset), None) for row in rows]
+            tail = b.add(self.tail, b.multiply(tap, self.size * max(self.tile.end, 0)))
+            pages = [b.add(page, b.multiply(tap, self.step)) for page in self.pages]
+            return self.update(inputs, pages, tail, state)
+
+        return b.loop_if_any(self.count, sums, body)
+
     def finish(self, sums: list[Value]) -> None:
         """Sums to the rows of out."""
         b, tile = self.b, self.tile
         stride = b.field(self.record, OUT_STRIDE)
         for row in range(tile.rows):
-            target = b.add(self.out, b.multiply(stride, row))
+            place = b.load(self.x, I64, 16 * row + 8) if tile.taps else b.multiply(stride, row)
+            target = b.add(self.out, place)
             for column in range(self.columns):
                 value = sums[row * self.columns + column]
                 place = self.size * tile.lanes * column

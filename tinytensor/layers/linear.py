@@ -5,10 +5,10 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinytensor import initializers
-from tinytensor.errors import DtypeError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, allowed_dtype, length
+from tinytensor.errors import ShapeError
+from tinytensor.kernels.boundary import FLOATS, length
 from tinytensor.kernels.matmul import matmul
+from tinytensor.layers import drawn
 from tinytensor.layers.layer import Layer
 from tinytensor.tensor import Tensor
 
@@ -62,15 +62,8 @@ class Linear(Layer):
         dtype: DTypeLike | None = None,
     ):
         shape = (features("out_features", out_features), features("in_features", in_features))
-        if weight is None:
-            self.weight = initializers.get(initializer)(shape, seed=seed, dtype=floating(dtype or np.float32))
-        else:
-            self.weight = given("weight", weight, shape, dtype)
-        wanted = self.weight.dtype
-        if bias is True:
-            self.bias = initializers.zeros(shape[:1], dtype=wanted)
-        else:
-            self.bias = None if bias is None or bias is False else given("bias", bias, shape[:1], wanted)
+        self.weight = drawn.weight("Linear", shape, weight, initializer, seed, dtype)
+        self.bias = drawn.bias("Linear", bias, shape[0], self.weight.dtype)
 
     @classmethod
     def of(cls, weight: Any, bias: Any = None) -> "Linear":
@@ -120,23 +113,6 @@ Affine = Linear
 def features(name: str, value: Any) -> int:
     """A number of features, checked."""
     return length(f"Linear: {name}", value)
-
-
-def floating(dtype: DTypeLike) -> np.dtype[Any]:
-    """float32 or float64, checked."""
-    wanted = allowed_dtype(dtype)
-    if wanted not in FLOATS:
-        raise DtypeError(f"Linear: dtype: expected float32 or float64, got {wanted}")
-    return wanted
-
-
-def given(name: str, values: Any, shape: tuple[int, ...], dtype: DTypeLike | None) -> Tensor:
-    """A weight or bias from the caller, checked."""
-    tensor = Tensor._wrap(Tensor(values)._floating()) if dtype is None else Tensor(values, floating(dtype))
-    if tensor.shape != shape:
-        hint = "; did you mean its .T?" if tensor.shape == shape[::-1] else ""
-        raise ShapeError(f"Linear: {name}: expected shape {shape}, got {tensor.shape}{hint}")
-    return tensor
 
 
 def affine(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,0 +1,153 @@
+"""Convolution: y[n, y, x, o] = bias[o] + Σ over ky, kx, c of image · weight, as tiles of output pixels.
+
+One order: an output starts from its bias, or 0, then one fma for each ky, kx and input channel, ascending;
+taps in the padding are skipped; in the end 0 is added, which makes a -0 a 0. So a result's bits depend
+neither on the batch nor on the layout, the threads or the CPU. A transposed convolution is the same sum, seen
+from the output: its taps are those whose product with the stride falls on an input. NaN and infinities follow
+IEEE 754.
+
+To lower a convolution into a program: `convolution_instruction(axes_of(image, window), image, dtype, weight,
+bias)`, or with `transposed_axes_of`, and see `image_instructions` for the fields. The result has its channels
+last, whatever the image has.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.image_instructions import (
+    ImageInstruction,
+    Step,
+    heights_of,
+    tile_addresses,
+    window_instruction,
+)
+from tinytensor.kernels.images import Pair, run_images
+from tinytensor.kernels.lanes import depthwise_instruction
+from tinytensor.kernels.layer import Layout, aligned, layout, pack_weights
+from tinytensor.kernels.native import address
+from tinytensor.kernels.tile import Tile, build_tile
+from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, classes_of, transposed_axes_of
+
+__all__ = ["convolution_instruction", "convolve", "convolve_transposed"]
+
+NO_PADDING = ((0, 0), (0, 0))
+
+
+def convolution_instruction(
+    axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], weight: Array, bias: Array | None,
+    groups: int = 1, table: Array | None = None,
+) -> ImageInstruction:  # fmt: skip
+    """A convolution of images; weight (out_channels, channels / groups, kh, kw).
+
+    With a table of 256 numbers images are uint8, and each byte means what the table says.
+    """
+    if image.channels == groups == len(weight) > 1 and image.channels_last and table is None:
+        return depthwise_instruction(axes, image, dtype, weight, bias)
+    outputs, each = len(weight) // groups, weight.shape[1]
+    plan = layout(dtype, outputs)
+    start = aligned((groups, outputs), dtype)
+    start[...] = 0 if bias is None else bias.reshape(groups, outputs)
+    ordered = weight.astype(dtype, copy=False).transpose(0, 2, 3, 1).reshape(groups, outputs, -1)
+    source = 1 if table is not None else dtype.itemsize
+    *_, channel = image.strides(source)
+    kept, steps = [start], []
+    if table is not None:
+        table = aligned_copy(table, dtype)
+        kept.append(table)
+    for group in range(groups):
+        pages, tails = pack_weights(ordered[group], plan)
+        kept += [pages, tails]
+        across = plan.page_outputs * dtype.itemsize
+        for page in range(plan.pages):
+            steps.append(Step(
+                pages[page].ctypes.data, tails.ctypes.data, start[group].ctypes.data + page * across,
+                group * each * channel, group * outputs * dtype.itemsize + page * across,
+                page == plan.pages - 1,
+            ))  # fmt: skip
+    heights = heights_of(plan.rows)
+    tiles = tile_addresses(heights, lambda height: tiles_of(plan, height, table is not None))
+    return window_instruction(
+        classes_of(axes, image, source, len(weight) * dtype.itemsize), steps, heights, tiles,
+        (axes[0].outputs, axes[1].outputs, len(weight)), kept, channels=each, channel=channel,
+        step_bytes=plan.page_outputs * dtype.itemsize, left=outputs % plan.lanes,
+        table=0 if table is None else table.ctypes.data,
+    )  # fmt: skip
+
+
+def tiles_of(plan: Layout, height: int, bytes_in: bool) -> Iterator[int]:
+    """A page in the middle and the last."""
+    tile = Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True)
+    yield address(tile, build_tile) if plan.pages > 1 else 0
+    yield address(tile._replace(vectors=plan.last, end=plan.end), build_tile)
+
+
+def aligned_copy(values: Array, dtype: np.dtype[Any]) -> Array:
+    """A copy that starts at a line of memory."""
+    copy = aligned(values.shape, dtype)
+    copy[...] = values
+    return copy
+
+
+def image_of(x: Array, channels_last: bool) -> Image:
+    """The shape of the images in a batch."""
+    height, width, channels = x.shape[1:] if channels_last else (*x.shape[2:], x.shape[1])
+    return Image(height, width, channels, channels_last)
+
+
+def convolve(
+    x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
+    padding: tuple[Pair, Pair] = NO_PADDING, dilation: Pair = (1, 1), groups: int = 1, *,
+    channels_last: bool = False, table: Array | None = None,
+) -> Array:  # fmt: skip
+    """y[n, o, y, x] = bias[o] + Σ x[n, c, y·stride + ky·dilation - top, …] · weight[o, c, ky, kx].
+
+    x (n, channels, height, width), or (n, height, width, channels) with `channels_last`, and y alike; weight
+    (out_channels, channels / groups, kh, kw), bias (out_channels,). float32 or float64, all of one dtype;
+    with a table of 256 numbers, x is uint8 and each byte means what the table says. Padding is ((top,
+    bottom), (left, right)). Arguments are checked by the caller.
+
+    >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
+    >>> convolve(x, np.ones((1, 1, 3, 3)), None).tolist()
+    [[[[45.0, 54.0], [81.0, 90.0]]]]
+    """
+    window = WindowSpec(weight.shape[2:], stride, padding, dilation)
+    return convolve_axes(
+        axes_of(image_of(x, channels_last), window), x, weight, bias, groups, channels_last, table
+    )
+
+
+def convolve_transposed(
+    x: Array, weight: Array, bias: Array | None = None, stride: Pair = (1, 1),
+    padding: tuple[Pair, Pair] = NO_PADDING, dilation: Pair = (1, 1), groups: int = 1,
+    output_padding: Pair = (0, 0), *, channels_last: bool = False,
+) -> Array:  # fmt: skip
+    """y[n, o, y·stride + ky·dilation - top, …] = bias[o] + Σ x[n, c, y, x] · weight[c, o, ky, kx].
+
+    x as in `convolve`; weight (channels, out_channels / groups, kh, kw), as in PyTorch. Padding is cut off
+    the result, `output_padding` are further rows and columns at its end.
+
+    >>> x = np.array([[[[1.0, 2.0]]]])
+    >>> convolve_transposed(x, np.array([[[[1.0, 10.0]]]]), None, (1, 2)).tolist()
+    [[[[1.0, 10.0, 2.0, 20.0]]]]
+    """
+    channels, each, *size = weight.shape
+    parts = weight.reshape(groups, channels // groups, each, *size).transpose(0, 2, 1, 3, 4)
+    window = WindowSpec(weight.shape[2:], stride, padding, dilation)
+    axes = transposed_axes_of(image_of(x, channels_last), window, output_padding)
+    return convolve_axes(
+        axes, x, parts.reshape(groups * each, channels // groups, *size), bias, groups, channels_last, None
+    )
+
+
+def convolve_axes(
+    axes: tuple[Axis, Axis], x: Array, weight: Array, bias: Array | None, groups: int, channels_last: bool,
+    table: Array | None,
+) -> Array:  # fmt: skip
+    """The instruction of a convolution on a whole batch."""
+    image = image_of(x, channels_last)
+    made = convolution_instruction(axes, image, weight.dtype, weight, bias, groups, table)
+    work = made.height * made.width * weight.size
+    return run_images(made, x, weight.dtype, work, channels_last)
