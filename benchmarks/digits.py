@@ -1,7 +1,7 @@
 """What the trained models of the package have in common: the images, their distortions, the training loop.
 
 Training starts at image 5,848, because the embedded sample lies before it. `--validate` holds back the last
-5,000 of the rest; the choices of each model were made by it, and the test set was looked at once.
+5,000 of the rest. The choices of each model were made by these; the test set was looked at once, at the end.
 """
 
 import argparse
@@ -81,8 +81,10 @@ def accuracy(model: tt.Sequential, images: np.ndarray, labels: np.ndarray) -> st
     return f"{100 * right / len(labels):.2f}% ({right:,} of {len(labels):,})"
 
 
-def main(train: Callable[[Tensor, Tensor], nn.Module], network: Callable[[nn.Module], tt.Sequential], file: str) -> None:
-    """Train, make a tinytensor model of the result, and say how well it reads; save it if it saw all images."""
+def main(
+    train: Callable[[Tensor, Tensor], nn.Module], network: Callable[[nn.Module], tt.Sequential], file: str
+) -> None:
+    """Train, convert to a tinytensor model and print its accuracy; save the model if it saw all images."""
     parser = argparse.ArgumentParser(description=f"Train tinytensor/models/{file}.")
     parser.add_argument("--validate", action="store_true", help="hold back 5,000 images; write nothing")
     parser.add_argument("--data", metavar="DIR", help="a folder with MNIST's four IDX files")
