@@ -177,14 +177,13 @@ def expect_images(who: str, shape: Shape, axes: int, channels_last: bool) -> Non
     """Raise unless a shape is that of a batch of images with so many spatial axes."""
     if len(shape) == axes + 2:
         return
-    names = ", ".join(layout(axes, channels_last))
     hint = ""
     if len(shape) == axes + 1:
         hint = "; did you forget the batch axis? x[None] is a batch of one"
     elif len(shape) == axes:
         batch = "x[None, ..., None]" if channels_last else "x[None, None]"
         hint = f"; did you forget the axes of batch and channels? {batch} is a batch of one"
-    raise ShapeError(f"{who}: expected ({names}), got {shape}{hint}")
+    raise ShapeError(f"{who}: expected ({', '.join(layout(axes, channels_last))}), got {shape}{hint}")
 
 
 def layout(axes: int, channels_last: bool, channels: str = "channels") -> tuple[str, ...]:
@@ -308,8 +307,7 @@ def transposed_shape(
         raise ShapeError(f"{who}: expected in_channels that {groups} groups divide, got {weight[0]}")
     expect_channels(who, x, weight[0], channels_last)
     expect_bias(who, bias, weight[1] * groups)
-    lengths = spatial_shape(x, channels_last)
-    expect_pixels(who, lengths)
+    expect_pixels(who, lengths := spatial_shape(x, channels_last))
     found = tuple(
         (n - 1) * stride + span - before - after + more
         for n, stride, span, (before, after), more in zip(

@@ -83,8 +83,8 @@ def test_an_image_in_front():
     ("module", "said"),
     [
         (
-            nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Conv2d(1, 1, 3))),
-            r"1\.0: Conv2d.*torch\.onnx\.export",
+            nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Conv3d(1, 1, 3))),
+            r"1\.0: Conv3d.*torch\.onnx\.export",
         ),
         (nn.Softplus(beta=2), "Softplus"),
         (nn.Flatten(0), "Flatten"),
@@ -272,3 +272,61 @@ def test_saved_weights_of_a_module_that_was_registered_twice(tmp_path):
     module.fc3 = nn.Linear(6, 4)  # of the same shape, with other values, is in doubt
     torch.save(module.state_dict(), tmp_path / "net.pt")
     assert tt.load_weights(model, tmp_path / "net.pt", prefix="net") == ([], ["fc3.weight", "fc3.bias"])
+
+
+# Images
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 6, (3, 2), 2, (1, 0), 2, groups=2, bias=False),
+        nn.Conv2d(3, 4, 3, padding="same"), nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(3, 4, 3, padding=(1, 0), padding_mode="replicate"), nn.Conv1d(3, 4, 3, padding=1),
+        nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, 2), nn.MaxPool2d(3, 2, 1), nn.MaxPool1d(2), nn.AvgPool1d(3, 1),
+        nn.AvgPool2d(3, 2, 1, True, False), nn.AdaptiveAvgPool2d((None, 3)), nn.AdaptiveAvgPool2d(1),
+        nn.ZeroPad2d((1, 2, 3, 0)), nn.ConstantPad2d(1, 2.5), nn.ReflectionPad2d(2),
+        nn.ReplicationPad2d((1, 0, 2, 1)), nn.Upsample(scale_factor=2), nn.Upsample((5, 9), mode="bilinear"),
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.UpsamplingNearest2d(5),
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(),
+                      nn.Flatten(), nn.Linear(4 * 13 * 13, 3), nn.Softmax(1)),
+        nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU()),
+    ],
+    ids=lambda module: type(module).__name__,
+)  # fmt: skip
+def test_modules_of_images_both_ways(module):
+    model = tt.from_torch(module.eval())  # which compares them
+    assert repr(tt.from_torch(tt.to_torch(model))) == repr(model)
+
+
+def test_embedding_both_ways():
+    module = nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 2)).eval()
+    model = tt.from_torch(module)
+    assert repr(tt.from_torch(tt.to_torch(model))) == repr(model)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"), nn.MaxPool2d(2, return_indices=True),
+        nn.AvgPool2d(2, divisor_override=3), nn.Upsample(2, mode="bicubic"), nn.Embedding(3, 2, max_norm=1.0),
+    ],
+    ids=lambda module: type(module).__name__,
+)  # fmt: skip
+def test_modules_of_images_without_a_layer(module):
+    with pytest.raises(tt.UnsupportedOp, match="tinytensor has no such layer"):
+        tt.from_torch(module.eval())
+
+
+@pytest.mark.parametrize(
+    ("layer", "said"),
+    [
+        (tt.Conv2d(1, 1, 3, channels_last=True), "channels first"),
+        (tt.Conv2d(1, 1, 3, padding=((1, 0), (0, 0))), "both sides alike"),
+        (tt.Conv2d(1, 1, 3, 2, "same"), "both sides alike"),
+        (tt.MaxPool2d(3, 2, "same"), "no padding"),
+    ],
+)
+def test_layers_of_images_without_a_module(layer, said):
+    with pytest.raises(tt.UnsupportedOp, match=said):
+        tt.to_torch(layer)

@@ -151,6 +151,21 @@ def test_a_result_depends_neither_on_the_batch_nor_on_threads():
         set_num_threads(None)
 
 
+@pytest.mark.parametrize("groups", [1, 24])
+def test_threads_share_one_image(groups):
+    x, weight, bias = operands(np.random.default_rng(9), np.float32, 1, 24, (70, 71), 24, (5, 5), groups)
+    arguments = weight, bias, (1, 1), ((2, 2), (2, 2)), (1, 1), groups
+    found = []
+    try:
+        for threads in (1, 3):
+            set_num_threads(threads)
+            found.append(convolve(x, *arguments))
+            naive.same(convolve(last(x), *arguments, channels_last=True), last(found[0]))
+    finally:
+        set_num_threads(None)
+    naive.same(*found)
+
+
 def test_no_images():
     x, weight, bias = operands(np.random.default_rng(8), np.float32, 0, 3, (5, 5), 4, (3, 3))
     assert convolve(x, weight, bias).shape == (0, 4, 3, 3)

@@ -86,8 +86,8 @@ def convolutional(weights: list[Array]) -> list[Placed]:
     count = sum(weight.ndim == 4 for weight in weights)
     if count not in CONVOLUTIONS or len(weights) != count + 2:
         raise ModelFormatError(
-            "expected the weights of SimpleConvNet, one convolution and two affine layers, or of DeepConvNet, "
-            f"six and two, got {len(weights)} weights of {[each.ndim for each in weights]!r:.80} axes"
+            "expected the weights of SimpleConvNet, one convolution and two affine layers, or of "
+            f"DeepConvNet, six and two, got weights of {[each.ndim for each in weights]!r:.80} axes"
         )
     placed: list[Placed] = []
     channels, size = 1, DIGIT

@@ -34,16 +34,16 @@ VERSIONS = ("1", "2", "3")
 
 
 def from_keras(model: Any) -> Layer:
-    """The model in a `.keras` or `.h5` file, or that a Keras 3 model is, as a `Sequential`.
+    """The model in a `.keras` or `.h5` file, or that a Keras 3 model is, as a `Sequential` or a `Graph`.
 
     Samples keep Keras's layout, channels last. A layer with an activation becomes two, `name` and
     `name_activation`. float16 and bfloat16 become float32.
 
     Args:
-        model: a path, or a `keras.Sequential` or functional model without branches.
+        model: a path, or a `keras.Sequential` or functional model.
 
     Raises:
-        UnsupportedOp: a layer that tinytensor does not have, or layers that are no chain; says which.
+        UnsupportedOp: a layer that tinytensor does not have; says which.
         ModelFormatError: the file is damaged, or holds weights alone.
         DtypeError: neither a path nor a Keras model.
         MissingExtra: h5py is not installed.

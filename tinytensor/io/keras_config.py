@@ -36,7 +36,7 @@ def imported(described: Any, version: int, weights: Weights) -> tuple[Config, St
     """The model that a configuration and a file of weights are.
 
     Raises:
-        UnsupportedOp: a layer that tinytensor does not have, or layers that are no chain; says which.
+        UnsupportedOp: a layer that tinytensor does not have, or an unusual call of one; says which.
         ModelFormatError: the configuration is none, or the weights do not fit it.
     """
     model = understood(described, "the model", version, 0)
@@ -118,18 +118,21 @@ def graph(model: Described, version: int, weights: Weights) -> tuple[Part, int |
         if layer.kind == "InputLayer":
             ranks[call.value] = rank
             continue
+        if layer.kind in keras_graph.MERGES and len({ranks[each] for each in call.reads}) > 1:
+            raise UnsupportedOp(f"{shortened(layer.name)}: expected values of as many axes, to merge them")
         found, ranks[call.value] = (
             (keras_graph.merged(layer, len(call.reads)), rank)
             if layer.kind in keras_graph.MERGES
             else parts(layer, version, places[id(layer)], rank)
         )
-        reads = list(call.reads)
+        pairwise = layer.kind in keras_graph.MERGES and layer.kind != "Concatenate"
+        reads = call.reads[:2] if pairwise else call.reads
         for position, part in enumerate(found):
             value = call.value if position == len(found) - 1 else f"{call.value}/{position}"
             state |= {f"layers.{len(entries)}.{key}": array for key, array in part.state.items()}
             entries.append({"class": part.cls, "config": part.arguments})
             wires.append([reads, [value]])
-            reads = [value, *call.reads[position + 2 :]]
+            reads = [value, *call.reads[position + 2 : position + 3]]
     arguments = {"inputs": inputs, "outputs": outputs, "layers": entries, "wires": wires}
     return Part("Graph", arguments, state), ranks[outputs[0]] if len(outputs) == 1 else None
 

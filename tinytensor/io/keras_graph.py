@@ -83,9 +83,7 @@ def wired(model: Described) -> tuple[list[str], list[str], list[Call]]:
     names: set[str] = set()
     for layer in model.layers or ():
         if layer.name is None or layer.name in names:
-            raise ModelFormatError(
-                f"{where}: expected layers of different names, got {shortened(layer.name)}"
-            )
+            raise ModelFormatError(f"{where}: expected names that differ, got {shortened(layer.name)}")
         names.add(layer.name)
         nodes = layer.inbound if isinstance(layer.inbound, list) else []
         for number, node in enumerate([[]] if layer.kind == "InputLayer" else nodes):
@@ -94,7 +92,7 @@ def wired(model: Described) -> tuple[list[str], list[str], list[Call]]:
                 layer.kind not in MERGES and layer.layers is None and len(references) > 1
             ):
                 raise UnsupportedOp(
-                    f"{where}: {shortened(layer.name)}: expected a layer that takes the outputs of others and "
+                    f"{where}: {shortened(layer.name)}: expected a layer that takes outputs of others and "
                     f"nothing else; others go {OVER_ONNX}"
                 )
             reads = [value_of(each) for each in references if each is not None]
@@ -104,9 +102,8 @@ def wired(model: Described) -> tuple[list[str], list[str], list[Call]]:
     while pending:
         ready = [call for call, reads in pending if known.issuperset(reads)]
         if not ready:
-            raise ModelFormatError(
-                f"{where}: {shortened(pending[0][0].layer.name)} reads what is not computed"
-            )
+            name = shortened(pending[0][0].layer.name)
+            raise ModelFormatError(f"{where}: {name} reads what is not computed")
         calls += ready
         known.update(call.value for call in ready)
         pending = [each for each in pending if each[0].value not in known]

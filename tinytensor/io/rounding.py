@@ -6,20 +6,30 @@ Stability of Numerical Algorithms, 2nd edition, chapter 3), and a few units of r
 returns and of its argument.
 """
 
+import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinytensor.layers.avg_pool import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
 from tinytensor.layers.batch_norm import BatchNorm
+from tinytensor.layers.channels import ChannelsFirst, ChannelsLast
+from tinytensor.layers.conv import Conv1d, Conv2d
+from tinytensor.layers.conv_transpose import ConvTranspose2d
 from tinytensor.layers.dropout import Dropout
+from tinytensor.layers.embedding import Embedding
 from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
+from tinytensor.layers.pad import Pad
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
+from tinytensor.layers.upsample import Upsample
 from tinytensor.sequential import Sequential
 from tinytensor.tensor import Tensor
 
@@ -30,6 +40,10 @@ Floats = NDArray[np.float64]
 FUNCTION = 32  # units of roundoff that an exp, tanh or erf may be off, and what surrounds it
 SLOPE = 2.0  # the largest of any activation without parameters is SELU's 1.7581
 TINY = 2.0**-126
+MEANS = (AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, GlobalAvgPool2d)
+NO_NEGATIVE_WEIGHTS = (
+    *MEANS, ChannelsFirst, ChannelsLast, GlobalMaxPool2d, MaxPool1d, MaxPool2d, Pad, Upsample,
+)  # fmt: skip
 
 
 def bound_of(model: Layer, x: Tensor, u: float) -> Floats:
@@ -73,6 +87,15 @@ def bound(layer: Any, x: Floats, y: Floats, error: Floats, u: float) -> Floats:
         scaled, bias, mean, var = (wide(each).reshape(shape) for each in layer.parameters().values())
         scale = np.abs(scaled) / np.sqrt(var + layer.eps)
         return error * scale + 8 * u * ((size + error + np.abs(mean)) * scale + np.abs(bias)) + TINY
+    if isinstance(layer, Conv1d | Conv2d | ConvTranspose2d):
+        return convolution(layer, size, error, u)
+    if isinstance(layer, Embedding):
+        return np.zeros(y.shape)
+    if isinstance(layer, NO_NEGATIVE_WEIGHTS):  # means and copies of an error, or the largest
+        roundings = 2 * x.size / max(len(x), 1) if isinstance(layer, MEANS) else 8.0
+        return np.asarray(
+            wide(unpadded(layer)(error)) + roundings * u * wide(unpadded(layer)(size + error)) + TINY
+        )
     if isinstance(layer, LayerNorm):
         return layer_norm(layer, x, result, error, u)
     if type(layer).__name__ in ("Softmax", "LogSoftmax"):
@@ -84,6 +107,23 @@ def bound(layer: Any, x: Floats, y: Floats, error: Floats, u: float) -> Floats:
     slopes = [np.abs(wide(each)).max(initial=0) for each in arguments if not isinstance(each, str)]
     slope = max(1.0, *slopes, SLOPE)
     return np.asarray(error * slope + FUNCTION * u * slope * (result + size + error + 1) + TINY)
+
+
+def convolution(layer: Any, size: Floats, error: Floats, u: float) -> Floats:
+    """As of a Linear, for the taps of every output."""
+    absolute = copy.copy(layer)
+    absolute.weight, absolute.bias = Tensor(np.abs(wide(layer.weight))), None
+    bias = np.float64(0) if layer.bias is None else np.abs(wide(layer.bias))
+    n = layer.weight.size // (layer.weight.shape[0] if not isinstance(layer, ConvTranspose2d) else 1) + 2
+    gamma = n * u / (1 - n * u) if n * u < 0.5 else np.inf
+    if layer.bias is not None and not layer.channels_last:
+        bias = bias.reshape(-1, *(1,) * (size.ndim - 2))
+    return np.asarray(wide(absolute(error)) + gamma * (wide(absolute(size + error)) + bias) + TINY)
+
+
+def unpadded(layer: Layer) -> Layer:
+    """A layer without the constant that it puts around images, which has no error."""
+    return Pad(layer.padding, layer.mode, 0.0, layer.channels_last) if isinstance(layer, Pad) else layer
 
 
 def layer_norm(layer: LayerNorm, x: Floats, result: Floats, error: Floats, u: float) -> Floats:

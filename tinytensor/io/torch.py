@@ -7,6 +7,7 @@ import numpy as np
 
 from tinytensor import activations as a
 from tinytensor.errors import DtypeError, UnsupportedOp, require
+from tinytensor.io.torch_images import modules_of_images
 from tinytensor.io.torch_reading import compare, kind_of, refresh, refuse_unreadable
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.batch_norm import BatchNorm
@@ -110,7 +111,7 @@ def layer_norm(m: Any) -> Layer:
     return LayerNorm(weight, array(m.bias), m.eps)
 
 
-FROM: dict[str, Callable[[Any], Layer | None]] = {
+FROM: dict[str, Callable[[Any], Layer | None]] = modules_of_images(array) | {
     "AlphaDropout": lambda m: Dropout(m.p),
     "BatchNorm1d": batch_norm,
     "BatchNorm2d": batch_norm,

@@ -14,6 +14,7 @@ from tinytensor.tensor import Tensor
 __all__ = ["compare", "kind_of", "refresh", "refuse_unreadable"]
 
 ROWS = 4
+SIZES = (8, 28, 32, 64, 96, 224)  # of images, in pixels
 REPARAMETRIZED = ("torch.nn.utils.weight_norm", "torch.nn.utils.spectral_norm", "torch.nn.utils.prune")
 TRAINED_OTHERWISE = ("Dropout", "AlphaDropout", "FeatureAlphaDropout", "BatchNorm", "SpectralNorm")
 
@@ -76,8 +77,13 @@ def compare(layer: Layer, module: Any, torch: Any, example: Any) -> None:
     """
     first = next(module.parameters(), torch.zeros(()))
     if example is None:
-        drawn = np.random.default_rng(0).standard_normal((ROWS, *sample_shape(module)))
-        x = torch.from_numpy(drawn).to(first.dtype if first.is_floating_point() else torch.float32)
+        drawn = np.random.default_rng(0).standard_normal((ROWS, *sample_shape(module, torch)))
+        rows = first_rows(module)
+        if rows:  # indices
+            drawn = np.floor(np.random.default_rng(0).uniform(0, rows, (ROWS, 4)))
+        x = torch.from_numpy(drawn).to(
+            torch.int64 if rows else first.dtype if first.is_floating_point() else torch.float32
+        )
     else:
         x = torch.as_tensor(np.asarray(example))
     try:
@@ -105,12 +111,38 @@ def compare(layer: Layer, module: Any, torch: Any, example: Any) -> None:
         )
 
 
-def sample_shape(module: Any) -> tuple[int, ...]:
+def first_rows(module: Any) -> int:
+    """The rows of an Embedding that a module begins with, or 0."""
+    for each in walked(module):
+        if not each._modules:
+            return int(each.num_embeddings) if kind_of(each).__name__ == "Embedding" else 0
+    return 0
+
+
+def image_shape(module: Any, torch: Any, channels: int, axes: int) -> tuple[int, ...]:
+    """The first of a few sizes of images that a module can be called with."""
+    first = next(module.parameters(), torch.zeros(()))
+    for size in SIZES:
+        shape = (channels, *(size,) * axes)
+        try:
+            with torch.no_grad():
+                module(torch.zeros((1, *shape), dtype=first.dtype, device=first.device))
+        except (RuntimeError, ValueError, TypeError, IndexError, NotImplementedError):
+            continue
+        return shape
+    return (channels, *(SIZES[0],) * axes)
+
+
+def sample_shape(module: Any, torch: Any) -> tuple[int, ...]:
     """The shape of a sample that the layers of a module take, by the first that says so."""
     leaves = [each for each in walked(module) if not each._modules or kind_of(each) is not type(each)]
     channels, axes = 0, 0
     for each in leaves:
         name = kind_of(each).__name__
+        if name in ("Conv1d", "Conv2d", "ConvTranspose2d"):
+            return image_shape(module, torch, each.in_channels, 1 if name == "Conv1d" else 2)
+        if name.endswith(("Pool1d", "Pool2d", "Pad1d", "Pad2d")) or name.startswith("Upsampl"):
+            return image_shape(module, torch, channels or 3, 1 if name.endswith("1d") else 2)
         if name in ("BatchNorm2d", "BatchNorm3d") and not channels:
             channels, axes = each.num_features, 2 if name == "BatchNorm2d" else 3
         elif name == "Linear" and channels:

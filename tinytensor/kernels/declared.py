@@ -15,8 +15,10 @@ __all__ = [
     "run_program",
     "softmax_rows",
     "standardize_rows",
+    "transpose_rows",
     "widen_rows",
     "window_rows",
+    "window_share",
 ]
 
 run_program = kernel("driver.run_program", "void(i64, data, i64, data, i64, i64, i64, data)")
@@ -28,6 +30,7 @@ pair_rows = kernel("instructions.pair_rows", "void(i64, i64, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
 standardize_rows = kernel("instructions.standardize_rows", "void(i64, i64, i64)")
 window_rows = kernel("window_rows.window_rows", "void(i64, i64, i64)")
+transpose_rows = by_dtype("transpose_rows.transpose_rows", "void(i64, T*, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
 log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")
@@ -40,3 +43,4 @@ packed_product = by_dtype(
 )
 column_product = kernel("product.column_product", "void(i64, data, i64, i64, i64, data, data, data)")
 product_range = by_dtype("product.product_range", "void(i64, T*, i64, T*, i64, i64, i64, T*)")
+window_share = kernel("window_rows.window_share", "void(i64, data, i64, data, i64, i64, i64, data)")

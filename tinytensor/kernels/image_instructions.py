@@ -6,6 +6,7 @@ keeps the instruction as long as it runs. A block's rows are samples: few enough
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +14,14 @@ import numpy as np
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declare import Kernel
-from tinytensor.kernels.declared import window_rows
+from tinytensor.kernels.declared import transpose_rows, window_rows
 from tinytensor.kernels.layer import aligned
-from tinytensor.kernels.windows import Class, taps_of
+from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
-__all__ = ["ImageInstruction", "Step", "window_instruction"]
+__all__ = [
+    "ImageInstruction", "Step", "Windows", "heights_of", "tile_addresses", "transposition",
+    "window_instruction",
+]  # fmt: skip
 
 
 class ImageInstruction(NamedTuple):
@@ -48,38 +52,69 @@ class Step(NamedTuple):
     last: int
 
 
-def window_instruction(
-    classes: Sequence[Class], steps: Sequence[Step], heights: Sequence[int], tiles: Sequence[int],
-    shape: tuple[int, int, int], kept: list[Array], *, channels: int = 1, channel: int = 0,
-    step_bytes: int = 0, left: int = 0, table: int = 0, divisors: Sequence[float] = (),
-) -> ImageInstruction:  # fmt: skip
-    """The record of `window_rows`.
+class Windows(NamedTuple):
+    """All that the table of classes depends on; a list of taps goes through `channels` for each tap."""
 
-    `tiles` has two addresses for each height, of a page in the middle and of the last one. A list of taps
-    goes through `channels`, which lie `channel` bytes apart.
-    """
-    made = aligned((record.WINDOWS,), np.int64)
+    axes: tuple[Axis, Axis]
+    image: Image
+    size: int  # bytes of an element of an image
+    out_pixel: int  # bytes of a pixel of the result
+    channels: int = 1
+    counts_padding: bool = False
+
+
+@lru_cache(maxsize=256)
+def class_table(windows: Windows) -> tuple[Array, list[Array]]:
+    """The records of classes, and the arrays whose addresses are in them."""
+    classes = classes_of(windows.axes, windows.image, windows.size, windows.out_pixel)
+    *_, channel = windows.image.strides(windows.size)
     rows = aligned((len(classes), record.CLASS), np.int64)
-    kept = [*kept, rows]
+    kept = [rows]
     for row, kind in zip(rows, classes, strict=True):
-        taps = taps_of(kind, channels, channel)
-        kept += [taps, kind.pixels]
+        taps = taps_of(kind, windows.channels, channel)
+        kept += [taps, kind.sources, kind.targets]
         row[[record.TAPS_AT, record.TAP_COUNT]] = taps.ctypes.data, len(taps)
-        row[[record.PIXELS_AT, record.PIXEL_COUNT]] = kind.pixels.ctypes.data, len(kind.pixels)
-    if divisors:
-        rows[:, record.DIVISOR] = np.array(divisors, np.float64).view(np.int64)
+        row[[record.SOURCES_AT, record.TARGETS_AT]] = kind.sources.ctypes.data, kind.targets.ctypes.data
+        row[record.PIXEL_COUNT] = len(kind.sources)
+    counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
+    rows[:, record.DIVISOR] = np.array(counts, np.float64).view(np.int64)
+    return rows, kept
+
+
+def window_instruction(
+    windows: Windows, channels: int, steps: Sequence[Step], heights: Sequence[int], tiles: Sequence[int],
+    kept: Sequence[Array], *, step_bytes: int, left: int, table: int = 0,
+) -> ImageInstruction:  # fmt: skip
+    """The record of `window_rows`, whose result has so many channels.
+
+    `tiles` has two addresses for each height, of a page in the middle and of the last one.
+    """
+    rows, tables = class_table(windows)
+    made = aligned((record.WINDOWS,), np.int64)
     pages = aligned((len(steps), record.STEP), np.int64)
     pages[:] = steps
-    made[[record.CLASSES, record.CLASSES_AT]] = len(classes), rows.ctypes.data
+    made[[record.CLASSES, record.CLASSES_AT]] = len(rows), rows.ctypes.data
     made[[record.STEPS, record.STEPS_AT]] = len(steps), pages.ctypes.data
     made[[record.STEP_BYTES, record.LANES_LEFT, record.BYTE_TABLE]] = step_bytes, left, table
     made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
-    return ImageInstruction(window_rows, made, [*kept, pages], record.WINDOW_WORK, *shape)
+    height, width = (axis.outputs for axis in windows.axes)
+    return ImageInstruction(
+        window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels
+    )
+
+
+def transposition(
+    dtype: np.dtype[Any], height: int, width: int, channels: int, to_last: bool
+) -> ImageInstruction:
+    """Channels first to channels last, or back; CONSTANT points at the shape of the matrix."""
+    shape = aligned((2,), np.int64)
+    shape[:] = (channels, height * width) if to_last else (height * width, channels)
+    return ImageInstruction(transpose_rows[dtype], shape, [], 0, height, width, channels)
 
 
 def heights_of(tallest: int) -> tuple[int, ...]:
-    """Rows of the tallest tile, of a half and a quarter of it, and one."""
+    """Rows of the tallest tile, of a half and a fifth or so of it, and one."""
     return tallest, max(1, tallest // 2), max(1, tallest // 4), 1
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from llvmlite import ir
 
-from tinytensor.kernels.record import LEFT, OUT_STRIDE, WEIGHT_STRIDE, X_STRIDE
+from tinytensor.kernels.record import LEFT, OUT_STRIDE, OUT_TABLE, WEIGHT_STRIDE, X_STRIDE
 from tinytensor.kernels.vector import I32, I64, Builder, Value, function
 
 __all__ = ["LaneTile", "build_lane_tile"]
@@ -59,7 +59,7 @@ class Emitter:
         b, tile = self.b, self.tile
         mask = b.first_lanes(b.field(self.record, LEFT), tile.lanes) if tile.ragged else None
         shift, step = b.field(self.record, X_STRIDE), b.field(self.record, WEIGHT_STRIDE)
-        rows = [b.add(b.load(self.rows_at, I64, 16 * row), shift) for row in range(tile.rows)]
+        rows = [b.add(b.load(self.rows_at, I64, 8 * row), shift) for row in range(tile.rows)]
 
         def body(i: Value, state: list[Value]) -> list[Value]:
             entry = b.load(b.add(self.list, b.multiply(i, 8)), I64)
@@ -78,7 +78,7 @@ class Emitter:
 
         sums = b.loop_if_any(self.count, self.start(), body)
         for row in range(tile.rows):
-            target = b.add(self.out, b.load(self.rows_at, I64, 16 * row + 8))
+            target = b.add(self.out, b.load(self.rows_at, I64, OUT_TABLE + 8 * row))
             for v in range(tile.vectors):
                 value = self.result(sums[row * tile.vectors + v])
                 if mask is not None and v == tile.vectors - 1:

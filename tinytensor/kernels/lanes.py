@@ -10,6 +10,7 @@ from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.image_instructions import (
     ImageInstruction,
     Step,
+    Windows,
     heights_of,
     tile_addresses,
     window_instruction,
@@ -17,7 +18,7 @@ from tinytensor.kernels.image_instructions import (
 from tinytensor.kernels.lane_tile import LaneTile, build_lane_tile
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
-from tinytensor.kernels.windows import Axis, Image, classes_of
+from tinytensor.kernels.windows import Axis, Image
 
 __all__ = ["depthwise_instruction", "lane_instruction"]
 
@@ -61,10 +62,7 @@ def lane_instruction(
         yield address(tile._replace(vectors=-(-rest // lanes), ragged=bool(rest % lanes)), build_lane_tile)
 
     heights = heights_of(ROWS)
-    classes = classes_of(axes, image, size, image.channels * size)
-    counts = [kind.padded if counts_padding else len(kind.taps) for kind in classes]
     return window_instruction(
-        classes, steps, heights, tile_addresses(heights, pair),
-        (axes[0].outputs, axes[1].outputs, image.channels), kept,
-        step_bytes=step_bytes, left=rest % lanes, divisors=counts,
+        Windows(axes, image, size, image.channels * size, counts_padding=counts_padding), image.channels,
+        steps, heights, tile_addresses(heights, pair), kept, step_bytes=step_bytes, left=rest % lanes,
     )  # fmt: skip

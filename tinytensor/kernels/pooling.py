@@ -45,10 +45,9 @@ def pool(
     >>> pool(x, "average", (2, 2), (2, 2)).tolist()
     [[[[2.5, 4.5], [10.5, 12.5]]]]
     """
-    if not channels_last:
-        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
-    image = image_of(x, True)
+    image = image_of(x, channels_last)
+    read = image._replace(channels_last=True)
     axes = axes_of(image, WindowSpec(size, stride, padding, dilation), outputs)
-    made = pool_instruction(kind, axes, image, x.dtype, counts_padding)
+    made = pool_instruction(kind, axes, read, x.dtype, counts_padding)
     work = made.height * made.width * made.channels * size[0] * size[1]
-    return run_images(made, x, x.dtype, work, channels_last)
+    return run_images(made, image, read, x, x.dtype, work)

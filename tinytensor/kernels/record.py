@@ -43,13 +43,14 @@ WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
 WINDOWS = 20  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
-TAPS_AT, TAP_COUNT, PIXELS_AT, PIXEL_COUNT, DIVISOR = range(5)
-CLASS = 5  # numbers
+TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, DIVISOR = range(6)
+CLASS = 6  # numbers
 # A step: a page of outputs, or of channels.
 STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
 STEP = 6  # numbers
 WINDOW_CHUNK = 240  # pixels that share a page of weights before the next page is read
-WINDOW_WORK = 16 * (WINDOW_CHUNK + 16)  # bytes of scratch memory: two addresses for each pixel
+OUT_TABLE = 8 * (WINDOW_CHUNK + 16)  # bytes from the addresses of windows to those of pixels
+WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory
 
 # A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)

@@ -17,11 +17,12 @@ all inputs in order (dense) or a list of those that are not zero in all rows of 
 0 · w changes no sum as long as w is finite. One fma for each i in ascending order, so the bits of an output
 depend neither on the tile's shape nor on the CPU.
 
-Rows of a convolution are output pixels (taps): `x` is then a table of two addresses for each row, that of
-the window in the image and that of the pixel in the result; X_STRIDE is added to the first, `out` to the
-second. An entry of the list is 64 bits: where the tap lies in the window, in bytes and signed, and above it,
-which tap of the kernel it is. So padding, dilation, strides and the layout of the image are all in the list,
-and rows of a tile may lie anywhere, as long as their windows have the same taps.
+Rows of a convolution are output pixels (taps): `x` is then a table of addresses of windows in the image, and
+OUT_TABLE bytes behind each is the address of its pixel in the result; X_STRIDE is added to the first, `out`
+to the second. Weights and bias are padded to whole vectors. An entry of the list is 64 bits: where the tap
+lies in the window, in bytes and signed, and above it, which tap of the kernel it is. So padding, dilation,
+strides and the layout of the image are all in the list, and rows of a tile may lie anywhere, as long as their
+windows have the same taps.
 
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
 """
@@ -34,6 +35,7 @@ from tinytensor.kernels.record import (
     INIT_STRIDE,
     LEFT,
     OUT_STRIDE,
+    OUT_TABLE,
     PAGE_BYTES,
     TABLE,
     TAIL,
@@ -144,7 +146,7 @@ class Emitter:
     def lanes_at(self, row: Value, column: int) -> Value:
         """A vector of a row, whose last one may not be full."""
         place = self.size * self.tile.lanes * column
-        if self.full(column):
+        if self.full(column) or self.tile.taps:
             return self.b.load(row, self.vector, place)
         mask = self.b.first_lanes(self.left, self.tile.lanes)
         return self.b.masked_load(self.b.add(row, place), self.vector, mask)
@@ -192,7 +194,7 @@ class Emitter:
     def weight(self, page: Value, column: int, vector: int) -> Value:
         """A vector of weights."""
         place = self.size * self.tile.lanes * vector
-        if self.full(column):
+        if self.full(column) or self.tile.taps:
             return self.b.load(page, self.vector, place)
         mask = self.b.first_lanes(self.left, self.tile.lanes)
         return self.b.masked_load(self.b.add(page, place), self.vector, mask)
@@ -251,7 +253,7 @@ class Emitter:
     def tapped(self, sums: list[Value]) -> list[Value]:
         """The taps of the list, for windows anywhere."""
         b = self.b
-        rows = [b.add(b.load(self.x, I64, 16 * row), self.x_stride) for row in range(self.tile.rows)]
+        rows = [b.add(b.load(self.x, I64, 8 * row), self.x_stride) for row in range(self.tile.rows)]
 
         def body(i: Value, state: list[Value]) -> list[Value]:
             entry = b.load(b.add(self.list, b.multiply(i, 8)), I64)
@@ -268,7 +270,7 @@ class Emitter:
         b, tile = self.b, self.tile
         stride = b.field(self.record, OUT_STRIDE)
         for row in range(tile.rows):
-            place = b.load(self.x, I64, 16 * row + 8) if tile.taps else b.multiply(stride, row)
+            place = b.load(self.x, I64, OUT_TABLE + 8 * row) if tile.taps else b.multiply(stride, row)
             target = b.add(self.out, place)
             for column in range(self.columns):
                 value = sums[row * self.columns + column]

@@ -24,11 +24,12 @@ from tinytensor.kernels.record import (
     LEFT,
     OUT_SHIFT,
     OUT_STRIDE,
+    OUT_TABLE,
     PAGE_BYTES,
     PIXEL_COUNT,
-    PIXELS_AT,
     PRODUCT_OFFSET,
     SOURCE,
+    SOURCES_AT,
     STEP,
     STEP_BIAS,
     STEP_BYTES,
@@ -41,6 +42,7 @@ from tinytensor.kernels.record import (
     TAP_COUNT,
     TAPS_AT,
     TARGET,
+    TARGETS_AT,
     WEIGHT_STRIDE,
     WINDOW_CHUNK,
     WINDOW_HEIGHTS,
@@ -51,7 +53,7 @@ from tinytensor.kernels.record import (
     X_STRIDE,
 )
 
-__all__ = ["window_rows"]
+__all__ = ["window_rows", "window_share"]
 
 
 @subroutine
@@ -70,48 +72,83 @@ def take_tiles(
             strips += 1
         tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
         for _ in range(strips):
-            call_tile(tile, number_of(product), rows_at + 16 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
+            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
                       step[OUT_SHIFT], taps_at, taps)  # fmt: skip
             top += height
         top = min(top, rows)
 
 
 @subroutine
+def shift(offsets_at: int, base: int, addresses_at: int, count: int) -> None:
+    """Addresses of offsets."""
+    offsets, addresses = integers_at(offsets_at), integers_at(addresses_at)
+    for i in range(count):
+        addresses[i] = base + offsets[i]
+
+
+@subroutine
+def repeat(addresses_at: int, count: int, more: int) -> None:
+    """The last address some times more."""
+    addresses = integers_at(addresses_at)
+    for i in range(count, count + more):
+        addresses[i] = addresses[count - 1]
+
+
+@subroutine
 def take_class(
     windows: Any, kind: Any, product: Any, rows_at: int, x: int, x_stride: int, y: int, y_stride: int,
-    samples: int,
+    samples: int, first: int, last: int,
 ) -> None:  # fmt: skip
-    """All windows of one class."""
-    addresses, places, pixels = integers_at(rows_at), integers_at(kind[PIXELS_AT]), kind[PIXEL_COUNT]
-    left, pixel, tallest = samples * pixels, 0, windows[WINDOW_HEIGHTS]
+    """Windows first … last - 1 of one class, in all samples."""
+    left, pixel, tallest = samples * (last - first), first, windows[WINDOW_HEIGHTS]
     while left > 0:
         rows = rows_of_block(left, WINDOW_CHUNK)
-        for row in range(rows):
-            addresses[2 * row] = x + places[2 * pixel]
-            addresses[2 * row + 1] = y + places[2 * pixel + 1]
-            pixel += 1
-            if pixel == pixels:
-                pixel = 0
+        row = 0
+        while row < rows:
+            some = min(rows - row, last - pixel)
+            shift(kind[SOURCES_AT] + 8 * pixel, x, rows_at + 8 * row, some)
+            shift(kind[TARGETS_AT] + 8 * pixel, y, rows_at + OUT_TABLE + 8 * row, some)
+            row += some
+            pixel += some
+            if pixel == last:
+                pixel = first
                 x += x_stride
                 y += y_stride
-        for row in range(rows, rows + tallest):
-            addresses[2 * row] = addresses[2 * rows - 2]
-            addresses[2 * row + 1] = addresses[2 * rows - 1]
+        repeat(rows_at, rows, tallest)
+        repeat(rows_at + OUT_TABLE, rows, tallest)
         for i in range(windows[STEPS]):
             step = integers_at(windows[STEPS_AT] + 8 * STEP * i)
             take_tiles(windows, step, product, rows_at, rows, kind[TAPS_AT], kind[TAP_COUNT])
         left -= rows
 
 
-def window_rows(instruction_at: int, scratch: int, rows: int) -> None:
-    """Target = windows of the source, one image a row."""
-    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
-    windows, product = integers_at(instruction[CONSTANT]), integers_at(scratch + PRODUCT_OFFSET)
-    source, target = instruction[SOURCE], instruction[TARGET]
+@subroutine
+def take_share(
+    windows_at: int, scratch: int, x: int, x_stride: int, y: int, y_stride: int, samples: int, first: int,
+    last: int, shares: int,
+) -> None:  # fmt: skip
+    """Some shares of the windows of every class."""
+    windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
     product[LEFT], product[TABLE] = windows[LANES_LEFT], windows[BYTE_TABLE]
     for i in range(windows[CLASSES]):
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
-        product[OUT_STRIDE] = kind[DIVISOR]
-        take_class(windows, kind, product, scratch + WORK_OFFSET, buffers[2 * source],
-                   buffers[2 * source + 1], buffers[2 * target], buffers[2 * target + 1], rows)  # fmt: skip
+        product[OUT_STRIDE], pixels = kind[DIVISOR], kind[PIXEL_COUNT]
+        take_class(windows, kind, product, scratch + WORK_OFFSET, x, x_stride, y, y_stride, samples,
+                   pixels * first // shares, pixels * last // shares)  # fmt: skip
+
+
+def window_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Target = windows of the source, one image a row."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    source, target = 2 * instruction[SOURCE], 2 * instruction[TARGET]
+    take_share(instruction[CONSTANT], scratch, buffers[source], buffers[source + 1],
+               buffers[target], buffers[target + 1], rows, 0, 1, 1)  # fmt: skip
+
+
+def window_share(
+    call_at: int, x: int, x_stride: int, y: int, y_stride: int, first: int, last: int, scratch: int
+) -> None:
+    """A thread's share of the windows of few large images; a call has the record, the images, the shares."""
+    call = integers_at(call_at)
+    take_share(call[0], scratch, x, x_stride, y, y_stride, call[1], first, last, call[2])

@@ -101,7 +101,8 @@ class Class(NamedTuple):
     """Windows with the same taps."""
 
     taps: list[tuple[int, int]]  # which tap of the kernel, and its offset in bytes
-    pixels: Array  # of each: offset of the window in the image, and of the pixel in the result, in bytes
+    sources: Array  # where each window lies in the image, in bytes
+    targets: Array  # where its pixel lies in the result, in bytes
     padded: int  # taps in the image and its padding
 
 
@@ -152,8 +153,9 @@ def classes_of(axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int)
             ]
             sources = np.add.outer(np.array(rows.inputs) * line, np.array(columns.inputs) * pixel)
             targets = np.add.outer(np.array(rows.outputs) * axes[1].outputs, np.array(columns.outputs))
-            pixels = np.stack([sources.ravel(), targets.ravel() * out_pixel], axis=1).astype(np.int64)
-            found.append(Class(taps, pixels, rows.padded * columns.padded))
+            found.append(
+                Class(taps, sources.ravel(), targets.ravel() * out_pixel, rows.padded * columns.padded)
+            )
     return found
 
 
