@@ -71,6 +71,7 @@ def calls(model: tt.Sequential, images: NDArray[np.uint8]) -> None:
     assert_type((1.0 - x[:3]) @ x[:3].T / 2, tt.Tensor)
     assert_type(tt.where(x > 0, x, 0.0), tt.Tensor)
     assert_type(tt.models.mnist_mlp()(images), tt.Tensor)
+    assert_type(tt.models.mnist_cnn()(images), tt.Tensor)
 
 
 def main(folder: Path) -> float:

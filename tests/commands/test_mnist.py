@@ -99,6 +99,13 @@ def test_limit(capsys, data, model):
     assert len(out.splitlines()) == 15
 
 
+@pytest.mark.parametrize(("name", "correct"), [("mlp", 986), ("cnn", 996)])
+def test_packaged_models_by_name(capsys, name, correct):
+    status, out, err = run(capsys, "--split", "sample", "--json", "--model", name)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["correct"] == correct
+
+
 def test_without_data_and_network_the_sample_stands_in_and_it_says_so(capsys):
     status, out, err = run(capsys)
     assert status == 0

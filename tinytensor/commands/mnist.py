@@ -2,7 +2,8 @@
 
 Without --data, the test set comes from the user's cache or from a download into it; where there is no
 network, the 1,000 digits that come with the package stand in.
-A model of your own gets rows of 784 pixels from 0 to 1; raw pixels, if it has a Rescale layer.
+--model is the name of a packaged model or a file. A model in a file gets rows of 784 pixels from 0 to 1; raw
+pixels, if it has a Rescale layer.
 """
 
 import argparse
@@ -26,6 +27,7 @@ __all__ = ["add_arguments", "run"]
 
 Bytes = NDArray[np.uint8]
 
+OURS = ("mlp", "cnn")  # tt.models.mnist_mlp and tt.models.mnist_cnn
 TIMED_SECONDS = 0.5
 BORDER = 2  # pixels that hardly any digit reaches: without them, three digits fit into 80 columns
 
@@ -60,7 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `tinytensor mnist`."""
     parser.add_argument("--data", metavar="DIR", help="a folder with MNIST's IDX files, gzipped or plain")
     parser.add_argument("--split", choices=["test", "sample"], help="which digits (default: test, or sample)")
-    parser.add_argument("--model", metavar="FILE", help="a model of your own (default: ours)")
+    parser.add_argument(
+        "--model", default="mlp", help="mlp, cnn or a file of your own (default: %(default)s)"
+    )
     parser.add_argument("--batch-size", metavar="N", type=count, default=1000, help="default: %(default)s")
     parser.add_argument("--limit", metavar="N", type=count, help="only the first N digits")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -68,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Load the model and the digits, put one through the other, print what came out."""
-    model = of_raw_pixels(tt.load(args.model)) if args.model else tt.models.mnist_mlp()
+    model = chosen(args.model)
     split, images, labels = digits(args)
     bar = sys.stdout.isatty() and not args.json and bool(importlib.util.find_spec("rich"))
     scores = model.predict(images, batch_size=args.batch_size, progress=bar)
@@ -79,6 +83,13 @@ def run(args: argparse.Namespace) -> None:
         split, images, labels, scores.argmax(axis=1), len(passes), len(images) / statistics.median(passes)
     )
     print(as_json(result) if args.json else report(result))
+
+
+def chosen(model: str) -> Any:
+    """The packaged model of that name, or the one in that file, of raw pixels."""
+    if model in OURS:
+        return getattr(tt.models, f"mnist_{model}")()
+    return of_raw_pixels(tt.load(model))
 
 
 def of_raw_pixels(model: Any) -> Any:
