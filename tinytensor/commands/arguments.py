@@ -11,7 +11,17 @@ import tinytensor as tt
 from tinytensor.commands.terminal import exit_status
 from tinytensor.text import did_you_mean
 
-__all__ = ["Choice", "Command", "command_of", "count", "json_option", "load_model", "model_argument", "shape"]
+__all__ = [
+    "Choice",
+    "Command",
+    "command_of",
+    "count",
+    "json_option",
+    "load_model",
+    "model_argument",
+    "parse_names",
+    "shape",
+]
 
 
 class Command(click.Command):
@@ -83,6 +93,15 @@ def parse_shape(text: str) -> tuple[int, ...]:
         return tuple(map(parse_count, text.replace("x", ",").replace("×", ",").split(",")))
     except ValueError:
         raise ValueError(f"expected whole numbers from 1, as 28,28, got {text!r}") from None
+
+
+def parse_names(text: str) -> tuple[str, ...]:
+    """Words with commas between them.
+
+    >>> parse_names("id,label")
+    ('id', 'label')
+    """
+    return tuple(text.split(","))
 
 
 count, shape = Parsed("number", parse_count), Parsed("shape", parse_shape)

@@ -21,6 +21,7 @@ import tinytensor as tt
 from tinytensor.commands.arguments import Choice, command_of, count, json_option, load_model
 from tinytensor.commands.picture import picture, side_by_side
 from tinytensor.errors import DownloadError, MissingExtra, ShapeError
+from tinytensor.models.pixels import of_raw_pixels
 
 __all__ = ["command"]
 
@@ -79,14 +80,6 @@ def command(
         split, images, labels, scores.argmax(axis=1), len(passes), len(images) / statistics.median(passes)
     )
     print(figures(result) if as_json else report(result))
-
-
-def of_raw_pixels(model: Any) -> Any:
-    """The model as it is if it rescales its input, else behind what makes rows in [0, 1] of raw pixels."""
-    layers = model if isinstance(model, tt.Sequential) else tt.Sequential(model)
-    if any(isinstance(layer, tt.Rescale) for layer in layers):
-        return layers
-    return tt.Sequential(tt.Flatten(), tt.Rescale(1 / 255)) + layers
 
 
 def digits(asked: str | None, folder: str | None) -> tuple[str, Bytes, Bytes]:
