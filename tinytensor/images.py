@@ -34,7 +34,8 @@ def resized(image: Bytes, shape: tuple[int, int]) -> Bytes:
     array([[100]], dtype=uint8)
     """
     rows, columns = averages(image.shape[0], shape[0]), averages(image.shape[1], shape[1])
-    return np.rint(rows @ image @ columns.T).astype(np.uint8)
+    grey: Bytes = np.rint(rows @ image @ columns.T).astype(np.uint8)
+    return grey
 
 
 def centred(image: Bytes, shape: tuple[int, int] = (28, 28)) -> Bytes:

@@ -14,6 +14,7 @@ from tinytensor.text import did_you_mean
 __all__ = [
     "Choice",
     "Command",
+    "ModelName",
     "command_of",
     "count",
     "json_option",

@@ -2,8 +2,9 @@
 
 An INPUT is a file of samples (.npy, .npz, .csv, .tsv, .parquet, IDX), an image (.png, .jpg) or a folder of
 images. Inputs are read batch by batch, so they may be larger than memory. Images become grey and have the
-size that the model takes; --invert is for dark ink on light paper, --centre for digits that are not centred as
-MNIST's are. A model with a layer Rescale gets pixels from 0 to 255, another one from 0 to 1.
+size that the model takes; --invert is for dark ink on light paper, --centre for digits that are not centred
+as MNIST's are. A model with a layer Rescale gets pixels from 0 to 255, another one from 0 to 1.
+
 The ending of OUT says what is written: .npy has the model's outputs, .csv, .parquet and .jsonl have the class
 and its probability.
 """
