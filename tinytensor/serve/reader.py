@@ -39,6 +39,7 @@ class Reader:
 
     def __init__(self, model: Any):
         self.model = of_raw_pixels(model)
+        self.described: dict[str, str] = {}  # each layer as code, which takes longer than the layer itself
         y = self.model.predict(np.zeros((1, 28, 28), np.uint8))
         if y.shape != (1, 10):
             raise ShapeError(f"expected a model that gives (n, 10) for images (n, 28, 28), got {y.shape}")
@@ -51,7 +52,7 @@ class Reader:
         probabilities = self.model.predict(image, threads=1)
         microseconds = (time.perf_counter_ns() - begin) / 1000
         layers = [
-            {"name": str(name), "layer": f"{self.model[name]!r:.200}", **values(y.numpy()[0])}
+            {"name": name, "layer": self.description(name), **values(y.numpy()[0])}
             for name, y in self.model.outputs(image).items()
         ]
         return {
@@ -60,6 +61,12 @@ class Reader:
             "microseconds": round(microseconds, 1),
             "layers": layers,
         }
+
+    def description(self, name: Any) -> str:
+        """A layer as code."""
+        if name not in self.described:
+            self.described[name] = repr(self.model[name])[:200]
+        return self.described[name]
 
     def explain(self, drawing: NDArray[np.uint8], name: str, unit: int | None) -> dict[str, Any]:
         """One layer's formula with the numbers of this drawing, for one of its outputs.
@@ -79,7 +86,7 @@ class Reader:
         position = names.index(name)
         x = found[names[position - 1]].ravel() if position else centred(drawing).ravel()
         answer = {
-            "name": name, "kind": kind, "formula": FORMULAS.get(kind, f"y = {layer!r:.200}"), "unit": unit,
+            "name": name, "kind": kind, "formula": FORMULAS.get(kind, f"y = {self.description(name)}"), "unit": unit,
             "units": y.size, "result": short(y[unit]), "numbers": "", "terms": [],
         }  # fmt: skip
         if isinstance(layer, tt.Linear):
@@ -132,7 +139,8 @@ def values(y: Any) -> dict[str, Any]:
 
 def rounded(y: Any) -> list[float | None]:
     """Numbers as JSON holds them, with five decimals; what is not finite is None."""
-    return [round(float(each), 5) if np.isfinite(each) else None for each in y]
+    found: list[float | None] = np.round(y.astype(np.float64), 5).tolist()
+    return found if np.isfinite(y).all() else [each if np.isfinite(each) else None for each in found]
 
 
 def short(value: Any) -> str:
