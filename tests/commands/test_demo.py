@@ -17,7 +17,8 @@ def test_a_port_that_is_taken_is_one_line(capsys):
         assert cli.main(["demo", "--no-browser", "--port", str(taken.getsockname()[1])]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("tinytensor demo: ")
+    assert err.startswith("tinytensor demo: port ")
+    assert "--port 0 takes a free one" in err
     assert err.count("\n") == 1
 
 

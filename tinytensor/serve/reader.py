@@ -1,5 +1,6 @@
 """What the page shows of one drawing: the image that the network sees, and what every layer makes of it."""
 
+import math
 import time
 from typing import Any
 
@@ -85,8 +86,9 @@ class Reader:
         names = list(found)
         position = names.index(name)
         x = found[names[position - 1]].ravel() if position else centred(drawing).ravel()
+        formula = FORMULAS.get(kind, f"y = {self.description(name)}")
         answer = {
-            "name": name, "kind": kind, "formula": FORMULAS.get(kind, f"y = {self.description(name)}"), "unit": unit,
+            "name": name, "kind": kind, "formula": formula, "unit": unit,
             "units": y.size, "result": short(y[unit]), "numbers": "", "terms": [],
         }  # fmt: skip
         if isinstance(layer, tt.Linear):
@@ -139,8 +141,8 @@ def values(y: Any) -> dict[str, Any]:
 
 def rounded(y: Any) -> list[float | None]:
     """Numbers as JSON holds them, with five decimals; what is not finite is None."""
-    found: list[float | None] = np.round(y.astype(np.float64), 5).tolist()
-    return found if np.isfinite(y).all() else [each if np.isfinite(each) else None for each in found]
+    found: list[float] = np.round(y.astype(np.float64), 5).tolist()
+    return [each if math.isfinite(each) else None for each in found]
 
 
 def short(value: Any) -> str:
