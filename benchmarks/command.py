@@ -13,8 +13,8 @@ from typing import Any
 
 import tinytensor as tt
 from benchmarks import machine
+from benchmarks.parser import Parser
 from benchmarks.record import resumed, save
-from tinytensor.cli import Parser
 from tinytensor.commands.terminal import exit_status
 from tinytensor.errors import ArgumentError, require
 

@@ -11,12 +11,14 @@ import pytest
 
 import tinytensor
 from tinytensor import cli
+from tinytensor.commands import mnist
+from tinytensor.commands.group import COMMANDS
 
 
 @pytest.fixture
 def command(monkeypatch):
     """Let `tinytensor mnist` run the function given."""
-    return lambda run: monkeypatch.setattr("tinytensor.commands.mnist.run", run)
+    return lambda run: monkeypatch.setattr(mnist.command, "callback", lambda **arguments: run(arguments))
 
 
 def exit_status(*arguments):
@@ -29,14 +31,14 @@ def exit_status(*arguments):
 def test_help_names_every_command(capsys):
     assert exit_status("--help") == 0
     out, err = capsys.readouterr()
-    assert all(f"    {name} " in out for name in cli.COMMANDS)
+    assert all(f"  {name} " in out for name in COMMANDS)
     assert err == ""
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(capsys, name):
     assert exit_status(name, "--help") == 0
-    assert f"usage: tinytensor {name}" in capsys.readouterr().out
+    assert f"Usage: tinytensor {name} " in capsys.readouterr().out
 
 
 def test_version(capsys):
@@ -47,14 +49,16 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "tinytensor: the following arguments are required: COMMAND"),
-        (["nist"], "tinytensor: argument COMMAND: invalid choice: 'nist'"),
-        (["--verbose"], "tinytensor: "),
-        (["mnist", "--lim", "3"], "tinytensor mnist: unrecognized arguments: --lim 3"),
-        (["mnist", "extra"], "tinytensor mnist: unrecognized arguments: extra"),
-        (["mnist", "--limit"], "tinytensor mnist: argument --limit: expected one argument"),
+        (["nist"], "tinytensor: no command 'nist'"),
+        (["--verbose"], "tinytensor: no option --verbose"),
+        (["mnist", "--lim", "3"], "tinytensor mnist: no option --lim"),
+        (["mnist", "extra"], "tinytensor mnist: got unexpected extra argument (extra)"),
+        (["mnist", "--limit"], "tinytensor mnist: option '--limit' requires an argument"),
+        (["inspect"], "tinytensor inspect: missing argument 'FILE'"),
+        (["mnist", "--limit", "0"], "tinytensor mnist: invalid value for '--limit': expected a whole number"),
+        (["summary", "m", "--shape", "2,a"], "tinytensor summary: invalid value for '--shape': expected"),
     ],
-    ids=["nothing", "no command", "no option", "abbreviated", "one too many", "without value"],
+    ids=["no command", "no option", "abbreviated", "too many", "without value", "too few", "0", "no shape"],
 )
 def test_a_bad_argument_is_one_line_and_status_2(capsys, arguments, message):
     assert exit_status(*arguments) == 2
@@ -73,8 +77,6 @@ def test_a_bad_argument_is_one_line_and_status_2(capsys, arguments, message):
         (["mnist", "--lim", "3"], "--limit"),
         (["mnist", "--batchsize=3"], "--batch-size"),
         (["mnist", "--split", "smple"], "sample"),
-        (["bench", "mnits"], "mnist"),
-        (["bench", "mnist", "--thread", "1"], "--threads"),
     ],
     ids=lambda each: each if isinstance(each, str) else "",
 )
@@ -100,6 +102,45 @@ def test_no_escape_sequence_reaches_the_terminal(capsys, arguments):
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err
     assert "\\x1b[31mred" in err
+
+
+def test_without_arguments_the_help_is_on_stderr(capsys):
+    assert exit_status() == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("Usage: tinytensor ")
+
+
+def test_without_click_the_extra_is_named(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "click", None)
+    assert exit_status("mnist") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == 'tinytensor: click is not installed; it comes with: pip install "tinytensor-nn[cli]"\n'
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("tinytensor in", ["plain,inspect"]),
+        ("tinytensor mnist --s", ["plain,--split"]),
+        ("tinytensor mnist --split ", ["plain,test", "plain,sample"]),
+        ("tinytensor summary mn", ["plain,mnist_mlp", "file,mn"]),
+    ],
+)
+def test_words_are_completed(capfdbinary, monkeypatch, line, completed):
+    monkeypatch.setenv("_TINYTENSOR_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    assert exit_status() == 0
+    assert capfdbinary.readouterr().out.decode().split() == completed
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell(capfdbinary, monkeypatch, shell):
+    monkeypatch.setenv("_TINYTENSOR_COMPLETE", f"{shell}_source")
+    assert exit_status() == 0
+    assert b"_TINYTENSOR_COMPLETE" in capfdbinary.readouterr().out
 
 
 def test_the_lines_of_an_error_stay_lines(capsys, command):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-PUBLIC_MODULES = ("activations", "datasets", "initializers", "io", "models")
+PUBLIC_MODULES = ("activations", "datasets", "initializers", "io", "models", "plot")
 
 if TYPE_CHECKING:
     from tinytensor import activations as activations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tinytensor import initializers as initializers
     from tinytensor import io as io
     from tinytensor import models as models
+    from tinytensor import plot as plot
     from tinytensor.contents import *  # noqa: F403
 
 else:  # a type checker would take every name for one that __getattr__ knows

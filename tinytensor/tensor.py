@@ -6,7 +6,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinytensor import mapping, numpy_protocol, reductions, shaping
+from tinytensor import mapping, notebook, numpy_protocol, reductions, shaping
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError, ShapeError
 from tinytensor.kernels.boundary import Array, allowed_dtype, as_array, as_operand, convert
 from tinytensor.kernels.matmul import matmul
@@ -275,6 +275,8 @@ class Tensor:
             return f"Tensor({self._array!r})"
         values = np.array2string(self._array, separator=", ", prefix="Tensor(")
         return f"Tensor({values}, shape={self.shape}, dtype={self.dtype})"
+
+    _repr_html_ = notebook.tensor_html
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec else str(self)

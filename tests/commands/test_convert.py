@@ -62,7 +62,7 @@ def test_mistakes(tmp_path, capsys):
         ([source, target, "--verify", x], f"{x}: 'x.npy': no array of numbers"),
         ([source, str(tmp_path / "out.h5")], "expected a name that ends in .safetensors"),
         ([x, target], "no model"),
-        ([str(tmp_path / "nowhere"), target], "No such file"),
+        ([str(tmp_path / "nowhere"), target], "no such file"),
     ):
         assert cli.main(["convert", *arguments]) == 2
         out, err = capsys.readouterr()

@@ -1,5 +1,6 @@
 """`tinytensor inspect`."""
 
+import json
 import os
 import pathlib
 
@@ -81,3 +82,16 @@ def test_what_is_no_model(tmp_path, capsys):
     (tmp_path / "m").write_text("none")
     assert cli.main(["inspect", str(tmp_path / "m")]) == 2
     assert "no model; expected a file of tinytensor" in capsys.readouterr().err
+
+
+def test_json(tmp_path, capsys):
+    tt.Sequential(("hidden", tt.Linear(6, 5, seed=0)), tt.relu).save(tmp_path / "m.npz")
+    np.savez(tmp_path / "w.npz", weight=np.ones((3, 2), np.float32))
+    assert cli.main(["inspect", "--json", str(tmp_path / "m.npz")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["format"], found["refused"]) == ("npz", None)
+    assert [(row["name"], row["parameters"]) for row in found["layers"]] == [("hidden", 35), ("1", 0)]
+    assert cli.main(["inspect", "--json", str(tmp_path / "w.npz")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["refused"].startswith("holds weights only")
+    assert found["arrays"] == [{"name": "weight", "shape": [3, 2], "dtype": "float32", "bytes": 24}]

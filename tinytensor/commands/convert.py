@@ -1,44 +1,41 @@
 """Write a model in another format and, if you like, prove that it computes the same.
 
-IN may be of any format that tinytensor reads; the ending of OUT says what to write: .safetensors, .npz,
-.onnx, or .py for a program that needs NumPy alone.
+IN may be of any format that tinytensor reads, or the name of a packaged model; the ending of OUT says
+what to write: .safetensors, .npz, .onnx, or .py for a program that needs NumPy alone.
 With --verify both files run on the samples in an .npy file: ONNX through ONNX Runtime, .keras through Keras;
 the status is 1 if one of them computes something different.
 """
 
-import argparse
 import os
 import runpy
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 import tinytensor as tt
+from tinytensor.commands.arguments import command_of, load_model, model_argument
 from tinytensor.text import escaped
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["array_in", "command"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `tinytensor convert`."""
-    parser.add_argument("source", metavar="IN", help="the model to read")
-    parser.add_argument("target", metavar="OUT", help="the file to write; an old one is replaced")
-    parser.add_argument("--verify", metavar="X.npy", help="samples on which to compare both files")
-
-
-def run(args: argparse.Namespace) -> int:
+@command_of("convert", __doc__)
+@model_argument("IN")
+@click.argument("target", metavar="OUT", type=click.Path())
+@click.option("--verify", metavar="X.npy", help="Samples on which to compare both files.")
+def command(model: str, target: str, verify: str | None) -> int:
     """Read, write, compare; 1 if a file computes something different."""
-    samples = array_in(args.verify) if args.verify else None
-    model = tt.load(args.source)
-    tt.io.save(model, args.target)
-    print(f"{escaped(args.source)} → {escaped(args.target)}: {os.path.getsize(args.target):,} bytes")
+    samples = array_in(verify) if verify else None
+    network = load_model(model)
+    tt.io.save(network, target)
+    print(f"{escaped(model)} → {escaped(target)}: {os.path.getsize(target):,} bytes")
     if samples is None:
         return 0
-    reports = {
-        args.source: tt.verify(model, args.source, samples),
-        args.target: tt.verify(model, written(args.target), samples),
-    }
+    reports = {target: tt.verify(network, written(target), samples)}
+    if os.path.exists(model):  # else a packaged model, which is what was loaded
+        reports = {model: tt.verify(network, model, samples), **reports}
     for path, report in reports.items():
         print(f"\n{escaped(path)}: {report}")
     return int(any(report.verdict == "different" for report in reports.values()))

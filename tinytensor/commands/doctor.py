@@ -3,26 +3,36 @@
 CPU, tile shapes, cache, threads, versions; then a network through every path, and the speed of one thread.
 """
 
-import argparse
+import json
 import platform
 
 import numpy as np
 
+from tinytensor.commands.arguments import command_of, json_option
+from tinytensor.commands.tables import on_a_terminal, show_table
 from tinytensor.errors import TinyTensorError
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["command"]
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """No arguments."""
+PASSED = "passed: the same bits on every path, within the bound of float64's answer"
 
 
-def run(args: argparse.Namespace) -> None:
+@command_of("doctor", __doc__)
+@json_option
+def command(as_json: bool) -> None:
     """Print the report; a failed self-test is an error."""
-    for name, value in (machine() | cache() | speed()).items():
-        print(f"{name:<14}{value}")
+    found = machine() | cache() | speed()
+    if not as_json and not on_a_terminal():  # before the self-test, which may fail
+        print("\n".join(f"{name:<14}{value}" for name, value in found.items()))
     self_test()
-    print(f"{'self-test':<14}passed: the same bits on every path, within the bound of float64's answer")
+    found["self-test"] = PASSED
+    if as_json:
+        print(json.dumps(found))
+    elif on_a_terminal():
+        show_table([("what", "found"), *found.items()], texts=2)
+    else:
+        print(f"{'self-test':<14}{PASSED}")
 
 
 def machine() -> dict[str, str]:

@@ -6,7 +6,6 @@ network, the 1,000 digits that come with the package stand in.
 pixels, if it has a Rescale layer.
 """
 
-import argparse
 import importlib.util
 import json
 import shutil
@@ -15,15 +14,17 @@ import sys
 import time
 from typing import Any, NamedTuple
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
 import tinytensor as tt
-from tinytensor.commands.arguments import count
+from tinytensor.commands.arguments import Choice, command_of, count, json_option, load_model
 from tinytensor.commands.picture import picture, side_by_side
 from tinytensor.errors import DownloadError, MissingExtra, ShapeError
+from tinytensor.models.pixels import of_raw_pixels
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["command"]
 
 Bytes = NDArray[np.uint8]
 
@@ -58,38 +59,36 @@ class Result(NamedTuple):
         return 1 - len(self.misread) / len(self.labels)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `tinytensor mnist`."""
-    parser.add_argument("--data", metavar="DIR", help="a folder with MNIST's IDX files, gzipped or plain")
-    parser.add_argument("--split", choices=["test", "sample"], help="which digits (default: test, or sample)")
-    parser.add_argument(
-        "--model", default="mlp", help="mlp, cnn or a file of your own (default: %(default)s)"
-    )
-    parser.add_argument("--batch-size", metavar="N", type=count, default=1000, help="default: %(default)s")
-    parser.add_argument("--limit", metavar="N", type=count, help="only the first N digits")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-
-
-def run(args: argparse.Namespace) -> None:
+@command_of("mnist", __doc__)
+@click.option("--data", metavar="DIR", help="A folder with MNIST's IDX files, gzipped or plain.")
+@click.option("--split", type=Choice(["test", "sample"]), help="Which digits; default: test, or sample.")
+@click.option("--model", default="mlp", show_default=True, help="mlp, cnn or a file of your own.")
+@click.option("--batch-size", metavar="N", type=count, default=1000, show_default=True)
+@click.option("--limit", metavar="N", type=count, help="Only the first N digits.")
+@json_option
+def command(
+    data: str | None, split: str | None, model: str, batch_size: int, limit: int | None, as_json: bool
+) -> None:
     """Load the model and the digits, put one through the other, print what came out."""
-    model = chosen(args.model)
-    split, images, labels = digits(args)
-    bar = sys.stdout.isatty() and not args.json and bool(importlib.util.find_spec("rich"))
-    scores = model.predict(images, batch_size=args.batch_size, progress=bar)
+    network = chosen(model)
+    split, images, labels = digits(split, data)
+    images, labels = images[:limit], labels[:limit]
+    bar = sys.stdout.isatty() and not as_json and bool(importlib.util.find_spec("rich"))
+    scores = network.predict(images, batch_size=batch_size, progress=bar)
     if scores.shape != (len(images), 10):
-        raise ShapeError(f"{args.model}: expected a model that gives (n, 10), got {scores.shape}")
-    passes = timed_passes(model, images, args.batch_size)
+        raise ShapeError(f"{model}: expected a model that gives (n, 10), got {scores.shape}")
+    passes = timed_passes(network, images, batch_size)
     result = Result(
         split, images, labels, scores.argmax(axis=1), len(passes), len(images) / statistics.median(passes)
     )
-    print(as_json(result) if args.json else report(result))
+    print(figures(result) if as_json else report(result))
 
 
 def chosen(model: str) -> Any:
     """The packaged model of that name, or the one in that file, of raw pixels."""
     if model in OURS:
         return getattr(tt.models, f"mnist_{model}")()
-    return of_raw_pixels(tt.load(model))
+    return of_raw_pixels(load_model(model))
 
 
 def of_raw_pixels(model: Any) -> Any:
@@ -100,22 +99,20 @@ def of_raw_pixels(model: Any) -> Any:
     return tt.Sequential(tt.Flatten(), tt.Rescale(1 / 255)) + layers
 
 
-def digits(args: argparse.Namespace) -> tuple[str, Bytes, Bytes]:
+def digits(asked: str | None, folder: str | None) -> tuple[str, Bytes, Bytes]:
     """The split and its images and labels; the sample where the test set was not asked for by name."""
-    split = args.split or "test"
+    split = asked or "test"
     try:
-        images, labels = tt.datasets.mnist(split, args.data)
+        return split, *tt.datasets.mnist(split, folder)
     except (DownloadError, MissingExtra):
-        if args.split:
+        if asked:
             raise
         print(
-            f"{args.prog}: the test set is not here and could not be downloaded (--split test says why); "
+            "tinytensor mnist: the test set is not here and could not be downloaded (--split test says why); "
             "running on the embedded sample",
             file=sys.stderr,
         )
-        split = "sample"
-        images, labels = tt.datasets.mnist(split)
-    return split, images[: args.limit], labels[: args.limit]
+        return "sample", *tt.datasets.mnist("sample")
 
 
 def timed_passes(model: Any, images: Bytes, batch_size: int) -> list[float]:
@@ -128,13 +125,13 @@ def timed_passes(model: Any, images: Bytes, batch_size: int) -> list[float]:
     return passes
 
 
-def as_json(result: Result) -> str:
+def figures(result: Result) -> str:
     """The figures for another program."""
     misread = [
         {"index": int(i), "label": int(result.labels[i]), "predicted": int(result.predicted[i])}
         for i in result.misread
     ]
-    figures = {
+    found = {
         "split": result.split,
         "digits": len(result.labels),
         "correct": len(result.labels) - len(misread),
@@ -144,7 +141,7 @@ def as_json(result: Result) -> str:
         "confusion": result.confusion.tolist(),
         "misread": misread,
     }
-    return json.dumps(figures)
+    return json.dumps(found)
 
 
 def report(result: Result) -> str:

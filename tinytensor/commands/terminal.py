@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from tinytensor.errors import TinyTensorError
 from tinytensor.text import escaped
 
-__all__ = ["MISTAKE", "ascii_for", "exit_status"]
+__all__ = ["MISTAKE", "ascii_for", "exit_status", "mistake"]
 
 MISTAKE, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # as shells count: 128 + the signal's number
 
@@ -104,7 +104,7 @@ def exit_status(prog: str, call: Callable[[], int | None]) -> int:
             return mistake(prog, f"{error.filename or repr('')}: {error.strerror}" if named else str(error))
 
 
-def mistake(prog: str, message: str) -> int:
+def mistake(prog: str, message: str, keep: str = "\n") -> int:
     """Say what is wrong; the lines of a message stay lines."""
-    print(f"{prog}:", escaped(message), file=sys.stderr)
+    print(f"{prog}:", escaped(message, keep), file=sys.stderr)
     return MISTAKE

@@ -1,0 +1,45 @@
+"""Show every layer of a model: output shape, parameters, bytes."""
+
+import dataclasses
+import json
+from typing import Any
+
+import click
+
+from tinytensor.commands.arguments import command_of, json_option, load_model, model_argument, shape
+from tinytensor.commands.inspect import table
+from tinytensor.commands.tables import on_a_terminal, show_table
+from tinytensor.text import escaped
+
+__all__ = ["command"]
+
+
+@command_of("summary", __doc__)
+@model_argument()
+@click.option("--shape", "sample", metavar="N,N", type=shape, help="The shape of one sample, as 28,28.")
+@json_option
+def command(model: str, sample: tuple[int, ...] | None, as_json: bool) -> None:
+    """Print the table."""
+    network = load_model(model)
+    found = network.summary(sample) if sample else table(network)
+    if as_json:
+        print(json.dumps(as_dict(found)))
+    elif on_a_terminal():
+        show(found)
+    else:
+        print(found)
+
+
+def as_dict(summary: Any) -> dict[str, Any]:
+    """The summary as JSON holds it."""
+    return dataclasses.asdict(summary) | {"parameters": summary.parameters, "bytes": summary.bytes}
+
+
+def show(summary: Any) -> None:
+    """The table on a terminal."""
+    cells = [("name", "layer", "output", "parameters", "bytes")]
+    cells += [(r.name, r.layer, r.output, f"{r.parameters:,}", f"{r.bytes:,}") for r in summary.rows]
+    cells.append(("total", "", "", f"{summary.parameters:,}", f"{summary.bytes:,}"))
+    show_table(cells, texts=3, total=True)
+    for note in summary.notes:
+        print(escaped(note))
