@@ -125,7 +125,7 @@ def test_without_click_the_extra_is_named(capsys, monkeypatch):
         ("tinytensor in", ["plain,inspect"]),
         ("tinytensor mnist --s", ["plain,--split"]),
         ("tinytensor mnist --split ", ["plain,test", "plain,sample"]),
-        ("tinytensor summary mn", ["plain,mnist_mlp", "file,mn"]),
+        ("tinytensor summary mn", ["plain,mnist_cnn", "plain,mnist_mlp", "file,mn"]),
     ],
 )
 def test_words_are_completed(capfdbinary, monkeypatch, line, completed):

@@ -91,14 +91,6 @@ def chosen(model: str) -> Any:
     return of_raw_pixels(load_model(model))
 
 
-def of_raw_pixels(model: Any) -> Any:
-    """The model as it is if it rescales its input, else behind what makes rows in [0, 1] of raw pixels."""
-    layers = model if isinstance(model, tt.Sequential) else tt.Sequential(model)
-    if any(isinstance(layer, tt.Rescale) for layer in layers):
-        return layers
-    return tt.Sequential(tt.Flatten(), tt.Rescale(1 / 255)) + layers
-
-
 def digits(asked: str | None, folder: str | None) -> tuple[str, Bytes, Bytes]:
     """The split and its images and labels; the sample where the test set was not asked for by name."""
     split = asked or "test"
