@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from tinytensor.layers.conv import Conv1d, Conv2d
     from tinytensor.layers.conv_transpose import ConvTranspose2d
     from tinytensor.layers.dropout import Dropout
+    from tinytensor.layers.elementwise import elementwise
     from tinytensor.layers.embedding import Embedding
     from tinytensor.layers.flatten import Flatten
     from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
@@ -148,7 +149,7 @@ __all__ = [
     "ScaledELU", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step",
     "Swish", "Tanh", "Tensor", "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "Upsample",
     "activation", "adaptive_avg_pool2d", "arange", "avg_pool1d", "avg_pool2d", "channels_first",
-    "channels_last", "clip", "concatenate", "conv1d", "conv2d", "conv_transpose2d", "elu", "embedding",
+    "channels_last", "clip", "concatenate", "conv1d", "conv2d", "conv_transpose2d", "elementwise", "elu", "embedding",
     "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
     "get_num_threads", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "hard_swish", "identity",
     "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax", "max_pool1d", "max_pool2d",

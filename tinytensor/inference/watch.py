@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinytensor.inference.traceable import Traceable
+from tinytensor.kernels.elementwise import read_by
 from tinytensor.kernels.scalar_source import Read, named, still
 from tinytensor.tensor import Tensor
 
@@ -88,6 +89,8 @@ class Watch:
                 continue
             if isinstance(value, Traceable):
                 self.layers.append(value)
+            if isinstance(getattr(value, "scalar", None), types.FunctionType):
+                self.reads += read_by(value.scalar)
             if isinstance(value, types.FunctionType) and not ours(value):
                 self.function(value, seen, refuse)
             if not (isinstance(value, type | types.BuiltinFunctionType) or ours(value)):
