@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinytensor.digits import centred, resized
 from tinytensor.errors import ArgumentError, require
 from tinytensor.files import opened_file
-from tinytensor.digits import centred, resized
 from tinytensor.samples.options import Batch, Options
 
 __all__ = ["folder", "one"]

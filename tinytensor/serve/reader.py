@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tinytensor as tt
-from tinytensor.errors import ShapeError
 from tinytensor.digits import centred
+from tinytensor.errors import ShapeError
 from tinytensor.models.pixels import of_raw_pixels
 
 __all__ = ["SIDE", "Reader"]
