@@ -61,11 +61,8 @@ class Form:
 
     @property
     def reads(self) -> list[Read]:
-        """What the trace depends on beside the model's attributes; layers that are none of them included."""
-        if self.traced is None:
-            return []
-        watch = self.traced.watch
-        return [*watch.reads, *(Read(partial(state_of, each), state_of(each)) for each in watch.layers)]
+        """What the trace depends on beside attributes of layers."""
+        return [] if self.traced is None else self.traced.watch.reads
 
     @property
     def only(self) -> Program | None:
@@ -225,7 +222,7 @@ class Plan:
 
     def __init__(self, model: Traceable, count: int):
         self.model, self.count = model, count
-        self.state = state_of(model)
+        self.state: tuple[State, ...] = (state_of(model),)  # and of layers that are used and no part of it
         self.own_reads = list(reads_of(model))
         self.reads = self.own_reads
         self.forms: dict[Any, Form] = {}  # by shape and dtype of each input, and whether these are Tensors
@@ -268,8 +265,15 @@ class Plan:
                 self.forms, self.ready = {}, {}
             form = Form(self.model, example, [each.dtype for each in arrays])
             self.forms[key] = form
+            known = {id(each.layer) for each in self.state}
+            used = [] if form.traced is None else form.traced.watch.layers
+            self.state += tuple(state_of(each) for each in used if id(each) not in known)
             self.reads = [*self.own_reads, *(each for one in self.forms.values() for each in one.reads)]
         return form
+
+    def is_made_of(self, model: Traceable) -> bool:
+        """Whether the model, and the layers that it uses beside its own, are what they were."""
+        return model is self.model and all(same(each, state_of(each.layer)) for each in self.state)
 
     def at_once(self, array: Array, threads: int | None) -> Array | None:
         """The outputs by the shortest way, if this plan and the samples allow it."""
@@ -360,7 +364,7 @@ def plan_of(model: Any) -> Plan:
         return plan
     with revision.lock:  # several changes that belong together are made under it, too
         count = revision.count
-        if plan is None or not still(plan.reads) or not same(plan.state, state_of(model)):
+        if plan is None or not still(plan.reads) or not plan.is_made_of(model):
             plan = Plan(model, count)
             object.__setattr__(model, "_plan", plan)  # which is no change of the model
         plan.count = count

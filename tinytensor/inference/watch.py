@@ -88,7 +88,7 @@ class Watch:
                     refuse(f"forward uses the module {value.__name__}")
                 continue
             if isinstance(value, Traceable):
-                self.layers.append(value)
+                self.layers += [value] if value not in self.layers else []
             if isinstance(getattr(value, "scalar", None), types.FunctionType):
                 self.reads += read_by(value.scalar)
             if isinstance(value, types.FunctionType) and not ours(value):
