@@ -172,7 +172,7 @@ def operands(who: str, axes: int, x: Any, weight: Any, bias: Any) -> tuple[Array
         each
         if each.dtype == wanted
         else cast(each, dtype=wanted)
-        if type(each) is Symbol
+        if isinstance(each, Symbol)
         else each.astype(wanted)
         for each in given
     )

@@ -139,7 +139,8 @@ def run(a: Array, kind: str, window: Window, shape: tuple[int, ...], counted: bo
         "size": window.kernel, "stride": window.stride, "padding": pads, "dilation": window.dilation,
         "outputs": windows.spatial_shape(shape, last),
     }  # fmt: skip
-    return pool(a, kind=kind, **given, counts_padding=counted, channels_last=last)
+    y: Array = pool(a, kind=kind, **given, counts_padding=counted, channels_last=last)
+    return y
 
 
 def global_avg_pool2d(x: Any, keepdims: bool = False, channels_last: bool = False) -> Tensor:

@@ -106,7 +106,7 @@ class Tensor:
 
     def _floating(self) -> Array:
         """The array as float32 or float64, for kernels that take nothing else."""
-        return elementwise.floating(self._array)
+        return elementwise.floating(self._array)  # type: ignore[no-any-return]
 
     # What it is
 
@@ -185,7 +185,7 @@ class Tensor:
     def __len__(self) -> int:
         if not self.ndim:
             raise ShapeError("a Tensor of shape () has no length; use .item() for its value")
-        return self.shape[0] if type(self._array) is not Symbol else self._array.tracer.measure()
+        return self.shape[0] if not isinstance(self._array, Symbol) else self._array.tracer.measure()
 
     def __iter__(self) -> Iterator["Tensor"]:
         return (self[i] for i in range(len(self)))
@@ -221,7 +221,7 @@ class Tensor:
         >>> Tensor([1, 2]).numpy()
         array([1., 2.], dtype=float32)
         """
-        if type(self._array) is Symbol:
+        if isinstance(self._array, Symbol):
             self._array.tracer.refuse("forward reads the array of its input, by .numpy()")
         return self._array
 
@@ -242,10 +242,10 @@ class Tensor:
         >>> Tensor([1, 2]).copy().tolist()
         [1.0, 2.0]
         """
-        return self if type(self._array) is Symbol else Tensor._wrap(self._array.copy())
+        return self if isinstance(self._array, Symbol) else Tensor._wrap(self._array.copy())
 
     def __bool__(self) -> bool:
-        if type(self._array) is Symbol:
+        if isinstance(self._array, Symbol):
             self._array.tracer.refuse("forward decides by the values of its input")
         if self.size != 1:
             raise ArgumentError(
@@ -271,7 +271,7 @@ class Tensor:
     # As text and as bytes
 
     def __repr__(self) -> str:
-        if type(self._array) is Symbol:
+        if isinstance(self._array, Symbol):
             return f"Tensor({self._array!r})"
         values = np.array2string(self._array, separator=", ", prefix="Tensor(")
         return f"Tensor({values}, shape={self.shape}, dtype={self.dtype})"

@@ -1,4 +1,4 @@
-"""Where a program's values lie: buffers of rows in a thread's scratch memory, used again when nobody reads them.
+"""Where a program's values lie: buffers of rows in a thread's scratch memory, which later values reuse.
 
 A buffer holds, for each sample of a block, the elements of one value. Values that are other views of the same
 elements, or that an instruction computes in place, share one.

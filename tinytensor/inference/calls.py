@@ -95,7 +95,7 @@ def runs_foreign_code(layer: Traceable) -> bool:
 
 def read_only(x: Tensor) -> Tensor:
     """The same Tensor over a view that cannot be written to."""
-    if type(x._array) is Symbol:
+    if isinstance(x._array, Symbol):
         return x
     view = x._array.view()
     view.flags.writeable = False
@@ -119,7 +119,8 @@ def noted(layer: Traceable, *x: Any) -> Any:
     """forward(*x), put into what is recorded if the layer is inside the one that is running."""
     parent, prefix, calls = recorder.path[-1]
     names = [name for name, child in parent.children().items() if child is layer]
-    traced = next((each._array for each in x if type(each) is Tensor and type(each._array) is Symbol), None)
+    arrays: list[Any] = [each._array for each in x if type(each) is Tensor]
+    traced = next((each for each in arrays if isinstance(each, Symbol)), None)
     if not names:
         return guarded(layer, *x)
     # a layer that stands in several places is called for one after the other

@@ -77,8 +77,9 @@ class Lowering:
         """Instructions for all nodes, and for the outputs."""
         self.take_inputs()
         folded = self.fold_bytes() if self.source == UINT8 else 0
-        for self.owner, node in enumerate(self.nodes):
-            if self.owner >= folded:
+        for position, node in enumerate(self.nodes):
+            if position >= folded:
+                self.owner = position
                 assert node.primitive.lower is not None
                 node.primitive.lower(self, node)
                 for each in self.read_by(node):

@@ -119,7 +119,8 @@ class Model(Traceable):
         silent = [path for path in paths.values() if path not in seen]
         if silent:
             raise ArgumentError(
-                f"{type(self).__name__}: {', '.join(silent)}: the layer around it does not call it as self.layer(x)"
+                f"{type(self).__name__}: {', '.join(silent)}: "
+                "the layer around it does not call it as self.layer(x)"
             )
         return {each: seen[path] for each, path in (paths or {path: path for path in seen}).items()}
 

@@ -167,8 +167,8 @@ def placed(y: Any, out: Array | None) -> Any:
 def gather(
     run: Run, batches: Iterable[Any], size: int | None, threads: int | None, out: Array | None,
     count: int | None = None,
-) -> Array:  # fmt: skip
-    """The outputs of all batches in one array; each is written as soon as it is there."""
+) -> Any:  # fmt: skip
+    """The outputs of all batches in one array, written as soon as they are there; of several, a tuple."""
     found: list[Any] = []
     done = 0
     for batch in batches:

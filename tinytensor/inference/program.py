@@ -1,4 +1,4 @@
-"""`Program`: nodes of a trace as packed weights and a list of instructions, which the compiled driver runs."""
+"""`Program`: nodes of a trace as packed weights and a list of instructions for the compiled driver."""
 
 import math
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ class Program:
             some = x[start : start + step]
             with np.errstate(all="ignore"):  # what is too large for float32 is infinite there
                 some = some.astype(self.source, order="C", copy=False)
-            self.spread(np.require(some, requirements="CA"), y[start : start + step], threads)
+            self.spread(np.require(some, requirements=["C", "A"]), y[start : start + step], threads)
 
     def spread(self, x: Array, y: Array, threads: int) -> None:
         """Run on several threads, if that pays and no other call has them."""

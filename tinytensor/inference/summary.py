@@ -1,4 +1,4 @@
-"""`model.summary()`: every layer's output shape, parameters and bytes, and whether it is fused, as a table."""
+"""`model.summary()`: a table of every layer's output shape, parameters and bytes, and whether it is fused."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -10,9 +10,9 @@ import numpy as np
 from tinytensor.creation import zeros
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form
-from tinytensor.inference.program import Program
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.inference.traceable import Traceable
+from tinytensor.primitives.definition import Node
 from tinytensor.tensor import Tensor
 from tinytensor.text import escaped, text_table
 
@@ -74,7 +74,7 @@ class Summary:
 
 @dataclass
 class Outputs:
-    """What the layers make of a few samples: shape and dtype by name, and at which layer it ends, for what."""
+    """Shape and dtype of each layer's output, by name; if a layer raises, its name and the error."""
 
     found: Mapping[str, Any]
     fused: frozenset[str] = frozenset()
@@ -133,10 +133,10 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
         return chained(leaves, x[:1], form.reason)
     traced = form.traced
     found = {name: Dry(("n", *each.sample), each.dtype) for name, each in traced.shapes.items()}
-    stages = [node for node in form.stages or () if not isinstance(node, Program)]
-    outside = (
-        {node.owner for node in stages if hasattr(node, "owner")} if form.stages is not None else set(leaves)
-    )
+    if form.stages is None:
+        outside = set(leaves)
+    else:
+        outside = {stage.owner for stage in form.stages if isinstance(stage, Node)}
     fused = frozenset(
         name
         for name in leaves

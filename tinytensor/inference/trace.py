@@ -57,13 +57,14 @@ class Trace:
 
     def as_if(self, samples: int) -> None:
         """Trace as if there were so many samples."""
-        self.batch, self.measured = Batch(samples), None
-        self.batch.tracer = self  # type: ignore[assignment]
+        self.batch = Batch(samples)
+        self.measured: int | None = None
+        self.batch.tracer = self
 
     def symbol(self, result: Result) -> Symbol:
         """A new one."""
         self.count += 1
-        return Symbol(self, self.count, *result)  # type: ignore[arg-type]
+        return Symbol(self, self.count, *result)
 
     # What symbols call
 
@@ -83,7 +84,7 @@ class Trace:
         if primitive.promotes:
             operands = tuple(
                 cast(each, dtype=result.dtype)
-                if type(each) is Symbol and each.dtype != result.dtype and result.dtype.kind == "f"
+                if isinstance(each, Symbol) and each.dtype != result.dtype and result.dtype.kind == "f"
                 else each
                 for each in operands
             )
@@ -178,7 +179,7 @@ class Trace:
         with calls.unheard():
             expected = layer.forward(*given)
         for symbol, value in zip(results(y), results(expected), strict=True):
-            if type(symbol) is not Tensor or type(symbol._array) is not Symbol:
+            if type(symbol) is not Tensor or not isinstance(symbol._array, Symbol):
                 self.refuse("forward does not return what it computes of its input")
             found = self.value(symbol._array)
             array = value._array if type(value) is Tensor else np.asarray(value)
@@ -204,7 +205,7 @@ class Trace:
 
     def example_of(self, x: Any) -> Any:
         """A Tensor of the example's values in place of a symbol, which cannot be written to."""
-        if type(x) is not Tensor or type(x._array) is not Symbol:
+        if type(x) is not Tensor or not isinstance(x._array, Symbol):
             return x
         return calls.read_only(Tensor._wrap(self.value(x._array)))
 
@@ -221,7 +222,7 @@ class Trace:
             wanted.extend(missing)
             if not missing:
                 operands = [
-                    self.values[each.index] if type(each) is Symbol else each for each in node.operands
+                    self.values[each.index] if isinstance(each, Symbol) else each for each in node.operands
                 ]
                 self.values[here.index] = np.asarray(node.primitive.eager(*operands, **node.parameters))
         return self.values[symbol.index]
@@ -252,7 +253,7 @@ def trace(model: Traceable, example: Sequence[Array]) -> Trace:
         if not agree(found.nodes, other.nodes, y, z):
             raise Untraceable("the number of samples decides what forward does")
     for each in results(y):
-        if type(each) is not Tensor or type(each._array) is not Symbol:
+        if type(each) is not Tensor or not isinstance(each._array, Symbol):
             raise Untraceable("forward does not return what it computes of its input")
         found.outputs.append(each._array)
     return found
@@ -267,7 +268,7 @@ def traced(model: Traceable, example: Sequence[Array], samples: int) -> tuple[Tr
         y = found.checked(model, tuple(x)) if calls.runs_foreign_code(model) else model.forward(*x)
     if found.refused is not None:
         raise Untraceable(found.refused)
-    found.shapes = {name: each._array for name, each in seen.items() if type(each._array) is Symbol}
+    found.shapes = {name: each._array for name, each in seen.items() if isinstance(each._array, Symbol)}
     return found, y
 
 
@@ -304,7 +305,7 @@ def deciding(node: Node) -> dict[str, Any]:
 
 def same_operand(one: Any, other: Any) -> bool:
     """Whether two operands are the same symbol, or have the same bits and may not change."""
-    if type(one) is Symbol or type(other) is Symbol:
+    if isinstance(one, Symbol) or isinstance(other, Symbol):
         return type(one) is type(other) and one.index == other.index
     if type(one) is np.ndarray and type(other) is np.ndarray:
         shared = one.size > 0 and one.ctypes.data == other.ctypes.data and writable(one)

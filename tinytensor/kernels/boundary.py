@@ -76,8 +76,9 @@ def describe(data: Any) -> str:
 
 def read(data: Any) -> Array:
     """NumPy's own view of `data`, its errors turned into ours."""
-    masked = sys.modules.get("numpy.ma")  # imported by whoever has a masked array; it takes 10 ms
-    if masked is not None and isinstance(data, masked.MaskedArray):
+    # whoever has a masked array has imported numpy.ma, which takes 10 ms; a thread may be doing so now
+    masked = getattr(sys.modules.get("numpy.ma"), "MaskedArray", ())
+    if isinstance(data, masked):
         raise DtypeError("expected plain numbers, got a masked array; did you mean .filled(value)?")
     try:
         if hasattr(data, "__dlpack__") and not hasattr(data, "__array__"):

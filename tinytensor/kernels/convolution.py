@@ -153,7 +153,7 @@ def convolve_transposed(
 
 
 def seen_from_output(weight: Array, groups: int) -> Array:
-    """The weight (channels, out_channels / groups, kh, kw) of a transposed convolution as that of a convolution."""
+    """A transposed convolution's weight (channels, out_channels / groups, kh, kw) as a convolution's."""
     channels, each, *size = weight.shape
     parts = weight.reshape(groups, channels // groups, each, *size).transpose(0, 2, 1, 3, 4)
     return parts.reshape(groups * each, channels // groups, *size)

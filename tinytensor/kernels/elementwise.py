@@ -1,8 +1,8 @@
 """Elementwise maps: one compiled loop for each scalar function.
 
 Every loop has the same form, `loop(x, y, count, parameters)`, where y may be x; one of a function of two
-values is `loop(a, b, y, count)`, and one of several `loop(addresses of the operands, y, count)`. Its machine address is all that the fused plan knows of it, so a user's
-activation is called exactly as a built-in one is.
+values is `loop(a, b, y, count)`, and one of several `loop(addresses of the operands, y, count)`. A program
+knows no more of it than its machine address, so a user's activation is called exactly as a built-in one is.
 """
 
 from collections.abc import Callable, Sequence
@@ -187,7 +187,7 @@ def apply(function: Callable[..., Any], x: Array, parameters: Sequence[float] = 
 
 
 def apply_several(function: Callable[..., Any], operands: Sequence[Any]) -> Array:
-    """function(a, b, …) for every element of operands that broadcast, as a new array of their common dtype."""
+    """function(a, b, …) for every element of operands that broadcast, in a new array of the common dtype."""
     if read_by(function):
         is_current(function)
     arrays = [each for each in operands if isinstance(each, np.ndarray)]

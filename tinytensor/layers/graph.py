@@ -80,7 +80,8 @@ class Graph(Layer):
         """Every value by name."""
         if len(x) != len(self.input_names):
             raise ShapeError(
-                f"Graph: expected {len(self.input_names)} arguments ({', '.join(self.input_names)}), got {len(x)}"
+                f"Graph: expected {len(self.input_names)} arguments "
+                f"({', '.join(self.input_names)}), got {len(x)}"
             )
         values: dict[str, Any] = {"": None, **dict(zip(self.input_names, x, strict=True))}
         for layer, (read, defined) in zip(self.layers, self.wires, strict=True):
@@ -97,8 +98,10 @@ class Graph(Layer):
         layers = "".join(f"        {layer!r},\n" for layer in self.layers)
         wires = "".join(f"        {wire},\n" for wire in self.wires)
         return (
-            f"Graph(\n    input_names={list(self.input_names)},\n    output_names={list(self.output_names)},\n"
-            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n    signature={list(self.signature)},\n)"
+            f"Graph(\n    input_names={list(self.input_names)},\n"
+            f"    output_names={list(self.output_names)},\n"
+            f"    layers=[\n{layers}    ],\n    wires=[\n{wires}    ],\n"
+            f"    signature={list(self.signature)},\n)"
         )
 
 

@@ -65,10 +65,10 @@ class Batch(int):
         return not self == other
 
     __hash__ = None  # type: ignore[assignment]
-    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __abs__ = __neg__ = __float__ = refused  # type: ignore[assignment]
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = refused  # type: ignore[assignment]
-    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refused  # type: ignore[assignment]
-    __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __and__ = __or__ = refused  # type: ignore[assignment]
+    __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __abs__ = __neg__ = __float__ = refused
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = refused
+    __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refused
+    __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __and__ = __or__ = refused
 
 
 class Symbol:
@@ -130,6 +130,7 @@ class Primitive:
         self.fusable, self.numpy, self.onnx, self.promotes = fusable, numpy, onnx, promotes
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
+        """Compute arrays; of symbols, record the call."""
         for each in operands:
             if type(each) is Symbol:
                 return each.tracer.record(self, operands, parameters)
@@ -169,7 +170,7 @@ def constant_sample(constant: Any, symbol: Symbol) -> Shape:
     Raises:
         Untraceable: it has a row for each sample.
     """
-    shape = np.shape(constant)
+    shape: Shape = np.shape(constant)
     if len(shape) < symbol.ndim:
         return shape
     if len(shape) == symbol.ndim and shape[0] == 1:

@@ -50,7 +50,7 @@ def positions(symbols: tuple[Any, ...], function: Callable[..., Array], argument
     tracer = first_symbol(symbols).tracer
     if any(type(each) is not Symbol for each in symbols):
         tracer.refuse("constants are joined with samples")
-    tables = []
+    tables: list[Array] = []
     for samples in COUNTS:
         inputs = stand_ins(symbols, samples)
         total = sum(each[0].size for each in inputs)
@@ -60,7 +60,7 @@ def positions(symbols: tuple[Any, ...], function: Callable[..., Array], argument
         rows = y.reshape(samples, -1) - np.arange(samples)[:, None] * total
         if not ((rows >= 0).all() and (rows < max(total, 1)).all() and (rows == rows[0]).all()):
             tracer.refuse("samples do not stay apart")
-        tables.append(rows[0].reshape(y.shape[1:]))
+        tables.append(np.asarray(rows[0]).reshape(y.shape[1:]))
     if tables[0].shape != tables[1].shape or not np.array_equal(*tables):
         tracer.refuse("the number of samples decides what moves")
     return tables[0]

@@ -183,7 +183,7 @@ def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence
 
 def graph(nodes: Nodes, model: Graph, shape: Sequence[int | None] | None) -> tuple[list[Typed], list[Typed]]:
     """Inputs and outputs of a graph; its nodes. What its values are is seen by running it."""
-    signature = model.signature or [("float32", None if shape is None else [None, *shape])] * len(
+    signature: Any = model.signature or [("float32", None if shape is None else [None, *shape])] * len(
         model.input_names
     )
     if any(lengths is None for _, lengths in signature):
