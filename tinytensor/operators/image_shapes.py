@@ -1,14 +1,25 @@
 """Shapes of the results of operations of images, as far as lengths are known."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from tinytensor import windows
 from tinytensor.operators.definition import Shape
 from tinytensor.operators.images import automatic_pads, transposed_pads
-from tinytensor.operators.inference import Attributes, Operands, of_rank, shape_of
+from tinytensor.operators.inference import Attributes, Operands, at, integers, of_rank, shape_of
 
-__all__ = ["convolution", "depth_to_space", "global_pool", "pooling", "space_to_depth", "transposed_convolution"]
+__all__ = [
+    "convolution",
+    "depth_to_space",
+    "global_pool",
+    "pooling",
+    "resized",
+    "space_to_depth",
+    "transposed_convolution",
+]
 
 
 def window_of(attributes: Attributes, kernel: Sequence[int]) -> tuple[list[int], list[int]]:
@@ -102,12 +113,40 @@ def by_blocks(shape: Shape, block: int, direction: int) -> Shape:
     """Height and width times the block, channels divided by its square, or the reverse."""
     if shape is None:
         return of_rank(4)
-    batch, *lengths = shape
-    factors = [1 / block**2, block, block] if direction > 0 else [block**2, 1 / block, 1 / block]
-    return (
-        batch,
-        *(
-            None if n is None else n * factor if factor >= 1 else n // round(1 / factor)
-            for n, factor in zip(lengths, factors, strict=True)
-        ),
-    )  # type: ignore[return-value]
+    batch, channels, height, width = shape
+    if direction > 0:
+        return batch, divided(channels, block**2), times(height, block), times(width, block)
+    return batch, times(channels, block**2), divided(height, block), divided(width, block)
+
+
+def times(n: int | None, factor: int) -> int | None:
+    """A length times a number."""
+    return None if n is None else n * factor
+
+
+def divided(n: int | None, divisor: int) -> int | None:
+    """A length divided by a number."""
+    return None if n is None else n // divisor
+
+
+def resized(operands: Operands, attributes: Attributes, results: int) -> Any:
+    """Lengths by scales or sizes that are known, where nothing is cropped."""
+    shape = shape_of(operands)
+    if shape is None:
+        return None
+    lengths: list[int | None] = [None] * len(shape)
+    named = attributes.get("axes") or list(range(len(shape)))
+    rest = [i for i in range(len(shape)) if i not in {axis % len(shape) for axis in named}]
+    for i in rest:
+        lengths[i] = shape[i]
+    scales, plain = at(operands, 2), attributes.get("keep_aspect_ratio_policy", "stretch") == "stretch"
+    sizes = integers(at(operands, 3)) or []
+    if attributes.get("coordinate_transformation_mode") == "tf_crop_and_resize" or not plain:
+        return tuple(lengths)
+    for axis, size in zip(named, sizes, strict=False):
+        lengths[axis] = size
+    if not sizes and scales is not None and scales.content is not None:
+        for axis, scale in zip(named, scales.content.tolist(), strict=False):
+            n = shape[axis]
+            lengths[axis] = None if n is None else math.floor(np.float32(n) * np.float32(scale))
+    return tuple(lengths)

@@ -1,4 +1,4 @@
-"""Operations of images, (batch, channels, *lengths) with one or two spatial axes, by the functions of Tensors."""
+"""Operations of images with one or two spatial axes (batch, channels, *lengths), of Tensors."""
 
 from typing import Any
 
@@ -10,8 +10,17 @@ from tinytensor.primitives.normalization import standardize
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "average_pool", "automatic_pads", "conv", "conv_transpose", "global_average_pool", "global_max_pool",
-    "group_normalization", "instance_normalization", "max_pool", "paired", "transposed_pads",
+    "automatic_pads",
+    "average_pool",
+    "conv",
+    "conv_transpose",
+    "global_average_pool",
+    "global_max_pool",
+    "group_normalization",
+    "instance_normalization",
+    "max_pool",
+    "paired",
+    "transposed_pads",
 ]  # fmt: skip
 
 Ints = list[int] | None
@@ -42,15 +51,11 @@ def conv_transpose(
     expect_kernel("ConvTranspose", weight, kernel_shape)
     stride, dilation = strides or [1] * axes, dilations or [1] * axes
     spans = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
-    padding, extra = transposed_pads(
-        auto_pad, pads, x.shape[2:], spans, stride, output_padding, output_shape
-    )
+    padding, extra = transposed_pads(auto_pad, pads, x.shape[2:], spans, stride, output_padding, output_shape)
     if axes == 2:
-        return conv_transpose2d(
-            x, weight, bias, tuple(stride), padding, tuple(extra), tuple(dilation), group
-        )
+        return conv_transpose2d(x, weight, bias, tuple(stride), padding, tuple(extra), tuple(dilation), group)
     image, row = x.expand_dims(2), weight.expand_dims(2)
-    steps = {"stride": (1, *stride), "padding": ((0, 0), *padding), "dilation": (1, *dilation)}
+    steps: Any = {"stride": (1, *stride), "padding": ((0, 0), *padding), "dilation": (1, *dilation)}
     return conv_transpose2d(image, row, bias, output_padding=(0, *extra), groups=group, **steps).squeeze(2)
 
 

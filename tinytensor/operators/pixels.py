@@ -1,4 +1,4 @@
-"""Operations that rearrange or mix channels and pixels, in plain NumPy or for Tensors alike, by their names in ONNX."""
+"""Operations on channels and pixels, in plain NumPy or of Tensors too, as ONNX names them."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ __all__: list[str] = []
 
 @operation(28, depth_to_space, of_arrays=False)
 def DepthToSpace(x: Any, blocksize: int, mode: str = "DCR") -> Any:
-    """Channels as blocks of pixels: the first of three factors of the channels is the depth that stays, or the last."""
+    """Channels become blocks of pixels; of their three factors, depth is the last, or the first (CRD)."""
     n, c, h, w = x.shape
     depth = c // blocksize**2
     if mode == "DCR":

@@ -17,13 +17,22 @@ from tinytensor.operators import (
     normalization,
     pixels,
     reduction,
+    resampling,
     shape,
 )  # fmt: skip
 from tinytensor.operators.definition import NUMPY, Operation
 
 __all__ = ["NUMPY_MODULES", "OPERATIONS", "OPERATORS"]
 
-NUMPY_MODULES = (elementwise, folds, movement, einstein, lookup, pixels)  # whose functions are written in plain NumPy
+NUMPY_MODULES = (
+    elementwise,
+    folds,
+    movement,
+    einstein,
+    lookup,
+    pixels,
+    resampling,
+)  # whose functions are written in plain NumPy
 
 OPERATIONS: dict[str, Operation] = {
     **NUMPY,

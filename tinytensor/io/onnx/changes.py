@@ -170,6 +170,20 @@ def few_axes(program: Program, step: Step) -> None:
         raise UnsupportedOp("the positions of the largest; a model without them would help")
 
 
+def as_resize(program: Program, step: Step) -> None:
+    """Upsample, and Resize until opset 10, had scales only, an attribute until 8, and one rounding."""
+    if step.op == "Upsample" and step.version < 7:
+        height, width = step.attributes.pop("height_scale"), step.attributes.pop("width_scale")
+        step.attributes["scales"] = [1.0, 1.0, height, width]
+        mode = step.attributes.get("mode", "nearest")
+        step.attributes["mode"] = "linear" if mode == "bilinear" else mode
+    if "scales" in step.attributes:
+        step.inputs.append(program.constant(step, np.array(step.attributes.pop("scales"), np.float32)))
+    if step.op == "Upsample" or step.version < 11:
+        step.op, step.inputs = "Resize", [step.inputs[0], "", step.inputs[1]]
+        step.attributes |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "simple"}
+
+
 def scales_of_groups(program: Program, step: Step) -> None:
     """GroupNormalization had a number for every group until opset 20, and has one for every channel since."""
     step.attributes.pop("stash_type", None)
@@ -213,6 +227,7 @@ CHANGES: dict[str, Change] = {
     "Pad": pads_as_inputs,
     "RMSNormalization": without("stash_type"),
     "Range": without("stash_type"),
+    **dict.fromkeys(("Resize", "Upsample"), as_resize),
     "Slice": slices_as_inputs,
     "Split": parts_as_input,
     "TopK": k_as_input,
