@@ -311,9 +311,17 @@ def repeated(operands: Operands, attributes: Attributes, results: int) -> Any:
 
 
 def padded(operands: Operands, attributes: Attributes, results: int) -> Any:
-    """As many axes."""
-    shape = shape_of(operands)
-    return None if shape is None else of_rank(len(shape))
+    """Lengths and the numbers before and after, as far as they are known."""
+    shape, pads = shape_of(operands), integers(operands[1])
+    if shape is None:
+        return None
+    axes = numbers(at(operands, 3)) if at(operands, 3) is not None else range(len(shape))
+    if pads is None or axes is None:
+        return of_rank(len(shape))
+    lengths = list(shape)
+    for axis, *pair in zip(axes, pads[: len(axes)], pads[len(axes) :], strict=True):
+        lengths[axis] = None if None in (lengths[axis], *pair) else sum((lengths[axis], *pair))  # type: ignore[arg-type]
+    return tuple(lengths)
 
 
 def number_line(operands: Operands, attributes: Attributes, results: int) -> Any:

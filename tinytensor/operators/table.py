@@ -9,28 +9,43 @@ from tinytensor.operators import (
     einstein,
     elementwise,
     folds,
+    image_shapes,
+    images,
     inference,
     lookup,
     movement,
     normalization,
+    pixels,
     reduction,
+    resampling,
     shape,
 )  # fmt: skip
 from tinytensor.operators.definition import NUMPY, Operation
 
 __all__ = ["NUMPY_MODULES", "OPERATIONS", "OPERATORS"]
 
-NUMPY_MODULES = (elementwise, folds, movement, einstein, lookup)  # whose functions are written in plain NumPy
+NUMPY_MODULES = (
+    elementwise,
+    folds,
+    movement,
+    einstein,
+    lookup,
+    pixels,
+    resampling,
+)  # whose functions are written in plain NumPy
 
 OPERATIONS: dict[str, Operation] = {
     **NUMPY,
     "Abs": Operation(arithmetic.absolute, 13, inference.first),
     "Add": Operation(arithmetic.add, 14, inference.broadcast),
     "ArgMax": Operation(reduction.argmax, 13, inference.reduction_of_axis, "int64"),
+    "AveragePool": Operation(images.average_pool, 22, image_shapes.pooling),
     "BatchNormalization": Operation(normalization.batch_normalization, 15, inference.first),
     "Cast": Operation(arithmetic.cast, 28, inference.first, "to"),
     "Clip": Operation(arithmetic.clip, 13, inference.first),
     "Concat": Operation(shape.concat, 13, inference.concat),
+    "Conv": Operation(images.conv, 22, image_shapes.convolution),
+    "ConvTranspose": Operation(images.conv_transpose, 22, image_shapes.transposed_convolution),
     "Div": Operation(arithmetic.divide, 14, inference.broadcast),
     "Dropout": Operation(normalization.dropout, 22, inference.first, "first", "bool"),
     "Erf": Operation(arithmetic.erf, 13, inference.first),
@@ -38,9 +53,13 @@ OPERATIONS: dict[str, Operation] = {
     "Flatten": Operation(shape.flatten, 25, inference.flatten),
     "Gather": Operation(shape.gather, 13, inference.gather),
     "Gemm": Operation(arithmetic.gemm, 13, inference.gemm),
+    "GlobalAveragePool": Operation(images.global_average_pool, 22, image_shapes.global_pool),
+    "GlobalMaxPool": Operation(images.global_max_pool, 22, image_shapes.global_pool),
     "Greater": Operation(arithmetic.greater, 13, inference.broadcast, "bool"),
     "GreaterOrEqual": Operation(arithmetic.greater_equal, 16, inference.broadcast, "bool"),
+    "GroupNormalization": Operation(images.group_normalization, 21, inference.first),
     "Identity": Operation(arithmetic.identity, 25, inference.first),
+    "InstanceNormalization": Operation(images.instance_normalization, 22, inference.first),
     "LayerNormalization": Operation(
         normalization.layer_normalization, 17, inference.first_alone, "first", "first"
     ),
@@ -50,6 +69,7 @@ OPERATIONS: dict[str, Operation] = {
     "LogSoftmax": Operation(normalization.log_softmax, 13, inference.first),
     "MatMul": Operation(arithmetic.matmul, 13, inference.matmul),
     "Max": Operation(arithmetic.maxima, 13, inference.broadcast),
+    "MaxPool": Operation(images.max_pool, 22, image_shapes.pooling),
     "Min": Operation(arithmetic.minima, 13, inference.broadcast),
     "Mul": Operation(arithmetic.multiply, 14, inference.broadcast),
     "Neg": Operation(arithmetic.negative, 13, inference.first),

@@ -157,6 +157,40 @@ def pads_as_inputs(program: Program, step: Step) -> None:
         step.inputs.append(program.constant(step, np.array(value, np.float32)))
 
 
+def few_axes(program: Program, step: Step) -> None:
+    """Images have one or two spatial axes; what says so is a kernel, or the shape of an operand."""
+    shapes = [array.shape for name in step.inputs[1:2] if (array := program.constants.get(name)) is not None]
+    shapes += [value.shape for name in step.inputs[:2] if (value := program.inputs.get(name)) and value.shape]
+    ranks = {len(shape) - 2 for shape in shapes}
+    if step.attributes.get("kernel_shape"):
+        ranks.add(len(step.attributes["kernel_shape"]))
+    if max(ranks, default=2) > 2:
+        raise UnsupportedOp(f"{max(ranks)} spatial axes; one or two would help")
+    if any(name for name in step.outputs[1:]):
+        raise UnsupportedOp("the positions of the largest; a model without them would help")
+
+
+def as_resize(program: Program, step: Step) -> None:
+    """Upsample, and Resize until opset 10, had scales only, an attribute until 8, and one rounding."""
+    if step.op == "Upsample" and step.version < 7:
+        height, width = step.attributes.pop("height_scale"), step.attributes.pop("width_scale")
+        step.attributes["scales"] = [1.0, 1.0, height, width]
+        mode = step.attributes.get("mode", "nearest")
+        step.attributes["mode"] = "linear" if mode == "bilinear" else mode
+    if "scales" in step.attributes:
+        step.inputs.append(program.constant(step, np.array(step.attributes.pop("scales"), np.float32)))
+    if step.op == "Upsample" or step.version < 11:
+        step.op, step.inputs = "Resize", [step.inputs[0], "", step.inputs[1]]
+        step.attributes |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "simple"}
+
+
+def scales_of_groups(program: Program, step: Step) -> None:
+    """GroupNormalization had a number for every group until opset 20, and has one for every channel since."""
+    step.attributes.pop("stash_type", None)
+    if step.version < 21:
+        step.attributes["per_group"] = 1
+
+
 def without(*names: str) -> Change:
     """Attributes that say how other types than ours are computed."""
 
@@ -177,6 +211,7 @@ CHANGES: dict[str, Change] = {
          "ReduceProd", "ReduceSum", "ReduceSumSquare", "Squeeze", "Unsqueeze"),
         axes_as_input,
     ),
+    **dict.fromkeys(("AveragePool", "Conv", "ConvTranspose", "MaxPool"), few_axes),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Hardmax"), rows_as_attribute),
     "BatchNormalization": inference_only,
     "Cast": target_by_name,
@@ -186,11 +221,13 @@ CHANGES: dict[str, Change] = {
     "ConstantOfShape": filled,
     "Dropout": ratio_as_input,
     "Einsum": only_products,
+    "GroupNormalization": scales_of_groups,
     "LayerNormalization": without("stash_type"),
     "PRelu": slopes_of_channels,
     "Pad": pads_as_inputs,
     "RMSNormalization": without("stash_type"),
     "Range": without("stash_type"),
+    **dict.fromkeys(("Resize", "Upsample"), as_resize),
     "Slice": slices_as_inputs,
     "Split": parts_as_input,
     "TopK": k_as_input,

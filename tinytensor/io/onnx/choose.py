@@ -1,11 +1,13 @@
 """Layers in the place of the steps that compute the same: MatMul and Add are a Linear."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from tinytensor.io.onnx import windows
 from tinytensor.io.onnx.activations import ACTIVATIONS, SELU
 from tinytensor.io.onnx.patterns import close, is_sixth, shortest
 from tinytensor.io.onnx.program import Program, Step
@@ -24,6 +26,8 @@ class Chooser:
     def __init__(self, program: Program, values: Values):
         self.constants, self.values = program.constants, values
         self.producer = {step.outputs[0]: step for step in program.steps}
+        read = [name for step in program.steps for name in step.inputs]
+        self.readers = Counter([*read, *program.outputs])
 
     def step(self, name: str, op: str) -> Step | None:
         """The step that computes a value, if it is this operation."""
@@ -130,7 +134,7 @@ def add(chooser: Chooser, step: Step) -> Step | None:
             if weight is not None and weight.ndim == 2:
                 bias = bias_of(chooser, values, product.inputs[0], weight.shape[1])
                 return None if bias is None else linear(product.inputs[0], weight.T, bias)
-    return rescale(chooser, step)
+    return windows.with_bias(chooser, step) or rescale(chooser, step)
 
 
 def rescale(chooser: Chooser, step: Step) -> Step | None:
@@ -295,6 +299,7 @@ def dropout(chooser: Chooser, step: Step) -> Step | None:
 
 
 RULES: dict[str, Callable[[Chooser, Step], Step | None]] = {
+    **windows.RULES,
     "Add": add,
     "BatchNormalization": batch_norm,
     "Clip": clip,

@@ -25,6 +25,7 @@ __all__ = ["NEWEST", "modernize"]
 NEWEST = {
     "Constant": 25,
     "ConstantOfShape": 25,
+    "Upsample": 9,
     **{name: newest for name, (_, _, newest) in ACTIVATIONS.items()},
     **{name: operation.newest for name, operation in OPERATIONS.items() if name not in LEARNING},
     **{f"{ML}.{name}": newest for name, (newest, _) in LEARNING.items()},

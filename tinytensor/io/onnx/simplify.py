@@ -33,10 +33,12 @@ def simplify(program: Program) -> Values:
     values = dict(program.inputs)
     values |= {name: constant(array) for name, array in program.constants.items()}
     others: dict[str, str] = {}
+    certain = {"", *program.constants}  # values whose dtype does not depend on what a caller gives
     kept = []
     for step in program.steps:
         step.inputs = [others.get(name, name) for name in step.inputs]
-        same = same_as(program, step)
+        certain.update(step.outputs if step.op == "Cast" or certain.issuperset(step.inputs) else ())
+        same = same_as(program, step, values, certain)
         if same is not None:
             others[step.outputs[0]] = same
             continue
@@ -71,13 +73,13 @@ def complete(results: list[Value]) -> tuple[Array, ...] | None:
     return (np.asarray(content.astype(results[0].dtype)),)
 
 
-def same_as(program: Program, step: Step) -> str | None:
+def same_as(program: Program, step: Step, values: Values, certain: set[str]) -> str | None:
     """The name of the value that the step's only result is."""
     if [name for name in step.outputs if name] != step.outputs[:1]:
         return None
     source = step.inputs[0] if step.inputs else ""
-    if step.op == "Cast" and source in program.constants:
-        return source if program.constants[source].dtype == step.attributes["to"] else None
+    if step.op == "Cast" and source in certain:
+        return source if values[source].dtype == step.attributes["to"] else None
     alone = step.op in {"Max", "Min", "Sum"} and len(step.inputs) == 1
     return source if step.op == "Identity" or alone else None
 

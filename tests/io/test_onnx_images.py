@@ -1,0 +1,138 @@
+"""Networks of images in ONNX: what is loaded for the nets of MLPerf Tiny, and how steps become layers."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests.naive import gamma, within
+from tinytensor.io.tolerance import tolerance, value_scales
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+
+MLPERF = pathlib.Path(__file__).parents[3] / "shared" / "data" / "mlperf_tiny"
+RNG = np.random.default_rng(13)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+def model_of(nodes, shape, opset=20, **constants):
+    """A model of one input x and one output y."""
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(op, reads, [y], **given) for op, reads, y, given in nodes],
+        "g",
+        [value("x", 1, shape)],
+        [value("y", 1, None)],
+        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
+    )
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+
+
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet", "str_ww_ref_model", "vww_96"])
+def test_the_convolutional_networks_of_mlperf(name):
+    """As `tt.verify` has it: the other program may err by a few times what float32 does here."""
+    if not (MLPERF / f"{name}.onnx").is_file():
+        pytest.skip("the files of MLPerf Tiny are not beside the repository")
+    model, reference = tt.load(MLPERF / f"{name}.onnx"), np.load(MLPERF / f"{name}_reference.npz")
+    x, theirs = reference["x"], reference["y"]
+    bound = tolerance(value_scales(model, [x]).outputs[0], np.dtype(np.float32))
+    within(model(x), theirs, bound)
+    assert bound < 1e-4
+    assert np.array_equal(model(x).numpy(), model(x, fused=False).numpy())
+    (form,) = model._plan.forms.values()
+    assert len(form.stages) == 1
+    assert not form.traced.reasons
+    kinds = {type(layer).__name__ for layer in model.children().values()}
+    assert kinds <= {
+        "AvgPool2d", "Conv2d", "Flatten", "Linear", "Operator", "ReLU", "Rescale", "Softmax",
+    }  # fmt: skip
+    assert all(
+        layer.operation in ("Add", "Cast")
+        for layer in model.children().values()
+        if type(layer) is tt.Operator
+    )
+
+
+def test_what_stands_around_a_convolution_becomes_part_of_it():
+    """Transposed, padded, transposed back and a bias added: one Conv2d with its channels last."""
+    w, b = normal(4, 3, 3, 3), normal(4)
+    nodes = [
+        ("Transpose", ["x"], "a", {"perm": [0, 3, 1, 2]}),
+        ("Pad", ["a", "pads"], "b", {}),
+        ("Conv", ["b", "w"], "c", {"strides": [2, 1], "pads": [0, 1, 0, 1]}),
+        ("Transpose", ["c"], "d", {"perm": [0, 2, 3, 1]}),
+        ("Add", ["d", "bias"], "e", {}),
+        ("Transpose", ["e"], "f", {"perm": [0, 3, 1, 2]}),
+        ("MaxPool", ["f"], "g", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("Transpose", ["g"], "y", {"perm": [0, 2, 3, 1]}),
+    ]
+    pads = np.array([0, 0, 1, 0, 0, 0, 2, 0])
+    model = tt.from_onnx(model_of(nodes, [None, 9, 8, 3], w=w, pads=pads, bias=b))
+    assert repr(model) == repr(
+        tt.Sequential(
+            ("e", tt.Conv2d(3, 4, 3, (2, 1), ((1, 2), (1, 1)), channels_last=True)),
+            ("y", tt.MaxPool2d(2, 2, channels_last=True)),
+        )
+    )
+    x = normal(2, 9, 8, 3)
+    expected = tt.max_pool2d(
+        tt.conv2d(x.transpose(0, 3, 1, 2), w, b, (2, 1), ((1, 2), (1, 1))), 2
+    ).numpy().transpose(0, 2, 3, 1)  # fmt: skip
+    assert np.array_equal(model(x).numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [("Pad", ["x", "pads", "one"], "a", {}), ("Pad", ["x", "pads"], "a", {"mode": "edge"}),
+     ("Pad", ["x", "cut"], "a", {}), ("Pad", ["x", "channels"], "a", {})],
+)  # fmt: skip
+def test_a_pad_of_anything_else_stays(second):
+    w = normal(4, 3, 3, 3)
+    pads = {
+        "pads": np.array([0, 0, 1, 0, 0, 0, 2, 0]), "cut": np.array([0, 0, -1, 0, 0, 0, 2, 0]),
+        "channels": np.array([0, 1, 0, 0, 0, 0, 0, 0]), "one": np.float32(1),
+    }  # fmt: skip
+    used = {name: array for name, array in pads.items() if name in second[1]}
+    x = normal(2, 2 if "channels" in used else 3, 7, 6)
+    proto = model_of([second, ("Conv", ["a", "w"], "y", {})], [None, *x.shape[1:]], w=w, **used)
+    model = tt.from_onnx(proto)
+    pairs = next(array for name, array in used.items() if name != "one").reshape(2, 4).T
+    kept = x[:, :, max(-pairs[2][0], 0) :]
+    mode = {"mode": "edge"} if second[3] else {"constant_values": float("one" in used)}
+    padded = np.pad(kept, np.maximum(pairs, 0), **mode)
+    assert np.array_equal(np.asarray(model(x)), tt.conv2d(padded, w).numpy())
+
+
+def test_a_transposition_that_something_else_reads_stays():
+    w = normal(4, 3, 1, 1)
+    nodes = [
+        ("Transpose", ["x"], "a", {"perm": [0, 3, 1, 2]}),
+        ("Conv", ["a", "w"], "c", {}),
+        ("Transpose", ["c"], "d", {"perm": [0, 2, 3, 1]}),
+        ("ReduceSum", ["d"], "s", {}),
+        ("Add", ["c", "s"], "y", {}),
+    ]
+    x = normal(1, 3, 3, 3)
+    model = tt.from_onnx(model_of(nodes, [1, 3, 3, 3], w=w))
+    conv = tt.conv2d(x.transpose(0, 3, 1, 2), w).numpy().astype(float)
+    bound = gamma(3, np.float32) * (np.abs(conv) + np.abs(conv).sum())  # the sum is rounded, then the result
+    within(model(x), conv + conv.sum(), bound)
+
+
+@pytest.mark.parametrize("op", ["Conv", "MaxPool"])
+def test_three_axes_are_refused(op):
+    given = {"kernel_shape": [2, 2, 2]}
+    reads = ["x", "w"] if op == "Conv" else ["x"]
+    constants = {"w": normal(2, 2, 2, 2, 2)} if op == "Conv" else {}
+    with pytest.raises(tt.UnsupportedOp, match=rf"node 0 \({op}\), opset 20: 3 spatial axes"):
+        tt.from_onnx(model_of([(op, reads, "y", given)], [1, 2, 4, 4, 4], **constants))
+
+
+def test_three_axes_that_show_when_the_model_is_called_are_refused():
+    operator = tt.Operator("Conv").forward
+    with pytest.raises(tt.UnsupportedOp, match="Conv: 3 spatial axes"):
+        operator(tt.Tensor(normal(1, 2, 3, 3, 3)), tt.Tensor(normal(2, 2, 1, 1, 1)))
