@@ -1,4 +1,4 @@
-"""Random nets of images: fused they have the bits of layer by layer, at any batch, from floats and from bytes."""
+"""Random nets of images: fused they have the bits of layer by layer, at any batch, of floats and of bytes."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,8 @@ def nets(draw):
             channels = outs
         elif kind == "depthwise":
             layers.append(tt.Conv2d(
-                channels, channels, 3, padding="same", groups=channels, channels_last=last, seed=seed, dtype=dtype
+                channels, channels, 3, padding="same", groups=channels, channels_last=last, seed=seed,
+                dtype=dtype,
             ))  # fmt: skip
         elif kind == "pool":
             pool = draw(st.sampled_from([tt.MaxPool2d, tt.AvgPool2d]))

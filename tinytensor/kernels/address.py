@@ -5,7 +5,7 @@ from typing import Any
 from numba.extending import intrinsic
 from numba.types import CPointer, float32, float64, int64, intp, uint8
 
-__all__ = ["at", "bytes_at", "bytes_of", "doubles_at", "floats_at", "integers_at", "number_of"]
+__all__ = ["bytes_at", "bytes_of", "doubles_at", "floats_at", "integers_at", "number_of", "numbers_at"]
 
 
 def from_number(pointer: Any, *arguments: Any) -> Any:
@@ -18,7 +18,7 @@ def from_number(pointer: Any, *arguments: Any) -> Any:
 
 
 @intrinsic
-def at(typing_context: Any, address: Any, like: Any) -> Any:
+def numbers_at(typing_context: Any, address: Any, like: Any) -> Any:
     """A pointer to numbers of the dtype of an array, or of what is behind another pointer."""
     return from_number(CPointer(like.dtype), like)
 

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 from numba.types import intp
 
 from tinytensor.kernels._jit import subroutine
-from tinytensor.kernels.address import at, bytes_at, bytes_of, integers_at, number_of
+from tinytensor.kernels.address import bytes_at, bytes_of, integers_at, number_of, numbers_at
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.pointers import full_width, pointer_to, transpose
 from tinytensor.kernels.record import (
@@ -126,8 +126,8 @@ def spread_rows(instruction_at: int, scratch: Any, rows: int) -> None:
     source, target, repeat = instruction[SOURCE], instruction[TARGET], instruction[REPEAT]
     x_stride, y_stride = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
     for row in range(rows * repeat):
-        value = at(buffers[2 * source] + row * x_stride, scratch)[0]
-        y = at(buffers[2 * target] + row * y_stride, scratch)
+        value = numbers_at(buffers[2 * source] + row * x_stride, scratch)[0]
+        y = numbers_at(buffers[2 * target] + row * y_stride, scratch)
         for i in range(instruction[FEATURES]):
             y[i] = value
 
@@ -138,8 +138,8 @@ def gather_rows(instruction_at: int, scratch: Any, rows: int) -> None:
     source, target, places = instruction[SOURCE], instruction[TARGET], integers_at(instruction[CONSTANT])
     first = instruction[TO] * instruction[SIZE]
     for row in range(rows):
-        x = at(buffers[2 * source] + row * buffers[2 * source + 1], scratch)
-        y = at(buffers[2 * target] + row * buffers[2 * target + 1] + first, scratch)
+        x = numbers_at(buffers[2 * source] + row * buffers[2 * source + 1], scratch)
+        y = numbers_at(buffers[2 * target] + row * buffers[2 * target + 1] + first, scratch)
         for i in range(instruction[FEATURES]):
             y[i] = x[places[i]]
 
@@ -159,10 +159,10 @@ def widen_rows(instruction_at: int, scratch: Any, rows: int) -> None:
     """Target = table[source], where the source is bytes."""
     instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
     source, target = instruction[SOURCE], instruction[TARGET]
-    table = at(instruction[PRODUCT_AT + TABLE], scratch)
+    table = numbers_at(instruction[PRODUCT_AT + TABLE], scratch)
     for row in range(rows):
         x = bytes_at(buffers[2 * source] + row * buffers[2 * source + 1])
-        y = at(buffers[2 * target] + row * buffers[2 * target + 1], scratch)
+        y = numbers_at(buffers[2 * target] + row * buffers[2 * target + 1], scratch)
         for i in range(instruction[FEATURES]):
             y[i] = table[x[i]]
 
@@ -182,12 +182,12 @@ def normalize_rows(instruction: Any, scratch: Any, rows: int, log: bool) -> None
     """As `kernels.softmax` does it: lanes are rows where there are enough, along the classes elsewhere."""
     buffers = integers_at(number_of(scratch))
     source, target, classes = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
-    work = at(number_of(scratch) + WORK_OFFSET, scratch)
+    work = numbers_at(number_of(scratch) + WORK_OFFSET, scratch)
     width, size, repeat = full_width(work), bytes_of(work), instruction[REPEAT]
     x_stride = buffers[2 * source + 1] // size // repeat
     y_stride = buffers[2 * target + 1] // size // repeat
     rows *= repeat
-    x, y = at(buffers[2 * source], scratch), at(buffers[2 * target], scratch)
+    x, y = numbers_at(buffers[2 * source], scratch), numbers_at(buffers[2 * target], scratch)
     lanes, top = SQUARES * width, 0
     largest, total, block = work, pointer_to(work, lanes), pointer_to(work, 2 * lanes)
     padded = -(-classes // width) * width

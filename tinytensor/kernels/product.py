@@ -12,7 +12,7 @@ Source: Goto and van de Geijn, Anatomy of high-performance matrix multiplication
 from typing import Any
 
 from tinytensor.kernels._jit import subroutine
-from tinytensor.kernels.address import at, bytes_of, integers_at, number_of
+from tinytensor.kernels.address import bytes_of, integers_at, number_of, numbers_at
 from tinytensor.kernels.linear import call_tile as call_matvec
 from tinytensor.kernels.linear import multiply, rows_of_block
 from tinytensor.kernels.packing import pack_lanes
@@ -111,7 +111,8 @@ def share_of_product(
     call, product = integers_at(call_at), integers_at(scratch)
     plan = integers_at(call[PLAN_AT])
     b, tails, rows_at, packed = (
-        at(call[B], a), at(scratch + TAILS_AT, a), at(scratch + ROWS_AT, a), at(scratch + PAGES_AT, a),
+        numbers_at(call[B], a), numbers_at(scratch + TAILS_AT, a), numbers_at(scratch + ROWS_AT, a),
+        numbers_at(scratch + PAGES_AT, a),
     )  # fmt: skip
     size, k_total, pages = bytes_of(b), call[K_COUNT], plan[PAGES]
     across = plan[PAGE_OUTPUTS] // size
@@ -136,7 +137,9 @@ def share_of_product(
                 x, product[X_STRIDE] = number_of(a) + top * a_row + k * call[A_COLUMN], a_row
                 if copies:
                     stride = count + 16
-                    copy_rows(at(x, a), a_row // size, call[A_COLUMN] // size, rows, count, rows_at, stride)
+                    copy_rows(
+                        numbers_at(x, a), a_row // size, call[A_COLUMN] // size, rows, count, rows_at, stride
+                    )
                     x, product[X_STRIDE] = scratch + ROWS_AT, stride * size
                 target, start, product[INIT_STRIDE] = number_of(c) + top * c_row, call[BIAS_AT], 0
                 if k > 0:

@@ -16,7 +16,7 @@ from numba.types import intp
 
 from tinytensor.kernels import fold
 from tinytensor.kernels._jit import inline, subroutine
-from tinytensor.kernels.address import at, bytes_of, doubles_at, floats_at, integers_at, number_of
+from tinytensor.kernels.address import bytes_of, doubles_at, floats_at, integers_at, number_of, numbers_at
 from tinytensor.kernels.call import call_address
 from tinytensor.kernels.pointers import full_width, pointer_to, transpose
 from tinytensor.kernels.record import (
@@ -84,8 +84,12 @@ def reduce_rows(instruction_at: int, scratch: Any, rows: int) -> None:
     instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
     source, target, n = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
     work_at = number_of(scratch) + WORK_OFFSET
-    x, y, totals = at(buffers[2 * source], scratch), at(buffers[2 * target], scratch), at(work_at, scratch)
-    size, block = bytes_of(x), at(work_at + ROW_BLOCK_AT, scratch)
+    x, y, totals = (
+        numbers_at(buffers[2 * source], scratch),
+        numbers_at(buffers[2 * target], scratch),
+        numbers_at(work_at, scratch),
+    )
+    size, block = bytes_of(x), numbers_at(work_at + ROW_BLOCK_AT, scratch)
     repeat = instruction[REPEAT]
     x_stride = buffers[2 * source + 1] // size // repeat
     y_stride = buffers[2 * target + 1] // size // repeat

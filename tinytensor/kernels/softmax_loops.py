@@ -8,7 +8,7 @@ from typing import Any
 
 from tinytensor.kernels import scalar
 from tinytensor.kernels._jit import inline
-from tinytensor.kernels.address import at
+from tinytensor.kernels.address import numbers_at
 from tinytensor.kernels.packing import pack_lanes
 from tinytensor.kernels.pointers import full_width, pointer_to
 from tinytensor.kernels.softmax import LANES, LONG
@@ -62,7 +62,7 @@ def softmax_row(x: Any, classes: int, log: bool, y: Any, powers: Any) -> None:
 
 def softmax(x: Any, log: int, y: Any, scratch: int, outer: int, n: int, inner: int) -> None:
     """Along n of [outer, n, inner]; the scratch memory begins at a multiple of 64 bytes."""
-    width, work = full_width(y), at(scratch, y)
+    width, work = full_width(y), numbers_at(scratch, y)
     panel = 2 * width
     if inner == 1 and (n >= LONG or outer < width):
         for i in range(outer):

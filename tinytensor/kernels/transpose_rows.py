@@ -7,7 +7,7 @@ element.
 
 from typing import Any
 
-from tinytensor.kernels.address import at, integers_at, number_of
+from tinytensor.kernels.address import integers_at, number_of, numbers_at
 from tinytensor.kernels.pointers import full_width, pointer_to, transpose
 from tinytensor.kernels.record import CONSTANT, SOURCE, TARGET
 
@@ -20,8 +20,8 @@ def transpose_rows(instruction_at: int, scratch: Any, rows: int) -> None:
     source, target, shape = instruction[SOURCE], instruction[TARGET], integers_at(instruction[CONSTANT])
     height, across, width = shape[0], shape[1], full_width(scratch)
     for row in range(rows):
-        x = at(buffers[2 * source] + row * buffers[2 * source + 1], scratch)
-        y = at(buffers[2 * target] + row * buffers[2 * target + 1], scratch)
+        x = numbers_at(buffers[2 * source] + row * buffers[2 * source + 1], scratch)
+        y = numbers_at(buffers[2 * target] + row * buffers[2 * target + 1], scratch)
         if min(height, across) < width:
             for i in range(height):
                 for j in range(across):
