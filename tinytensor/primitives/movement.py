@@ -61,7 +61,7 @@ def positions(symbols: tuple[Any, ...], function: Callable[..., Array], argument
         if not ((rows >= 0).all() and (rows < max(total, 1)).all() and (rows == rows[0]).all()):
             tracer.refuse("samples do not stay apart")
         tables.append(np.asarray(rows[0]).reshape(y.shape[1:]))
-    if tables[0].shape != tables[1].shape or not np.array_equal(*tables):
+    if tables[0].shape != tables[1].shape or not np.array_equal(tables[0], tables[1]):
         tracer.refuse("the number of samples decides what moves")
     return tables[0]
 
