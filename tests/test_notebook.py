@@ -64,3 +64,44 @@ def test_the_png_is_one_for_others_too():
     with image.open(io.BytesIO(png(grey))) as opened:
         opened.verify()
     assert np.array_equal(np.asarray(image.open(io.BytesIO(png(grey)))), grey)
+
+
+MODEL = tt.Sequential(("<b>&\x1b", tt.Linear(2, 3, seed=0)), tt.relu)
+
+
+def rows_of(html):
+    return [re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", row) for row in re.findall(r"<tr>(.*?)</tr>", html)]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        MODEL,
+        MODEL.summary(),
+        MODEL.profile(np.ones((4, 2)), seconds=0),
+        MODEL.explain(np.ones(2)),
+        tt.verify(MODEL, MODEL.forward, np.ones((3, 2))),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_reports_are_tables_whose_text_is_escaped(shown):
+    html = shown._repr_html_()
+    header, *rows = rows_of(html)
+    assert rows
+    assert {len(row) for row in rows} == {len(header)}
+    assert "\x1b" not in html
+    assert "<b>" not in html
+    if not hasattr(shown, "verdict"):  # which names values, not layers, of a function
+        assert "&lt;b&gt;&amp;\\x1b" in html
+
+
+def test_a_summary_says_what_its_text_says():
+    assert rows_of(MODEL.summary()._repr_html_())[1][2:] == ["(batch, 3)", "yes", "6", "9", "36"]
+    html = tt.Sequential(tt.relu, tt.Linear(3, 2)).summary((4, 4, 3))._repr_html_()
+    assert len(rows_of(html)) == 4
+    assert "summary(shape)" in tt.Sequential(tt.relu).summary()._repr_html_()
+
+
+def test_a_model_of_unknown_shapes_is_text():
+    assert tt.Sequential(tt.relu)._repr_html_() == "<pre>Sequential(\n    ReLU(),\n)</pre>"
+    assert tt.Sequential(("<i>", tt.relu))._repr_html_().count("&lt;i&gt;") == 1

@@ -16,14 +16,14 @@ def test_the_chapters_network():
 
 
 def test_the_table():
-    model = tt.Sequential(tt.Flatten(), ("out", tt.Linear(6, 1000)))
+    model = tt.Sequential(tt.Flatten(), ("out", tt.Linear(6, 99)))
     assert str(model.summary((2, 3))).splitlines() == [
-        "name   layer                                     output         fused  parameters   bytes",
-        "─" * 89,
-        "0      Flatten()                                 (batch, 6)     yes             0       0",
-        "out    Linear(in_features=6, out_features=1000)  (batch, 1000)  yes         7,000  28,000",
-        "─" * 89,
-        "total                                                                       7,000  28,000",
+        "name   layer                                   output       fused  multiply-adds  parameters  bytes",
+        "─" * 99,
+        "0      Flatten()                               (batch, 6)   yes                0           0      0",
+        "out    Linear(in_features=6, out_features=99)  (batch, 99)  yes              594         693  2,772",
+        "─" * 99,
+        "total                                                                        594         693  2,772",
     ]
     assert repr(model.summary()) == str(model.summary())
 
@@ -123,9 +123,30 @@ def test_a_shape_that_does_not_fit():
 def test_an_empty_model():
     summary = tt.Sequential().summary()
     assert (summary.rows, summary.parameters, summary.bytes) == ((), 0, 0)
-    assert str(summary).splitlines()[-1].split() == ["total", "0", "0"]
+    assert str(summary).splitlines()[-1].split() == ["total", "0", "0", "0"]
 
 
 def test_parameters_of_any_dtype_are_counted_in_bytes():
     layer = tt.Rescale(np.ones(3), np.ones(3, np.float32))
     assert tt.Sequential(layer).summary((3,)).bytes == 3 * 8 + 3 * 4
+
+
+def test_multiply_adds():
+    summary = tt.Sequential(CHAPTER).summary()
+    assert [row.multiply_adds for row in summary.rows] == [784 * 50, 0, 50 * 100, 0, 100 * 10, 0]
+    assert summary.multiply_adds == 45_200
+    model = tt.Sequential(tt.Conv2d(2, 3, 5), tt.relu, tt.MaxPool2d(2))
+    assert [row.multiply_adds for row in model.summary((2, 8, 9)).rows] == [3 * 4 * 5 * 2 * 5 * 5, 0, 0]
+
+
+def test_multiply_adds_of_layers_inside_a_layer():
+    model = tt.Sequential(Residual(tt.Sequential(tt.Linear(3, 3), tt.Linear(3, 3))))
+    assert [row.multiply_adds for row in model.summary(3).rows] == [18]
+
+
+def test_multiply_adds_that_are_unknown():
+    assert [row.multiply_adds for row in tt.Sequential(tt.relu).summary().rows] == [None]
+    drawn = tt.Sequential(tt.Linear(3, 2), tt.Lambda(lambda x: x.numpy() * 2)).summary()
+    assert [row.multiply_adds for row in drawn.rows] == [6, None]
+    assert drawn.multiply_adds == 6
+    assert str(drawn).splitlines()[3].split()[-4:] == ["·", "·", "0", "0"]

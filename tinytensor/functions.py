@@ -144,8 +144,13 @@ def joined(who: str, join: Callable[..., Any], tensors: Sequence[Any], axis: int
     if not arrays:
         raise ArgumentError(f"{who}: expected at least one Tensor, got none")
     axis = single_axis(who, axis, arrays[0].ndim + new_axes)
+
+    def combine(*several: Any) -> Any:
+        return join(several, axis=axis)
+
+    combine.__name__ = who  # as `explain` shows it
     try:
-        return Tensor._wrap(moved(lambda *several: join(several, axis=axis), tuple(arrays)))
+        return Tensor._wrap(moved(combine, tuple(arrays)))
     except (ValueError, IndexError) as error:  # the latter at more than 64 axes
         shapes = ", ".join(str(each.shape) for each in arrays[:8])
         raise ShapeError(f"{who}: shapes {shapes} do not fit along axis {axis}: {error}") from error

@@ -1,13 +1,19 @@
-"""How a notebook shows a Tensor: a small one as a table, images of digits as pictures."""
+"""How a notebook shows things: images as pictures, small Tensors, models and reports as tables."""
 
+import html
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinytensor.text import escaped
+
 if TYPE_CHECKING:
     from tinytensor.tensor import Tensor
 
-__all__ = ["tensor_html"]
+__all__ = [
+    "explanation_html", "model_html", "profile_html", "report_html", "summary_html", "tensor_html",
+]  # fmt: skip
 
 MOST_CELLS = 400
 MOST_COLUMNS = 32
@@ -35,6 +41,66 @@ def tensor_html(self: "Tensor") -> str:
         return f"{about}<table><tbody>{rows}</tbody></table>"
     text = np.array2string(array, separator=", ", threshold=MOST_CELLS)  # of numbers: nothing to escape
     return f"{about}<pre>{text}</pre>"
+
+
+def table_html(cells: Sequence[Sequence[str]], texts: int, notes: Iterable[str] = ()) -> str:
+    """A header and rows, the first columns texts and the others numbers; lines below it. All is escaped.
+
+    >>> table_html([("layer",), ("<b>",)], 1).count("&lt;b&gt;")
+    1
+    """
+    header, *rows = cells
+    body = "".join(
+        f"<tr>{''.join(plain_cell(each, i < texts) for i, each in enumerate(row))}</tr>" for row in rows
+    )
+    head = "".join(f"<th>{escape(each)}</th>" for each in header)
+    lines = "".join(f"<div>{escape(each)}</div>" for each in notes)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{lines}"
+
+
+def plain_cell(text: str, left: bool) -> str:
+    """A cell of text."""
+    return f'<td style="text-align: {"left" if left else "right"}">{escape(text)}</td>'
+
+
+def escape(text: str) -> str:
+    """Text as HTML shows it; what a terminal would obey is written as Python writes it."""
+    return html.escape(escaped(text))
+
+
+def summary_html(self: Any) -> str:
+    """A summary as a table, its notes below."""
+    return table_html(self.cells, 4, self.notes)
+
+
+def model_html(self: Any) -> str:
+    """A model as its summary, or as text if the shape of a sample is unknown."""
+    summary = self.summary()
+    if not any(row.shape is not None for row in summary.rows):
+        return f"<pre>{escape(repr(self))}</pre>"
+    return summary_html(summary)
+
+
+def profile_html(self: Any) -> str:
+    """A profile as a table."""
+    return table_html(self.cells, 1)
+
+
+def report_html(self: Any) -> str:
+    """What two models differ in as a table."""
+    lines = str(self).splitlines()
+    return f"<div>{escape(lines[0])}</div>{table_html(self.cells, 2, lines[1 + len(self.cells) :])}"
+
+
+def explanation_html(self: Any) -> str:
+    """An explanation as a table."""
+    cells = [("layer", "formula", "where", "output", "computed by", "values", "multiply-adds", "bytes")]
+    for row in self.rows:
+        shape, values = f"({', '.join(['batch', *map(str, row.shape)])})", str(row.values or "")
+        counts = [f"{each:,}" if each is not None else "·" for each in (row.multiply_adds, row.bytes)]
+        layer = f"{row.layer} {row.code}".strip()
+        cells.append((layer, row.formula, row.where, shape, row.computed_by, values, counts[0], counts[1]))
+    return table_html(cells, 6, self.notes)
 
 
 def cell(value: Any) -> str:

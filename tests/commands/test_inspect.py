@@ -32,7 +32,7 @@ def test_models(tmp_path, capsys, name, kind):
     found, text = shown(capsys, tmp_path / name)
     assert found == kind
     assert "Linear(in_features=6, out_features=5)" in text
-    assert text.splitlines()[-1].split() == ["total", "47", "188"]
+    assert text.splitlines()[-1].split() == ["total", "40", "47", "188"]
 
 
 def test_a_graph_and_a_layer(tmp_path, capsys):

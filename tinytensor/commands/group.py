@@ -14,7 +14,10 @@ __all__ = ["COMMANDS", "complete", "run"]
 
 # Each is a module of tinytensor.commands with a click command named `command`, which returns an exit status
 # if that is not 0. It leaves heavy imports to that function, so that --help and completion are quick.
-COMMANDS = ("convert", "demo", "doctor", "inspect", "mnist", "plot", "predict", "summary", "verify", "warmup")
+COMMANDS = (
+    "convert", "demo", "doctor", "explain", "inspect", "mnist", "plot", "predict", "summary", "verify",
+    "warmup",
+)  # fmt: skip
 
 
 class Commands(click.Group):

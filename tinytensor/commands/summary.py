@@ -1,4 +1,4 @@
-"""Show every layer of a model: output shape, parameters, bytes."""
+"""Show every layer of a model: output shape, multiply-adds, parameters, bytes."""
 
 import dataclasses
 import json
@@ -32,14 +32,13 @@ def command(model: str, sample: tuple[int, ...] | None, as_json: bool) -> None:
 
 def as_dict(summary: Any) -> dict[str, Any]:
     """The summary as JSON holds it."""
-    return dataclasses.asdict(summary) | {"parameters": summary.parameters, "bytes": summary.bytes}
+    sums = {name: getattr(summary, name) for name in ("multiply_adds", "parameters", "bytes")}
+    return dataclasses.asdict(summary) | sums
 
 
 def show(summary: Any) -> None:
     """The table on a terminal."""
-    cells = [("name", "layer", "output", "parameters", "bytes")]
-    cells += [(r.name, r.layer, r.output, f"{r.parameters:,}", f"{r.bytes:,}") for r in summary.rows]
-    cells.append(("total", "", "", f"{summary.parameters:,}", f"{summary.bytes:,}"))
+    cells = [[*row[:3], *row[4:]] for row in summary.cells]  # without "fused", as the columns are many
     show_table(cells, texts=3, total=True)
     for note in summary.notes:
         print(escaped(note))

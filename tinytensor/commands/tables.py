@@ -20,7 +20,7 @@ def show_table(cells: Sequence[Sequence[str]], texts: int = 1, total: bool = Fal
         return
     from rich import box, console, table, text
 
-    drawn = table.Table(box=box.SIMPLE_HEAD, show_footer=total, pad_edge=False)
+    drawn = table.Table(box=box.SIMPLE_HEAD, show_footer=total, pad_edge=False, collapse_padding=True)
     header, *rows = [[text.Text(escaped(cell, keep="")) for cell in row] for row in cells]
     footer = rows.pop() if total else [text.Text("")] * len(header)
     for column, (head, foot) in enumerate(zip(header, footer, strict=True)):

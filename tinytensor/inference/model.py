@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from tinytensor import notebook
 from tinytensor.errors import ArgumentError, IndexingError
 from tinytensor.inference import revision
 from tinytensor.inference.calls import recorded
+from tinytensor.inference.explain import Explanation, explain
 from tinytensor.inference.plan import Plan, plan_of
 from tinytensor.inference.predict import given, predict, predict_batches
 from tinytensor.inference.profile import Profile, profile
@@ -153,6 +155,27 @@ class Model(Traceable):
         """
         return summarize(self, shape)
 
+    def explain(self, x: Any = None, shape: int | tuple[int, ...] | None = None) -> Explanation:
+        """Each step as a formula with this model's numbers, and what computes it; printing it shows them.
+
+        Args:
+            x: one sample, or a batch of one: the values after each step are shown, too.
+            shape: of one sample, or its length; only needed without a sample, where the first layer takes
+                samples of any shape.
+
+        Raises:
+            ArgumentError: x is a batch of several samples, or the shape of a sample is unknown.
+            ShapeError: a layer does not take what comes before it.
+
+        >>> import tinytensor as tt
+        >>> model = tt.Sequential(tt.Linear(784, 50), tt.sigmoid, tt.Linear(50, 10), tt.softmax)
+        >>> for row in model.explain().rows[:2]:
+        ...     print(row.formula, "|", row.where)
+        a⁽¹⁾ = W⁽¹⁾ x + b⁽¹⁾ | W⁽¹⁾: 50×784, b⁽¹⁾: 50
+        z⁽¹⁾ = sigmoid(a⁽¹⁾) | sigmoid(x) = 1 / (1 + e^-x) = ½(1 + tanh(x / 2))
+        """
+        return explain(self, x, shape)
+
     def trace(self, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """The shape of one sample after each layer, by the layer's name, without computing anything.
 
@@ -167,6 +190,8 @@ class Model(Traceable):
         {'0': (784,), '1': (10,)}
         """
         return shapes(self, shape)
+
+    _repr_html_ = notebook.model_html
 
 
 def everything_in(layer: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytensor import notebook
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form, Plan, run_node, run_program
 from tinytensor.inference.predict import samples_of
@@ -55,8 +56,10 @@ class Profile:
         """Each step's part of the time."""
         return tuple(row.seconds / self.seconds if self.seconds else 0.0 for row in self.rows)
 
-    def __str__(self) -> str:
-        cells = [("step", "µs", "share", "GFLOP/s", "bytes")]
+    @property
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table: a header, a row for each step, and the sums."""
+        cells: list[tuple[str, ...]] = [("step", "µs", "share", "GFLOP/s", "bytes")]
         total = ProfileRow(
             f"{self.samples:,} samples", self.seconds, sum(row.operations for row in self.rows),
             sum(row.bytes for row in self.rows),
@@ -64,9 +67,13 @@ class Profile:
         for row, share in zip((*self.rows, total), (*self.shares, 1.0), strict=True):
             speed = f"{row.gflops:.1f}" if row.operations else "·"
             cells.append((row.name, f"{row.seconds * 1e6:.1f}", f"{share:.1%}", speed, f"{row.bytes:,}"))
-        return text_table(cells, texts=1)
+        return cells
+
+    def __str__(self) -> str:
+        return text_table(self.cells, texts=1)
 
     __repr__ = __str__
+    _repr_html_ = notebook.profile_html
 
 
 def profile(plan: Plan, x: Any, seconds: float) -> Profile:

@@ -2,14 +2,16 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from tinytensor import notebook
 from tinytensor.creation import zeros
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form
+from tinytensor.inference.program import operations
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.inference.traceable import Traceable
 from tinytensor.primitives.definition import Node
@@ -33,6 +35,7 @@ class Row:
     bytes: int
     fused: bool = False
     reason: str = UNKNOWN
+    multiply_adds: int | None = None  # of one sample; None if the layer was not traced
 
     @property
     def output(self) -> str:
@@ -59,17 +62,30 @@ class Summary:
         """Bytes of all parameters together."""
         return sum(row.bytes for row in self.rows)
 
-    def __str__(self) -> str:
-        cells = [("name", "layer", "output", "fused", "parameters", "bytes")]
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds of one sample in the products and convolutions of all traced layers together."""
+        return sum(row.multiply_adds or 0 for row in self.rows)
+
+    @property
+    def cells(self) -> list[tuple[str, ...]]:
+        """The table: a header, a row for each layer, and the sums."""
+        cells: list[tuple[str, ...]] = [
+            ("name", "layer", "output", "fused", "multiply-adds", "parameters", "bytes")
+        ]
         for row in self.rows:
             name, fused = escaped(row.name, keep=""), "yes" if row.fused else "·"
-            cells.append(
-                (name, escaped(row.layer), row.output, fused, f"{row.parameters:,}", f"{row.bytes:,}")
-            )
-        cells.append(("total", "", "", "", f"{self.parameters:,}", f"{self.bytes:,}"))
-        return "\n".join([text_table(cells, texts=4), *map(escaped, self.notes)])
+            work = "·" if row.multiply_adds is None else f"{row.multiply_adds:,}"
+            counts = work, f"{row.parameters:,}", f"{row.bytes:,}"
+            cells.append((name, escaped(row.layer), row.output, fused, *counts))
+        sums = f"{self.multiply_adds:,}", f"{self.parameters:,}", f"{self.bytes:,}"
+        return [*cells, ("total", "", "", "", *sums)]
+
+    def __str__(self) -> str:
+        return "\n".join([text_table(self.cells, texts=4), *map(escaped, self.notes)])
 
     __repr__ = __str__
+    _repr_html_ = notebook.summary_html
 
 
 @dataclass
@@ -81,6 +97,7 @@ class Outputs:
     reasons: Mapping[str, str] | None = None
     failed: str | None = None
     error: Exception | None = None
+    multiply_adds: Mapping[str, int] = field(default_factory=dict)
 
 
 NOT_RUN = Outputs({})
@@ -144,7 +161,18 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
         and name not in traced.reasons
         and not any(each == name or each.startswith(f"{name}.") for each in outside)
     )
-    return Outputs(found, fused, {**traced.reasons, **({"model": form.reason} if form.reason else {})})
+    work = {
+        name: sum(operations(node) for node in traced.nodes if is_inside(node.owner, name))
+        for name in leaves
+        if not any(is_inside(each, name) for each in traced.reasons)
+    }
+    reasons = {**traced.reasons, **({"model": form.reason} if form.reason else {})}
+    return Outputs(found, fused, reasons, multiply_adds=work)
+
+
+def is_inside(path: str, name: str) -> bool:
+    """Whether the path of a layer is that name, or of a layer inside it."""
+    return path == name or path.startswith(f"{name}.")
 
 
 class Dry:
@@ -196,7 +224,10 @@ def row(name: str, layer: Any, outputs: Outputs = NOT_RUN) -> Row:
     numbers, size = sum(t.size for t in tensors), sum(t.numpy().nbytes for t in tensors)
     shown = textwrap.shorten(repr(layer), SHOWN, placeholder=" …")
     if name in outputs.found:
-        return Row(name, shown, tuple(outputs.found[name].shape[1:]), numbers, size, name in outputs.fused)
+        return Row(
+            name, shown, tuple(outputs.found[name].shape[1:]), numbers, size, name in outputs.fused,
+            multiply_adds=outputs.multiply_adds.get(name),
+        )  # fmt: skip
     reason = UNKNOWN if outputs.error is None else "not reached"
     if name == outputs.failed:
         reason = str(outputs.error).removeprefix(f"{layer!r}: ")

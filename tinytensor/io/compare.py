@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tinytensor import notebook
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.io.references import model_values, reference_of
 from tinytensor.io.tolerance import Scale, tolerance, value_scales
@@ -84,13 +85,19 @@ class Report:
         """The largest difference of an output in units in the last place."""
         return max(each.max_ulp for each in self.outputs)
 
-    def __str__(self) -> str:
+    @property
+    def cells(self) -> list[list[str]]:
+        """The table: a header, and a row for each value."""
         cells = [["value", "shape", "absolute", "tolerance", "relative", "ULP"]]
         for each in (*self.layers, *self.outputs):
             floats = [f"{value:.3g}" for value in (each.max_abs, each.tolerance, each.max_rel)]
             cells.append(
                 [escaped(f"{each.name:.40}", keep=""), str(each.shape), *floats, f"{each.max_ulp:,}"]
             )
+        return cells
+
+    def __str__(self) -> str:
+        cells = self.cells
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [f"the largest differences from {self.program}"]
         for row in cells:
@@ -111,6 +118,7 @@ class Report:
         return f"{escaped(f'{beyond[0].name:.40}', keep='')} is the first value beyond its tolerance"
 
     __repr__ = __str__
+    _repr_html_ = notebook.report_html
 
 
 def verify(model: Layer, reference: Any, *x: Any) -> Report:
