@@ -189,12 +189,12 @@ def torch(name: str, x: Array, threads: int) -> Call:
     made: list[nn.Module] = []
     for layer in layers(name):
         match layer:
-            case Conv(weight, bias, stride, padding):
+            case Conv(weight, _, stride, padding):
                 outputs, inputs, side, _ = weight.shape
                 made += [nn.Conv2d(inputs, outputs, side, stride, padding), nn.ReLU()]
             case Pool(size):
                 made.append(nn.MaxPool2d(size))
-            case Dense(weight, bias, activation):
+            case Dense(weight, _, activation):
                 last = nn.ReLU() if activation == "relu" else nn.Softmax(dim=1)
                 made += [nn.Flatten(), nn.Linear(*weight.shape[::-1]), last]
     weighted = [each for each in made if isinstance(each, nn.Conv2d | nn.Linear)]

@@ -1,7 +1,7 @@
-"""Networks of images against other libraries: `python -m benchmarks.images [tiny] [cnn] [--quick]`.
+"""Networks of images against other libraries: `python -m benchmarks.images [tiny|cnn] [--quick]`.
 
-`tiny` are the five reference networks of MLPerf Tiny, `cnn` the course's SimpleConvNet, the packaged mnist_cnn
-and two 3×3 convolutions. Prints the ratios to every peer, the share of the rate of FMAs and peak memory.
+`tiny` are the five reference networks of MLPerf Tiny, `cnn` the course's SimpleConvNet, the packaged
+mnist_cnn and two 3×3 convolutions. Prints the ratios to every peer, the share of the rate of FMAs and peak memory.
 """
 
 import argparse
@@ -33,6 +33,8 @@ LIMIT = 200.0  # MB of working memory for them
 
 STREAM = """
 import sys, threading, time
+import numpy as np
+import tinytensor as tt
 
 def resident():
     status = open("/proc/self/status").read()
@@ -144,7 +146,7 @@ def run(options: argparse.Namespace) -> None:
     """Measure what is missing, then print everything."""
     if options.data:
         os.environ["TINYTENSOR_AD01"] = str(Path(options.data).resolve())
-    suites = options.suites or list(NAMES)
+    suites = list(NAMES) if options.suite == "all" else [options.suite]
     threads = options.threads or ([1] if options.quick else sorted({1, usable_cores()}))
     effort = Effort(5, 0.008) if options.quick else Effort(9, 0.02, 3)
     folder = options.out or Path(FOLDER) / f"images-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -152,7 +154,7 @@ def run(options: argparse.Namespace) -> None:
     left_out = {peer.name: why for peer in peers if (why := absent(peer))}
     left_out |= {name: why for suite in suites for name in NAMES[suite] if (why := networks.missing(name))}
     there = [peer for peer in peers if peer.name not in left_out]
-    command = ["python", "-m", "benchmarks.images", *suites, "--threads", ",".join(map(str, threads))]
+    command = ["python", "-m", "benchmarks.images", options.suite, "--threads", ",".join(map(str, threads))]
     command += ["--quick"] * options.quick
     made = resumed(new_run(command, there, left_out, threads, options.quick), folder)
     plan = [(SUITES[name], SUITES[name].cases(options.quick, threads)) for name in suites]
@@ -172,9 +174,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.images", description=__doc__, allow_abbrev=False
     )
-    parser.add_argument(
-        "suites", nargs="*", choices=[*NAMES], metavar="SUITE", help="tiny, cnn; default: both"
-    )
+    parser.add_argument("suite", nargs="?", choices=[*NAMES, "all"], default="all", help="default: all")
     parser.add_argument("--quick", action="store_true", help="few rounds, batches to 100, in three minutes")
     parser.add_argument("--threads", type=threads_list, metavar="1,2", help="default: 1 and all cores")
     parser.add_argument("--data", metavar="DIR", help="a folder with the files of MLPerf Tiny")
