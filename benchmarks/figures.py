@@ -87,6 +87,7 @@ FIGURES: dict[str, Callable[[Result], Any]] = {
     "calls/s": lambda r: f"{r.facts['calls_per_second']:,.0f}",
     "GFLOP/s": lambda r: short(per(r, "flop") / 1e9),
     "Gelem/s": lambda r: short(per(r, "elements") / 1e9),
+    "peak memory": lambda r: f"{r.facts['peak'] / 1e6:,.0f} MB" if "peak" in r.facts else "",
     "max error": lambda r: f"{r.facts['error']:.1e}",
     "error / γ|A||B|": lambda r: f"{r.facts['error']:.1e}",
     "ULP": lambda r: short(r.facts["error"]),

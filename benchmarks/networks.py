@@ -12,8 +12,8 @@ import numpy as np
 import tinytensor as tt
 
 __all__ = [
-    "AD01", "CHAPTER", "EPS", "INPUTS", "LARGE", "NARROW", "NETWORKS", "NORMED", "SMALL", "Layer", "Network",
-    "inputs", "largest_error", "missing", "model", "reference",
+    "AD01", "CHAPTER", "EPS", "INPUTS", "LARGE", "MLPERF_TINY", "NARROW", "NETWORKS", "NORMED", "SMALL",
+    "Layer", "Network", "affine", "inputs", "largest_error", "missing", "model", "reference", "softmaxed",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -218,22 +218,26 @@ def growth(k: int) -> float:
     return 6 * float(k) ** 0.5 * U
 
 
-def reference(network: Network, x: Array) -> tuple[Array, Array]:
-    """The outputs in float64, and how far float32 may be from each of them, whatever the order of sums.
+def affine(a: Array, bound: Array, weight: Array, bias: Array) -> tuple[Array, Array]:
+    """a Wᵀ + b in float64, and its error in float32 where a is known to ± bound.
 
-    What a layer inherits adds up as independent errors do: √(Σ w²·error²).
+    What it inherits adds up as independent errors do: √(Σ w²·error²).
     """
+    w, b = weight.astype(np.float64), bias.astype(np.float64)
+    size = np.abs(w)
+    inherited = np.sqrt(bound**2 @ size.T**2)
+    return a @ w.T + b, inherited + growth(len(w[0]) + 1) * (np.abs(a) @ size.T + np.abs(b))
+
+
+def reference(network: Network, x: Array) -> tuple[Array, Array]:
+    """The outputs in float64, and how far float32 may be from each of them, whatever the order of sums."""
     a = x.astype(np.float64)
     bound = np.zeros_like(a)
     if x.dtype == np.uint8:
         a, bound = a / 255, 2 * U * a / 255
     for layer in network.layers():
         before = a, bound
-        w, b = layer.weight.astype(np.float64), layer.bias.astype(np.float64)
-        size = np.abs(w)
-        inherited = np.sqrt(bound**2 @ size.T**2)
-        bound = inherited + growth(len(w[0]) + 1) * (np.abs(a) @ size.T + np.abs(b))
-        a = a @ w.T + b
+        a, bound = affine(a, bound, layer.weight, layer.bias)
         a, bound = normalized(layer.norm, a, bound)
         a, bound = ACTIVATED[layer.activation](a, bound)
         if layer.adds:

@@ -1,6 +1,17 @@
 """The suites by name, in the order in which `all` runs them."""
 
-from benchmarks.suites import coldstart, elementwise, latency, matmul, memory, mnist, peak, scaling, threads
+from benchmarks.suites import (
+    coldstart,
+    elementwise,
+    images,
+    latency,
+    matmul,
+    memory,
+    mnist,
+    peak,
+    scaling,
+    threads,
+)
 
 __all__ = ["SUITES"]
 
@@ -14,4 +25,6 @@ SUITES = {
     "scaling": scaling.SUITE,
     "threads": threads.SUITE,
     "peak": peak.SUITE,
+    "tiny": images.TINY,
+    "cnn": images.CNN,
 }
