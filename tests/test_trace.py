@@ -1,0 +1,358 @@
+"""What is fused, and what is not: the contract of a `forward`, whose answers are never wrong or stale."""
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+
+COUNTS = (1, 3, 40, 300)
+DTYPES = (np.float32, np.float64)
+
+
+class Residual(tt.Layer):
+    def __init__(self, dtype):
+        self.inner = tt.Sequential(tt.Linear(12, 12, seed=1, dtype=dtype), tt.relu)
+
+    def forward(self, x):
+        return x + self.inner(x)
+
+
+class Gate(tt.Layer):
+    def __init__(self, dtype):
+        self.value, self.gate = (tt.Linear(12, 12, seed=seed, dtype=dtype) for seed in (1, 2))
+
+    def forward(self, x):
+        return self.value(x) * tt.sigmoid(self.gate(x))
+
+
+class Branches(tt.Layer):
+    def __init__(self, dtype):
+        self.branches = [tt.Linear(12, width, seed=width, dtype=dtype) for width in (3, 8, 5)]
+
+    def forward(self, x):
+        return tt.concatenate([tt.tanh(branch(x)) for branch in self.branches], axis=1)
+
+
+class SqueezeExcite(tt.Layer):
+    def __init__(self, dtype):
+        self.squeeze = tt.Linear(12, 4, seed=1, dtype=dtype)
+        self.excite = tt.Linear(4, 12, seed=2, dtype=dtype)
+
+    def forward(self, x):
+        return x * tt.sigmoid(self.excite(tt.relu(self.squeeze(x))))
+
+
+class Mixture(tt.Layer):
+    def __init__(self, dtype):
+        self.weight = tt.uniform((12, 6), seed=3, dtype=dtype)
+        self.scale = tt.uniform((6,), seed=4, dtype=dtype)
+
+    def forward(self, x):
+        return (x @ self.weight) * self.scale + 0.5 - (x[:, :6] / 3.0)
+
+
+class Chosen(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(12, 12, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return tt.where(y > 0.1, y, 0.5 * x)
+
+
+class Centered(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(12, 12, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return (y - y.mean(axis=-1, keepdims=True)) / (1.0 + y.max(axis=1, keepdims=True))
+
+
+class Attention(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(12, 12, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        return x * tt.softmax(self.linear(x), axis=-1)
+
+
+class Halves(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(12, 12, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        y = self.linear(x)
+        return tt.concatenate([y[:, 6:], y[:, :6], y[:, ::3]], axis=1)
+
+
+class Reshaped(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(4, 2, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        return self.linear(x.reshape(x.shape[0], 3, 4)).reshape(x.shape[0], -1)
+
+
+class ByLength(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(6, 2, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        return self.linear(x.reshape(len(x), 2, 6)).reshape(len(x), 4)
+
+
+class NumPyFunctions(tt.Layer):
+    def __init__(self, dtype):
+        self.linear = tt.Linear(12, 4, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        return np.tanh(self.linear(np.maximum(x, 0.0)))
+
+
+class Nested(tt.Layer):
+    def __init__(self, dtype):
+        self.blocks = [Residual(dtype), Gate(dtype), SqueezeExcite(dtype)]
+        self.last = tt.Sequential(Mixture(dtype), tt.softmax)
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return self.last(x)
+
+
+FUSED = [
+    Residual, Gate, Branches, SqueezeExcite, Mixture, Chosen, Centered, Attention, Halves, Reshaped, ByLength,
+    NumPyFunctions, Nested,
+]  # fmt: skip
+
+
+def samples(count, *sample, dtype=np.float32):
+    return np.random.default_rng(count).standard_normal((count, *sample)).astype(dtype)
+
+
+def same_bits(one, other):
+    one, other = (each.numpy() if isinstance(each, tt.Tensor) else each for each in (one, other))
+    assert one.dtype == other.dtype
+    np.testing.assert_array_equal(one, other)
+
+
+def stages(model):
+    return [type(stage).__name__ for stage in next(iter(model._plan.forms.values())).stages or ()]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", FUSED)
+def test_a_layer_of_operations_is_one_program(kind, dtype):
+    model = tt.Sequential(kind(dtype))
+    for count in COUNTS:
+        x = samples(count, 12, dtype=dtype)
+        same_bits(model.predict(x), model(x, fused=False))
+    assert stages(model) == ["Program"]
+    if dtype == np.float32:  # as the samples of a summary are
+        assert all(row.fused for row in model.summary(12).rows)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", FUSED)
+def test_a_layer_is_a_model(kind, dtype):
+    model = kind(dtype)
+    for count in COUNTS:
+        x = samples(count, 12, dtype=dtype)
+        same_bits(model.predict(x), model(x))
+    assert stages(model) == ["Program"]
+
+
+class SqueezeImages(tt.Layer):
+    def __init__(self, dtype):
+        self.conv = tt.Conv2d(3, 8, 3, padding=1, seed=1, dtype=dtype)
+        self.squeeze = tt.Linear(8, 2, seed=2, dtype=dtype)
+        self.excite = tt.Linear(2, 8, seed=3, dtype=dtype)
+
+    def forward(self, x):
+        y = tt.relu(self.conv(x))
+        scale = tt.sigmoid(self.excite(tt.relu(self.squeeze(tt.global_avg_pool2d(y)))))
+        return y * scale.reshape(len(x), 8, 1, 1)
+
+
+class ResidualImages(tt.Layer):
+    def __init__(self, dtype):
+        self.conv = tt.Conv2d(3, 3, 3, padding=1, seed=1, dtype=dtype)
+
+    def forward(self, x):
+        return tt.relu(x + self.conv(x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", [SqueezeImages, ResidualImages])
+def test_blocks_of_images_are_one_program(kind, dtype):
+    model = tt.Sequential(kind(dtype), tt.MaxPool2d(2), tt.Flatten())
+    for count in COUNTS:
+        x = samples(count, 3, 6, 6, dtype=dtype)
+        same_bits(model.predict(x), model(x, fused=False))
+    assert stages(model) == ["Program"]
+
+
+# What is not fused gives the right answer, and summary says why
+
+
+class ReadsValue(tt.Layer):
+    def forward(self, x):
+        return x / float(x.sum())
+
+
+class BranchesOnValues(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if (x > 0).any() else -x
+
+
+class BranchesOnLength(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if len(x) > 100 else -x
+
+
+class BranchesOnTwo(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if len(x) > 1 else -x
+
+
+class BranchesOnShape(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if x.shape[0] == 1 else -x
+
+
+class BranchesOnInteger(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if int(x.shape[0]) > 1 else -x
+
+
+class BranchesOnFormatted(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if len(str(x.shape[0])) > 1 else -x
+
+
+class BranchesOnBits(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if x.shape[0].bit_length() > 1 else -x
+
+
+class BranchesOnArrayOfLength(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if np.greater(x.shape[0], 1) else -x
+
+
+class BranchesOnSize(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if x.size > 100 else -x
+
+
+class GoesToNumPy(tt.Layer):
+    def forward(self, x):
+        return tt.Tensor(np.cumsum(np.asarray(x), axis=1))
+
+
+class FirstForty(tt.Layer):
+    def forward(self, x):
+        return x[:40]
+
+
+class DropsOne(tt.Layer):
+    def forward(self, x):
+        return x[1:]
+
+
+class BranchesOnExactLength(tt.Layer):
+    def forward(self, x):
+        return x * 2.0 if len(x) == 40 else -x
+
+
+class FallsThroughTable(tt.Layer):
+    def forward(self, x):
+        return {40: tt.tanh, 3: tt.relu}.get(len(x), tt.sigmoid)(x)
+
+
+class TakesNumPy(tt.Layer):
+    def forward(self, x):
+        return tt.Tensor(x.numpy()[:, ::-1].copy())
+
+
+class Catches(tt.Layer):
+    def forward(self, x):
+        try:
+            return x * float(x.max())
+        except Exception:
+            return x
+
+
+class CatchesReshape(tt.Layer):
+    def forward(self, x):
+        try:
+            return x.reshape(3, -1).sum() + 0.0 * x
+        except Exception:
+            return x
+
+
+class MixesSamples(tt.Layer):
+    def forward(self, x):
+        return x - x.mean(axis=0)
+
+
+class ReversesSamples(tt.Layer):
+    def forward(self, x):
+        return x[::-1]
+
+
+REFUSED = [
+    ReadsValue, BranchesOnValues, BranchesOnLength, BranchesOnTwo, BranchesOnShape, BranchesOnInteger,
+    BranchesOnFormatted, BranchesOnBits, BranchesOnArrayOfLength, BranchesOnSize, GoesToNumPy, TakesNumPy,
+    Catches, CatchesReshape, MixesSamples, ReversesSamples,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [COUNTS, COUNTS[::-1], (3, 1, 40, 300), (2, 1, 2, 300)])
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_traced_runs_eagerly(kind, order):
+    for model in (tt.Sequential(kind()), kind(), tt.Sequential(tt.Linear(12, 12, seed=0), kind(), tt.tanh)):
+        for count in order:
+            x = samples(count, 12)
+            model.predict(-np.abs(x))
+            expected = model(x, fused=False) if isinstance(model, tt.Sequential) else model(x)
+            same_bits(model.predict(x), expected)
+            same_bits(model.predict(-np.abs(x)), tt.Sequential(model)(-np.abs(x), fused=False))
+
+
+@pytest.mark.parametrize("order", [COUNTS, COUNTS[::-1]])
+@pytest.mark.parametrize("kind", [BranchesOnExactLength, FallsThroughTable])
+def test_a_length_that_decides_is_noticed_at_each_batch(kind, order):
+    model = tt.Sequential(kind())
+    for count in (*order, *order):
+        x = samples(count, 12)
+        same_bits(model.predict(x), model(x, fused=False))
+
+
+def test_a_layer_that_returns_another_number_of_rows():
+    for order in (COUNTS, COUNTS[::-1]):
+        model = tt.Sequential(FirstForty())
+        for count in order:
+            x = samples(count, 12)
+            if count <= 40:
+                same_bits(model.predict(x), x)
+            else:
+                with pytest.raises(tt.ShapeError, match=r"FirstForty.*an output for each of 300 samples"):
+                    model.predict(x)
+        with pytest.raises(tt.ShapeError, match=r"DropsOne.*an output for each"):
+            tt.Sequential(DropsOne()).predict(samples(3, 12))
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_the_summary_says_why(kind):
+    summary = tt.Sequential(kind()).summary(12)
+    assert [row.fused for row in summary.rows] == [False]
+    assert any("not fused" in note for note in summary.notes)
+
+
+def test_the_summary_says_where():
+    for kind in (ReadsValue, GoesToNumPy):
+        notes = str(tt.Sequential(kind()).summary(12))
+        line = kind.forward.__code__.co_firstlineno + 1
+        assert f"(test_trace.py, line {line})" in notes
