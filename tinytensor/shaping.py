@@ -6,6 +6,7 @@ import numpy as np
 
 from tinytensor.errors import ShapeError
 from tinytensor.kernels.boundary import Array, Axis, normalize_axis, single_axis
+from tinytensor.primitives.definition import Symbol
 from tinytensor.primitives.movement import moved
 
 if TYPE_CHECKING:
@@ -27,7 +28,18 @@ Shape = int | tuple[int, ...] | list[int]
 
 def elements(array: Any, key: Any) -> Any:
     """array[key], as an array even of one element."""
+    if isinstance(array, Symbol) and not takes_all(key, array.ndim):
+        array.tracer.refuse("forward takes some of the samples")
     return moved(chosen, (array,), key)
+
+
+def takes_all(key: Any, ndim: int) -> bool:
+    """Whether an index takes all samples, in their order."""
+    keys = key if isinstance(key, tuple) else (key,)
+    if keys and keys[0] is Ellipsis:
+        others = [each for each in keys[1:] if each is not None]
+        return len(others) < ndim and not any(np.ndim(each) for each in others if type(each) is not slice)
+    return bool(keys) and type(keys[0]) is slice and keys[0] == slice(None)
 
 
 def chosen(array: Array, key: Any) -> Array:

@@ -16,7 +16,7 @@ from tinytensor.errors import ArgumentError, TinyTensorError
 from tinytensor.inference import calls, revision
 from tinytensor.inference.lowering import UINT8
 from tinytensor.inference.program import Program
-from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, line_of, trace
+from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array
 from tinytensor.kernels.elementwise import is_current, read_by
@@ -45,7 +45,8 @@ class Form:
     """A model for samples of one shape and dtype: stages, or None where only its forward will do."""
 
     def __init__(self, model: Traceable, example: Sequence[Array], given: Sequence[np.dtype[Any]]):
-        self.reason = ""
+        self.model, self.reason = model, ""
+        self.counts: dict[int, bool] = {}  # numbers of samples for which forward was traced again
         self.traced: Trace | None = None
         self.stages: list[Stage] | None = None
         try:
@@ -70,14 +71,23 @@ class Form:
         if self.stages is None or self.traced is None or len(self.stages) != 1:
             return None
         stage = self.stages[0]
-        alone = isinstance(stage, Program) and len(self.traced.inputs) == len(self.traced.outputs) == 1
+        alone = len(self.traced.inputs) == len(self.traced.outputs) == 1 and not self.traced.uses_length
         return stage if alone and isinstance(stage, Program) else None
+
+    def holds_for(self, count: int) -> bool:
+        """Whether forward does the same for so many samples, of which it knows the number as an integer."""
+        if self.traced is None or not self.traced.uses_length:
+            return True
+        if count not in self.counts:
+            with revision.lock:
+                self.counts[count] = is_same_for(self.model, self.traced, count)
+        return self.counts[count]
 
     def run(self, arrays: Sequence[Array], threads: int, out: Array | None = None) -> list[Array] | None:
         """The outputs, the first in `out` if it fits; None if forward must run."""
-        if self.stages is None or self.traced is None:
-            return None
         count = len(arrays[0])
+        if self.stages is None or self.traced is None or not self.holds_for(count):
+            return None
         values = {each.index: array for each, array in zip(self.traced.inputs, arrays, strict=True)}
         try:
             for stage in self.stages:
@@ -200,7 +210,9 @@ def program_of(part: list[Node], nodes: list[Node], traced: Trace) -> Program:
         for each in node.symbols
         if each.index not in made and each.dtype != bool
     }
-    others = [node for node in nodes if node.result.index not in made]
+    others = [node for node in nodes if node.result.index not in made and not is_folded(node, nodes)]
+    conditions = [traced.producer(node.operands[0]) for node in others if node.primitive.name == "where"]
+    others += [each for each in conditions if each is not None]
     read = {each.index for node in others for each in node.symbols} | {each.index for each in traced.outputs}
     outputs = [node.result for node in part if node.result.index in read]
     given = list(inputs.values())

@@ -36,7 +36,9 @@ class Trace:
         example: for each input a few samples, with which layers that cannot be traced are run.
     """
 
-    def __init__(self, example: Sequence[Array]):
+    def __init__(self, example: Sequence[Array], numbers: tuple[int, int] = NUMBERS):
+        self.numbers = numbers  # of samples, as if there were so many
+        self.uses_length = False  # as a plain integer, of which a forward may make anything
         self.nodes: list[Node] = []
         self.example = list(example)
         self.inputs: list[Symbol] = []
@@ -49,7 +51,7 @@ class Trace:
         self.values: dict[int, Array] = {}
         self.refused: str | None = None
         self.foreign = 0  # how many layers that are not ours are being traced
-        self.as_if(NUMBERS[0])
+        self.as_if(numbers[0])
         for each in self.example:
             symbol = self.symbol(Result(each.shape[1:], each.dtype))
             self.inputs.append(symbol)
@@ -70,7 +72,7 @@ class Trace:
 
     def measure(self) -> int:
         """The number of samples, as a plain integer."""
-        self.measured = int(self.batch)
+        self.measured, self.uses_length = int.__int__(self.batch), True
         return self.measured
 
     def refuse(self, reason: str) -> NoReturn:
@@ -140,13 +142,11 @@ class Trace:
             mark, before = len(self.nodes), self.count
             first = layer.forward(*x)
             nodes = self.nodes[mark:]
-            self.restart(mark, before, NUMBERS[1])
+            self.restart(mark, before, self.numbers[1])
             second = layer.forward(*x)
             if self.refused is None and not agree(nodes, self.nodes[mark:], first, second):
                 self.refuse("two calls of forward do different things")
-            if self.measured is not None:
-                self.few_samples(layer, x, mark, before, nodes, first)
-            self.restart(mark, before, NUMBERS[0])
+            self.restart(mark, before, self.numbers[0])
             self.nodes.extend(nodes)
             self.count = before + len(nodes)
             if self.refused is None:
@@ -154,7 +154,7 @@ class Trace:
             return first
         finally:
             self.foreign -= 1
-            self.as_if(NUMBERS[0])
+            self.as_if(self.numbers[0])
 
     def restart(self, mark: int, before: int, samples: int) -> None:
         """Go back to before a forward was called."""
@@ -163,28 +163,20 @@ class Trace:
         self.count = before
         self.as_if(samples)
 
-    def few_samples(
-        self, layer: Traceable, x: Any, mark: int, before: int, nodes: list[Node], first: Any
-    ) -> None:
-        """A forward that asked for len(x) must do the same for few samples."""
-        for samples in (1, 2):
-            self.restart(mark, before, samples)
-            again = layer.forward(*x)
-            if not agree(nodes, self.nodes[mark:], first, again):
-                self.refuse("the number of samples decides what forward does")
-
     def compare(self, layer: Traceable, x: tuple[Any, ...], y: Any) -> None:
         """Raise Untraceable unless forward gives the bits of the traced primitives for the example."""
         given = [self.example_of(each) for each in x]
-        with calls.unheard():
-            expected = layer.forward(*given)
-        for symbol, value in zip(results(y), results(expected), strict=True):
-            if type(symbol) is not Tensor or not isinstance(symbol._array, Symbol):
-                self.refuse("forward does not return what it computes of its input")
-            found = self.value(symbol._array)
-            array = value._array if type(value) is Tensor else np.asarray(value)
-            if not same_bits(found, array):
-                self.refuse("forward gives other numbers than the operations that it was seen to call")
+        for rows in {len(self.example[0]), 1}:
+            some = [calls.read_only(each[:rows]) if type(each) is Tensor else each for each in given]
+            with calls.unheard():
+                expected = layer.forward(*some)
+            for symbol, value in zip(results(y), results(expected), strict=True):
+                if type(symbol) is not Tensor or not isinstance(symbol._array, Symbol):
+                    self.refuse("forward does not return what it computes of its input")
+                found = self.value(symbol._array)[:rows]
+                array = value._array if type(value) is Tensor else np.asarray(value)
+                if not same_bits(found, array):
+                    self.refuse("forward gives other numbers than the operations that it was seen to call")
 
     def opaque(self, layer: Traceable, x: tuple[Any, ...]) -> Any:
         """A node that calls a layer's forward; one for each of several results."""
@@ -247,9 +239,9 @@ def trace(model: Traceable, example: Sequence[Array]) -> Trace:
         Untraceable: forward mixes samples, or does not return what it computes.
         Exception: whatever forward raises for samples of this shape.
     """
-    found, y = traced(model, example, NUMBERS[0])
-    if found.measured is not None:  # the numbers of samples is used as a plain integer
-        other, z = traced(model, example, NUMBERS[1])
+    found, y = traced(model, example)
+    if found.measured is not None:  # the number of samples is used as a plain integer
+        other, z = traced(model, example, NUMBERS[::-1])
         if not agree(found.nodes, other.nodes, y, z):
             raise Untraceable("the number of samples decides what forward does")
     for each in results(y):
@@ -259,10 +251,21 @@ def trace(model: Traceable, example: Sequence[Array]) -> Trace:
     return found
 
 
-def traced(model: Traceable, example: Sequence[Array], samples: int) -> tuple[Trace, Any]:
+def is_same_for(model: Traceable, found: Trace, count: int) -> bool:
+    """Whether a trace as if there were so many samples is the same as the one that was found."""
+    try:
+        other, y = traced(model, found.example, (count, NUMBERS[0]))
+    except Exception:  # forward raises it again
+        return False
+    ends = tuple(Tensor._wrap(each) for each in found.outputs)  # type: ignore[arg-type]
+    return agree(found.nodes, other.nodes, ends, results(y))
+
+
+def traced(
+    model: Traceable, example: Sequence[Array], numbers: tuple[int, int] = NUMBERS
+) -> tuple[Trace, Any]:
     """The trace, and what forward returns, as if there were so many samples."""
-    found = Trace(example)
-    found.as_if(samples)
+    found = Trace(example, numbers)
     with calls.recorded(model) as seen:
         x = [Tensor._wrap(each) for each in found.inputs]  # type: ignore[arg-type]
         y = found.checked(model, tuple(x)) if calls.runs_foreign_code(model) else model.forward(*x)

@@ -58,6 +58,11 @@ class Batch(int):
         """Raise: a result would depend on how many samples there are."""
         self.tracer.refuse("forward computes with the number of samples")
 
+    def __int__(self) -> int:
+        return self.tracer.measure()
+
+    __index__ = __int__
+
     def __eq__(self, other: object) -> bool:
         return True if type(other) is Batch else self.refused()
 
@@ -68,6 +73,7 @@ class Batch(int):
     __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __abs__ = __neg__ = __float__ = refused
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = refused
     __truediv__ = __rtruediv__ = __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = refused
+    __array__ = bit_length = bit_count = __round__ = __trunc__ = __floor__ = __ceil__ = refused
     __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __and__ = __or__ = refused
 
 

@@ -33,11 +33,14 @@ def stand_ins(symbols: tuple[Symbol, ...], samples: int) -> list[Array]:
 
 
 def counted(value: Any, batch: int | None, samples: int) -> Any:
-    """A parameter with the number of stand-ins for that of samples."""
-    if type(value) is Batch or (type(value) is int and value == batch):
+    """A parameter with the number of stand-ins for that of samples, which as an integer is a first length."""
+    if type(value) is Batch:
         return samples
     if type(value) in (tuple, list):
-        return type(value)([counted(each, batch, samples) for each in value])
+        whole = [counted(each, batch, samples) for each in value]
+        if whole and type(whole[0]) is int and whole[0] == batch:
+            whole[0] = samples
+        return type(value)(whole)
     return value
 
 
@@ -54,7 +57,8 @@ def positions(symbols: tuple[Any, ...], function: Callable[..., Array], argument
     for samples in COUNTS:
         inputs = stand_ins(symbols, samples)
         total = sum(each[0].size for each in inputs)
-        y = np.asarray(function(*inputs, *counted(arguments, tracer.measured, samples)))
+        given = [counted(each, tracer.measured, samples) for each in arguments]
+        y = np.asarray(function(*inputs, *given))
         if y.ndim == 0 or y.shape[0] != samples:
             tracer.refuse(f"a result of shape {y.shape} for {samples} samples")
         rows = y.reshape(samples, -1) - np.arange(samples)[:, None] * total
