@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tests.custom import squareplus
 from tests.models import activations, sequentials
-from tests.naive import within
+from tests.naive import gamma, within
 from tests.rounding import error_bound
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -147,3 +147,58 @@ def test_a_graph_needs_to_know_the_shape_of_its_inputs():
     with pytest.raises(tt.ArgumentError, match="shape"):
         tt.to_onnx(graph)
     assert run(tt.to_onnx(graph, shape=(2,)), np.ones((3, 2), np.float32))[0].shape == (3, 2)
+
+
+def images(last):
+    return [
+        tt.Conv2d(4, 6, 3, (2, 1), ((1, 0), (2, 1)), groups=2, channels_last=last, seed=0),
+        tt.Conv2d(4, 6, (2, 3), 2, "same", channels_last=last, seed=1, bias=False),
+        tt.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2, channels_last=last, seed=2),
+        tt.MaxPool2d(3, 2, 1, dilation=2, channels_last=last),
+        tt.MaxPool2d(2, 1, "same", channels_last=last),
+        tt.AvgPool2d(3, 2, 1, channels_last=last),
+        tt.AvgPool2d(2, count_include_pad=False, ceil_mode=True, channels_last=last),
+        tt.GlobalAvgPool2d(channels_last=last),
+        tt.GlobalMaxPool2d(keepdims=True, channels_last=last),
+        tt.Pad(((1, 2), (0, 3)), value=0.5, channels_last=last),
+        tt.Pad(2, "reflect", channels_last=last),
+        tt.Pad(1, "edge", channels_last=last),
+        tt.Upsample(scale_factor=2, channels_last=last),
+        tt.Upsample((5, 11), channels_last=last),
+        tt.Upsample(scale_factor=(2, 3), mode="bilinear", channels_last=last),
+        tt.Upsample((13, 14), mode="bilinear", align_corners=True, channels_last=last),
+        tt.BatchNorm(*(np.arange(1, 5, dtype=np.float32) + i for i in range(4)), axis=-1 if last else 1),
+        tt.ChannelsFirst() if last else tt.ChannelsLast(),
+    ]
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("position", range(18))
+def test_layers_of_images(position, last):
+    """The three sum in different orders: within twice γ of the number of terms."""
+    layer, shape = images(last)[position], (9, 7, 4) if last else (4, 9, 7)
+    x = np.random.default_rng(0).standard_normal((2, *shape)).astype(np.float32)
+    proto = tt.to_onnx(tt.Sequential(layer), shape=shape)
+    (theirs,) = run(proto, x)
+    y = layer(x).numpy()
+    weights = [np.abs(each.numpy()).sum() for each in layer.parameters().values()]
+    bound = 2 * gamma(50, np.float32) * (np.abs(x).max() + 1) * max([1.0, *weights])
+    assert theirs.shape == y.shape
+    within(y, theirs, bound)
+    within(tt.from_onnx(proto)(x), theirs, bound)
+
+
+def test_a_network_of_images_without_a_shape():
+    layers = [
+        tt.Conv2d(1, 4, 3, padding=1, channels_last=True, seed=0), tt.relu,
+        tt.MaxPool2d(2, channels_last=True), tt.Flatten(), tt.Linear(4 * 9, 3, seed=1),
+    ]  # fmt: skip
+    model = tt.Sequential(*layers)
+    x = np.random.default_rng(0).standard_normal((2, 6, 6, 1)).astype(np.float32)
+    proto = tt.to_onnx(model)
+    (theirs,) = run(proto, x)
+    terms = np.prod([np.abs(each.numpy()).sum() for each in model.parameters().values() if each.ndim > 1])
+    within(model(x), theirs, 2 * gamma(60, np.float32) * np.abs(x).max() * terms)
+    again = tt.from_onnx(proto)
+    assert [type(each) for each in again.children().values()] == [type(e) for e in model.children().values()]
+    assert np.array_equal(again(x).numpy(), model(x).numpy())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tests.custom import Scale, squareplus
 from tests.models import activations, sequentials
-from tests.naive import within
+from tests.naive import gamma, within
 from tests.rounding import error_bound
 from tinytensor.io.python.writer import FUNCTIONS
 from tinytensor.operators.table import OPERATORS
@@ -163,3 +163,39 @@ def test_no_name_becomes_code(folder, name):
     wired = tt.Graph([name], [name + "y"], [layer], [([name], [name + "y"])])
     for model in (tt.Sequential((name, layer)), wired):
         within(program(model, folder / "names.py")(x), layer(x), 2 * error_bound(layer, x))
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_layers_of_images(folder, last):
+    """The sums are those of the taps in another order: within twice γ of the number of terms."""
+    layers = [
+        tt.Conv2d(4, 6, 3, (2, 1), ((1, 0), (2, 1)), groups=2, channels_last=last, seed=0),
+        tt.Conv2d(4, 6, (2, 3), 2, "same", dilation=(1, 2), channels_last=last, seed=1, bias=False),
+        tt.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2, channels_last=last, seed=2),
+        tt.MaxPool2d(3, 2, 1, ceil_mode=True, channels_last=last),
+        tt.MaxPool2d(2, 1, "same", dilation=2, channels_last=last),
+        tt.AvgPool2d(3, 2, 1, True, channels_last=last),
+        tt.AvgPool2d(3, 2, 1, count_include_pad=False, channels_last=last),
+        tt.GlobalAvgPool2d(channels_last=last),
+        tt.GlobalMaxPool2d(keepdims=True, channels_last=last),
+    ]
+    x = np.random.default_rng(0).standard_normal((2, 9, 7, 4) if last else (2, 4, 9, 7)).astype(np.float32)
+    for layer in layers:
+        run = program(tt.Sequential(layer), folder / "images.py")
+        terms = np.abs(x).max() * max([1.0, *(np.abs(p.numpy()).sum() for p in layer.parameters().values())])
+        within(run(x), layer(x), 2 * gamma(50, np.float32) * terms)
+
+
+@pytest.mark.parametrize(
+    "layer", [tt.Conv1d(3, 2, 3, 2, 1, seed=0), tt.MaxPool1d(3, 2), tt.AvgPool1d(2)], ids=repr
+)
+def test_layers_of_sequences(folder, layer):
+    x = np.random.default_rng(0).standard_normal((2, 3, 9)).astype(np.float32)
+    run = program(tt.Sequential(layer), folder / "sequences.py")
+    terms = np.abs(x).max() * max([1.0, *(np.abs(p.numpy()).sum() for p in layer.parameters().values())])
+    within(run(x), layer(x), 2 * gamma(10, np.float32) * terms)
+
+
+def test_layers_without_a_program_are_refused(folder):
+    with pytest.raises(tt.UnsupportedOp, match="no program can be written"):
+        tt.io.save(tt.Sequential(tt.Upsample(2)), folder / "refused.py")

@@ -162,15 +162,3 @@ def RMSNormalization(x: Any, scale: Any, axis: int = -1, epsilon: float = 1e-5) 
     axes = tuple(range(axis % x.ndim, x.ndim))
     mean = np.mean(wide * wide, axes, keepdims=True)
     return (wide / np.sqrt(mean + epsilon)).astype(x.dtype) * scale
-
-
-@operation(22, first)
-def InstanceNormalization(x: Any, scale: Any, bias: Any, epsilon: float = 1e-5) -> Any:
-    """(x - mean) / √(variance + epsilon) · scale + bias, over each channel of each sample."""
-    wide = np.array(x, np.float64, order="C")
-    axes = tuple(range(2, x.ndim))
-    deviation = wide - np.mean(wide, axes, keepdims=True)
-    variance = np.mean(deviation * deviation, axes, keepdims=True)
-    standard = (deviation / np.sqrt(variance + epsilon)).astype(x.dtype)
-    channels = (-1, *(1,) * (x.ndim - 2))
-    return standard * scale.reshape(channels) + bias.reshape(channels)

@@ -8,8 +8,8 @@ import numpy as np
 
 from tinytensor import windows
 from tinytensor.operators.definition import Shape
-from tinytensor.operators.images import automatic_pads, transposed_pads
 from tinytensor.operators.inference import Attributes, Operands, at, integers, of_rank, shape_of
+from tinytensor.operators.pads import automatic_pads, transposed_pads
 
 __all__ = [
     "convolution",

@@ -5,26 +5,17 @@ from typing import Any
 from tinytensor.errors import ShapeError, UnsupportedOp
 from tinytensor.images import conv1d, conv2d, conv_transpose2d
 from tinytensor.operators.arithmetic import cast
+from tinytensor.operators.pads import automatic_pads, transposed_pads
 from tinytensor.pooling import global_avg_pool2d, global_max_pool2d, pooled
 from tinytensor.primitives.normalization import standardize
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "automatic_pads",
-    "average_pool",
-    "conv",
-    "conv_transpose",
-    "global_average_pool",
-    "global_max_pool",
-    "group_normalization",
-    "instance_normalization",
-    "max_pool",
-    "paired",
-    "transposed_pads",
+    "average_pool", "conv", "conv_transpose", "global_average_pool", "global_max_pool",
+    "group_normalization", "instance_normalization", "max_pool",
 ]  # fmt: skip
 
 Ints = list[int] | None
-Pairs = tuple[tuple[int, int], ...]
 
 
 def conv(
@@ -147,9 +138,6 @@ def for_channels(values: Tensor, x: Tensor) -> Tensor:
     return values.reshape((-1, *(1,) * (x.ndim - 2)))
 
 
-# Padding
-
-
 def spatial_axes(who: str, x: Tensor) -> int:
     """The number of spatial axes: one or two."""
     if x.ndim in (3, 4):
@@ -163,56 +151,3 @@ def expect_kernel(who: str, weight: Tensor, kernel_shape: Ints) -> None:
     """Raise if the kernel is said to have another shape than the weight."""
     if kernel_shape and tuple(kernel_shape) != weight.shape[2:]:
         raise ShapeError(f"{who}: kernel_shape is {kernel_shape}, the weight's is {list(weight.shape[2:])}")
-
-
-def paired(pads: Ints, axes: int) -> Pairs:
-    """(before, after) for each axis, from all numbers before and all after.
-
-    >>> paired([1, 2, 3, 4], 2)
-    ((1, 3), (2, 4))
-    """
-    numbers = pads or [0] * 2 * axes
-    return tuple(zip(numbers[:axes], numbers[axes:], strict=True))
-
-
-def automatic_pads(auto_pad: str, pads: Ints, lengths: Any, spans: list[int], stride: list[int]) -> Pairs:
-    """The padding that `auto_pad` stands for: with SAME, ⌈length / stride⌉ windows.
-
-    >>> automatic_pads("SAME_LOWER", None, (5,), [2], [1])
-    ((1, 0),)
-    """
-    if not auto_pad.startswith("SAME"):
-        return paired(None if auto_pad == "VALID" else pads, len(spans))
-    found = []
-    for n, span, step in zip(lengths, spans, stride, strict=True):
-        found.append(halves(max((-(-n // step) - 1) * step + span - n, 0), auto_pad == "SAME_UPPER"))
-    return tuple(found)
-
-
-def halves(total: int, upper: bool) -> tuple[int, int]:
-    """A padding on both sides, the larger part at the end, or at the beginning."""
-    small, large = total // 2, total - total // 2
-    return (small, large) if upper else (large, small)
-
-
-def transposed_pads(
-    auto_pad: str, pads: Ints, lengths: Any, spans: list[int], stride: list[int], output_padding: Ints,
-    output_shape: Ints,
-) -> tuple[Pairs, list[int]]:  # fmt: skip
-    """What is cut off from a transposed convolution's output, and how much longer it is at the end.
-
-    `output_shape`, or with SAME length · stride, decides both: where the output would be shorter, it ends
-    later.
-    """
-    axes = len(spans)
-    extra = output_padding or [0] * axes
-    same = auto_pad.startswith("SAME")
-    if not same and not output_shape:
-        return paired(None if auto_pad == "VALID" else pads, axes), extra
-    wanted = (output_shape or [])[-axes:] or [n * step for n, step in zip(lengths, stride, strict=True)]
-    totals = [
-        (n - 1) * step + more + span - length
-        for n, step, more, span, length in zip(lengths, stride, extra, spans, wanted, strict=True)
-    ]
-    cut = tuple(halves(max(total, 0), auto_pad == "SAME_UPPER") for total in totals)
-    return cut, [more + max(-total, 0) for more, total in zip(extra, totals, strict=True)]

@@ -13,7 +13,7 @@ import numpy as np
 from tinytensor import windows
 from tinytensor.io.onnx.program import Step
 from tinytensor.kernels.boundary import Array
-from tinytensor.operators.images import paired
+from tinytensor.operators.pads import paired
 
 __all__ = ["RULES", "with_bias"]
 
@@ -53,7 +53,9 @@ def zeros_around(chooser: Any, pad: Step, axes: int) -> tuple[tuple[int, int], .
         or pad.attributes.get("mode", "constant") != "constant"
     ):
         return None
-    pairs = paired([int(n) for n in pads], axes + 2) if pads.size == 2 * axes + 4 else ()
+    pairs: tuple[tuple[int, int], ...] = (
+        paired([int(n) for n in pads], axes + 2) if pads.size == 2 * axes + 4 else ()
+    )
     if not pairs or pairs[:2] != ((0, 0), (0, 0)) or min(map(min, pairs)) < 0:
         return None
     return pairs[2:]

@@ -10,8 +10,9 @@ import numpy as np
 from tinytensor import __version__
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError, UnsupportedOp, require
 from tinytensor.io.config import KNOWN
+from tinytensor.io.onnx import emit, emit_images
 from tinytensor.io.onnx.assemble import OUTPUT
-from tinytensor.io.onnx.emit import DTYPE, EMITTERS, Nodes, Value
+from tinytensor.io.onnx.emit import DTYPE, Nodes, Value
 from tinytensor.io.onnx.tensors import DTYPES
 from tinytensor.kernels.boundary import index
 from tinytensor.layers.graph import Graph
@@ -29,6 +30,7 @@ Typed = tuple[Value, list[Any]]  # a value and its lengths: numbers, names, or N
 
 OPSET, IR_VERSION = 20, 9
 NOT_IN_OPSET = {"ArrayFeatureExtractor", "LabelEncoder", "Normalizer", "OneHotEncoder", "RMSNormalization"}
+EMITTERS = {**emit.EMITTERS, **emit_images.EMITTERS}
 NUMBERS = {name: number for number, name in DTYPES.items()}
 
 
@@ -40,7 +42,7 @@ def to_onnx(model: Layer, shape: Sequence[int | None] | None = None) -> Any:
 
     Args:
         model: a Sequential, a Graph, or one layer.
-        shape: of one sample, None for lengths that vary; flat samples by default.
+        shape: of one sample, None for lengths that vary; flat samples by default, images for convolutions.
 
     Raises:
         DtypeError: the model is no layer.
@@ -108,7 +110,7 @@ def attributes_of(given: dict[str, Any]) -> dict[str, Any]:
 def chain(nodes: Nodes, model: Layer, shape: Sequence[int | None] | None) -> tuple[list[Typed], list[Typed]]:
     """The input and the output of a model with one of each; its nodes."""
     layers = list(leaves(model))
-    lengths = ["batch", *(shape if shape is not None else [features(layers)])]
+    lengths = ["batch", *(shape if shape is not None else sample_of(layers))]
     first = next(
         (each.dtype.name for each in model.parameters().values() if each.dtype.kind == "f"), "float32"
     )
@@ -137,16 +139,19 @@ def leaves(model: Layer, prefix: str = "") -> Iterator[tuple[str, Layer]]:
         yield from leaves(layer, f"{prefix}.{name}" if prefix else name)
 
 
-def features(layers: list[tuple[str, Layer]]) -> int | None:
-    """How many numbers a flat sample has, if a layer says so before one changes the shape."""
+def sample_of(layers: list[tuple[str, Layer]]) -> Sequence[int | None]:
+    """The shape of a sample, if a layer says so before one changes the shape: flat ones, or images."""
     for _, layer in layers:
+        images = emit_images.sample_shape(layer)
+        if images is not None:
+            return images
         if isinstance(layer, Linear):
-            return layer.in_features
+            return (layer.in_features,)
         if isinstance(layer, Perceptron):
-            return layer.weights.shape[-1]
+            return (layer.weights.shape[-1],)
         if isinstance(layer, Reshape):
-            return None if -1 in layer.shape else math.prod(layer.shape)
-    return None
+            return (None if -1 in layer.shape else math.prod(layer.shape),)
+    return (None,)
 
 
 def emitted(nodes: Nodes, layer: Layer, x: Value, y: str) -> Value:
@@ -189,7 +194,7 @@ def graph(nodes: Nodes, model: Graph, shape: Sequence[int | None] | None) -> tup
     if any(lengths is None for _, lengths in signature):
         raise ArgumentError("to_onnx: expected the shape of a sample: to_onnx(model, shape=(…))")
     samples = [
-        Tensor(np.zeros([1 if n is None else n for n in lengths], dtype), dtype)
+        Tensor(np.zeros([1 if n is None else n for n in lengths or ()], dtype), dtype)
         for dtype, lengths in signature
     ]
     values = model.values(*samples)

@@ -14,15 +14,20 @@ import numpy as np
 from tinytensor import __version__
 from tinytensor.errors import UnsupportedOp
 from tinytensor.io.config import KNOWN
-from tinytensor.io.python import layers, operators
+from tinytensor.io.python import images, layers, operators
 from tinytensor.layers.activation import Activation
+from tinytensor.layers.avg_pool import AvgPool1d, AvgPool2d
 from tinytensor.layers.batch_norm import BatchNorm
+from tinytensor.layers.conv import Conv1d, Conv2d
+from tinytensor.layers.conv_transpose import ConvTranspose2d
 from tinytensor.layers.dropout import Dropout
 from tinytensor.layers.flatten import Flatten
+from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, code
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
@@ -30,10 +35,18 @@ from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.state_dict import state_dict
+from tinytensor.operators import pads
 from tinytensor.operators.table import NUMPY_MODULES
 from tinytensor.tensor import Tensor
 
 __all__ = ["write"]
+
+CONVOLUTION = ("weight", "bias", "stride", "padding", "dilation", "groups", "channels_last")
+TRANSPOSED = (
+    "weight", "bias", "stride", "padding", "output_padding", "dilation", "groups", "channels_last",
+)  # fmt: skip
+LARGEST = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "channels_last")
+MEANS = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "channels_last")
 
 # Of each layer, the function that computes it and what the function takes after x.
 ARGUMENTS: dict[type[Layer], tuple[str, tuple[str, ...]]] = {
@@ -45,13 +58,19 @@ ARGUMENTS: dict[type[Layer], tuple[str, tuple[str, ...]]] = {
     PReLU: ("prelu", ("weight",)),
     Flatten: ("flatten", ()),
     Reshape: ("reshape", ("shape",)),
+    **dict.fromkeys((Conv1d, Conv2d), ("conv", CONVOLUTION)),
+    ConvTranspose2d: ("conv_transpose", TRANSPOSED),
+    **dict.fromkeys((MaxPool1d, MaxPool2d), ("max_pool", LARGEST)),
+    **dict.fromkeys((AvgPool1d, AvgPool2d), ("avg_pool", MEANS)),
+    GlobalAvgPool2d: ("global_avg_pool", ("keepdims", "channels_last")),
+    GlobalMaxPool2d: ("global_max_pool", ("keepdims", "channels_last")),
 }
 MOVES = (Flatten, Reshape, Operator, Constant, Graph)  # take integers as they are
 SEVERAL = ("Dropout", "LayerNormalization", "Split", "TopK")  # operations with several results
 
 FUNCTIONS: dict[str, FunctionType] = {
     name: value
-    for module in (layers, operators, *NUMPY_MODULES)
+    for module in (layers, operators, images, pads, *NUMPY_MODULES)
     for name, value in vars(module).items()
     if isinstance(value, FunctionType) and value.__module__ == module.__name__
 }
@@ -198,6 +217,10 @@ class Program:
         if isinstance(layer, Activation):
             given = [f"{key}={code(value)}" for key, value in layer.config().items()]
             return f"{self.use(layer.name)}({', '.join(inputs + given)})"
+        if kind not in ARGUMENTS:
+            raise UnsupportedOp(
+                f"{name.rstrip('.')}: {layer!r:.200}: no program can be written for it; ONNX would help"
+            )
         function, attributes = ARGUMENTS[kind]
         values = [(key, getattr(layer, key)) for key in attributes]
         given = [f"W[{name + key!r}]" if type(value) is Tensor else code(value) for key, value in values]
