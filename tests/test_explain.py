@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinytensor as tt
 from tests.custom import Branches, Residual, squareplus
+from tests.models import FEATURES, sequentials
 
 IMAGES, _ = tt.datasets.mnist("sample")
 CHAPTER = tt.Sequential(
@@ -202,3 +205,25 @@ def test_no_numbers_and_nan():
     assert np.isnan(row.values.max)
     empty = tt.Sequential(tt.relu).explain(np.zeros((1, 0))).rows
     assert [each.values.first for each in empty] == [()] * len(empty)
+
+
+@given(sequentials(), st.integers(0, 2**31))
+def test_any_model_ends_with_what_predict_gives(model, seed):
+    x = np.random.default_rng(seed).standard_normal((1, FEATURES)).astype(np.float32)
+    explanation = model.explain(x)
+    assert len(str(explanation).splitlines()) > 3 * len(explanation.rows)
+    assert explanation.multiply_adds == model.summary(FEATURES).multiply_adds
+    if explanation.rows:
+        y = model.predict(x)
+        assert explanation.rows[-1].shape == y.shape[1:]
+        np.testing.assert_array_equal(explanation.rows[-1].values.first, y.ravel()[:5])
+
+
+def test_what_activations_compute():
+    (elu,) = tt.Sequential(tt.ELU(0.5)).explain([1.0]).rows
+    assert (elu.formula, elu.where) == (
+        "y = elu(x, 0.5)",
+        "elu(x, alpha) = x if x ≥ 0 else alpha · (e^x - 1)",
+    )
+    (softmax,) = tt.Sequential(tt.softmax).explain([1.0]).rows
+    assert softmax.where == "softmax(x)ⱼ = e^xⱼ / Σₖ e^xₖ"

@@ -21,6 +21,8 @@ OPERATORS = {"add": "{0} + {1}", "subtract": "{0} − {1}", "multiply": "{0} · 
              "absolute": "|{0}|", "prelu": "{0} where {0} ≥ 0, else {1} · {0}",
              "where": "{1} where {0}, else {2}"}  # fmt: skip
 
+MEANINGS = {"softmax": "softmax(x)ⱼ = e^xⱼ / Σₖ e^xₖ", "log_softmax": "log_softmax(x)ⱼ = xⱼ − log Σₖ e^xₖ"}
+
 
 def superscript(name: str, number: int) -> str:
     """A name with a number in raised parentheses.
@@ -151,6 +153,8 @@ class Formulas:
             return f"({first} − mean {first}) / √(var {first} + {parameters['eps']:.6g})"
         if name == "call":
             return f"{type(parameters['layer']).__name__}({', '.join(operands)})"
+        if name in MEANINGS:
+            where.append(MEANINGS[name])
         form = OPERATORS.get(name) or node.primitive.numpy.replace("np.", "")
         if form:
             return form.format(*operands, **parameters)
@@ -174,5 +178,7 @@ def window_words(parameters: dict[str, Any]) -> list[str]:
 
 def meaning(name: str, function: Any) -> list[str]:
     """What an activation computes, if the first sentence of its docstring says f(x) = …."""
-    found = FIRST_SENTENCE.match(function.__doc__ or "")
-    return [f"{name}(x) = {found[1]}"] if found else []
+    found, code = FIRST_SENTENCE.match(function.__doc__ or ""), getattr(function, "__code__", None)
+    if found is None or code is None:
+        return []
+    return [f"{name}({', '.join(code.co_varnames[: code.co_argcount])}) = {found[1]}"]
