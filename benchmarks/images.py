@@ -1,7 +1,8 @@
 """Networks of images against other libraries: `python -m benchmarks.images [tiny|cnn] [--quick]`.
 
 `tiny` are the five reference networks of MLPerf Tiny, `cnn` the course's SimpleConvNet, the packaged
-mnist_cnn and two 3×3 convolutions. Prints the ratios to every peer, the share of the rate of FMAs and peak memory.
+mnist_cnn and two 3×3 convolutions. Prints the ratios to every peer, the share of the rate of FMAs and peak
+memory.
 """
 
 import argparse
@@ -92,12 +93,11 @@ def streamed(count: int) -> Table:
 
 
 def line(run: Run, peers: dict[str, Result], others: list[str]) -> list[str]:
-    """Of one case: our time, share of the peak and memory; the ratio to each peer, the fastest one marked."""
+    """Of one case: our time and share of the peak; the ratio to each peer, the fastest one marked."""
     ours, best = peers[OURS], fastest(peers)
     if ours.failed:
-        return [tables.FAILED, *[""] * (2 + len(others))]
-    made = [FIGURES[figure](ours) for figure in ("µs/row", "peak memory")]
-    made.insert(1, tables.share_of_peak(run, ours))
+        return [tables.FAILED, *[""] * (1 + len(others))]
+    made = [FIGURES["µs/row"](ours), tables.share_of_peak(run, ours)]
     for name in others:
         failed = name in peers and peers[name].failed
         ratio = tables.compared(peers, name) if name in peers and not failed else ""
@@ -115,7 +115,7 @@ def overview(run: Run, suite: str, threads: int) -> Table:
         for (_, group, label, _), peers in sorted(found.items(), key=lambda item: order.index(item[0][1]))
     ]
     title = f"{suite}, {threads} thread{'s' * (threads > 1)}: how many times as fast tinytensor is as each"
-    return Table(title, ["network, batch", "µs/image", "of peak", "memory", *others], rows)
+    return Table(title, ["network, batch", "µs/image", "of peak", *others], rows)
 
 
 def memory(run: Run) -> Table:
@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> None:
     if options.data:
         os.environ["TINYTENSOR_AD01"] = str(Path(options.data).resolve())
     suites = list(NAMES) if options.suite == "all" else [options.suite]
-    threads = options.threads or ([1] if options.quick else sorted({1, usable_cores()}))
+    threads = options.threads or sorted({1, usable_cores()})
     effort = Effort(5, 0.008) if options.quick else Effort(9, 0.02, 3)
     folder = options.out or Path(FOLDER) / f"images-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     peers = [PEERS[name] for name in ADAPTERS]
@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m benchmarks.images", description=__doc__, allow_abbrev=False
     )
     parser.add_argument("suite", nargs="?", choices=[*NAMES, "all"], default="all", help="default: all")
-    parser.add_argument("--quick", action="store_true", help="few rounds, batches to 100, in three minutes")
+    parser.add_argument("--quick", action="store_true", help="few rounds and large batches, in three minutes")
     parser.add_argument("--threads", type=threads_list, metavar="1,2", help="default: 1 and all cores")
     parser.add_argument("--data", metavar="DIR", help="a folder with the files of MLPerf Tiny")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"default: {FOLDER}/images-DATE-TIME")

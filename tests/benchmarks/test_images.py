@@ -91,8 +91,8 @@ def test_the_table_has_the_ratio_to_each_peer():
     )
     table, memory, failures = images.overviews(made)
     assert table.rows == [
-        ["SimpleConvNet, 1", "20,000", "50%", "50 MB", "failed", ""],
-        ["mnist_cnn, 10", "2,000", "50%", "50 MB", "2.00×", "*1.50×"],
+        ["SimpleConvNet, 1", "20,000", "50%", "failed", ""],
+        ["mnist_cnn, 10", "2,000", "50%", "2.00×", "*1.50×"],
     ]
     assert memory.head == ["network", "tinytensor", "JAX", "LiteRT"]
     assert ["mnist_cnn, batch 10", "50 MB", "50 MB", "50 MB"] in memory.rows
@@ -116,13 +116,14 @@ def test_images_of_a_memory_map_need_little_memory():
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_every_network_has_its_cases_with_ascending_batches(quick):
-    for name in ("mnist_cnn", "3×3 stack"):
+    most = {"mnist_cnn": 1_000, "3×3 stack": 100 if quick else 1_000}
+    for name, largest in most.items():
         counts = [
             case.settings["rows"]
             for case in SUITES["cnn"].cases(quick, [1])
             if case.settings["network"] == name
         ]
-        assert counts == ([1, 10, 100] if quick else [1, 10, 100, 1_000])
+        assert counts == [count for count in (1, 10, 100, 1_000) if count <= largest]
 
 
 def test_a_mistake_is_one_line(tmp_path, capsys, monkeypatch):
