@@ -85,7 +85,9 @@ class Watch:
                 if value.__name__ in RANDOM or value.__name__ == "numpy.random":
                     refuse(f"forward uses the module {value.__name__}")
                 continue
-            if isinstance(getattr(value, "scalar", None), types.FunctionType):  # one of @tt.elementwise, or an activation
+            if isinstance(
+                getattr(value, "scalar", None), types.FunctionType
+            ):  # one of @tt.elementwise, or an activation
                 self.reads += read_by(value.scalar)
             else:
                 self.variable("a global", value, refuse)
