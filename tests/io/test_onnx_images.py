@@ -136,3 +136,50 @@ def test_three_axes_that_show_when_the_model_is_called_are_refused():
     operator = tt.Operator("Conv").forward
     with pytest.raises(tt.UnsupportedOp, match="Conv: 3 spatial axes"):
         operator(tt.Tensor(normal(1, 2, 3, 3, 3)), tt.Tensor(normal(2, 2, 1, 1, 1)))
+
+
+def onnxruntime_of(proto, x):
+    ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    proto.ir_version = 8
+    return ort.InferenceSession(proto.SerializeToString()).run(None, {"x": x})[0]
+
+
+@pytest.mark.parametrize("op", ["Upsample", "Resize"])
+@pytest.mark.parametrize("scales", [(2.0, 3.0), (1.5, 1.0), (2.3, 1.7), (1.0, 2.0)])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_the_rule_of_resizing_that_old_opsets_do_not_state(op, scales, mode):
+    """Interpolation is in float64 here and in float32 there, with three products and sums an axis."""
+    x = normal(2, 3, 5, 4)
+    constants = {"s": np.array([1, 1, *scales], np.float32)}
+    opset = 9 if op == "Upsample" else 10
+    proto = model_of([(op, ["x", "s"], "y", {"mode": mode})], [None, 3, 5, 4], opset, **constants)
+    bound = 0 if mode == "nearest" else gamma(32, np.float32) * np.abs(x).max()
+    within(tt.from_onnx(proto)(x), onnxruntime_of(proto, x), bound)
+
+
+@pytest.mark.parametrize("scales", [(0.5, 0.75), (0.6, 1.0)])
+def test_resizing_of_opset_10_to_fewer_pixels(scales):
+    x = normal(2, 3, 8, 5)
+    constants = {"s": np.array([1, 1, *scales], np.float32)}
+    proto = model_of([("Resize", ["x", "s"], "y", {})], [None, 3, 8, 5], 10, **constants)
+    assert np.array_equal(np.asarray(tt.from_onnx(proto)(x)), onnxruntime_of(proto, x))
+
+
+@pytest.mark.parametrize("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("lengths", [(7,), (7, 6)])
+@pytest.mark.parametrize("op", ["Conv", "ConvTranspose", "MaxPool", "AveragePool"])
+def test_automatic_padding(op, lengths, auto_pad):
+    x = normal(2, 4, *lengths)
+    given = {"auto_pad": auto_pad, "strides": [2] * len(lengths)}
+    terms, constants = np.abs(x).max(), {}
+    if op in ("Conv", "ConvTranspose"):
+        constants["w"] = normal(*((6, 2) if op == "Conv" else (4, 3)), *[3] * len(lengths))
+        given["group"] = 2
+        terms = terms * np.abs(constants["w"]).sum()
+    else:
+        given["kernel_shape"] = [3] * len(lengths)
+    proto = model_of([(op, ["x", *constants], "y", given)], [None, *x.shape[1:]], **constants)
+    model, theirs = tt.from_onnx(proto), onnxruntime_of(proto, x)
+    assert model(x).shape == theirs.shape
+    within(model(x), theirs, 2 * gamma(40, np.float32) * terms)
+    assert np.array_equal(model(x).numpy(), model(x, fused=False).numpy())

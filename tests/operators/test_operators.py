@@ -224,3 +224,36 @@ def test_every_operation_is_documented_and_inferred():
         assert callable(each.shape)
         assert each.newest >= 1
         assert OPERATORS[name] is each.compute
+
+
+@pytest.mark.parametrize(
+    ("name", "attributes"),
+    [
+        ("Conv", {"strides": [1]}), ("Conv", {"dilations": [0, 1]}), ("Conv", {"pads": [1, 1]}),
+        ("Conv", {"kernel_shape": [2, 2]}), ("ConvTranspose", {"strides": [1, 1, 1]}),
+        ("ConvTranspose", {"output_padding": [-1, 0]}), ("MaxPool", {"kernel_shape": [2]}),
+        ("AveragePool", {"kernel_shape": [0, 1]}), ("DepthToSpace", {"blocksize": 0}),
+        ("SpaceToDepth", {"blocksize": -2}), ("LRN", {"size": 0}), ("GroupNormalization", {"num_groups": 3}),
+    ],
+)  # fmt: skip
+def test_attributes_of_images_that_do_not_fit(name, attributes):
+    x, w, four = np.ones((2, 4, 5, 6), np.float32), np.ones((4, 4, 3, 3), np.float32), np.ones(4, np.float32)
+    more = {"Conv": [w], "ConvTranspose": [w], "GroupNormalization": [four, four]}.get(name, [])
+    with pytest.raises(tt.ShapeError, match=name):
+        run(name, x, *more, **attributes)
+
+
+@pytest.mark.parametrize(
+    "scales", [[1, 1, 0, 2], [1, 1, -1, 2], [1, 1, 2], [1, 1, np.nan, 1], [1, 1, 1e-9, 1]]
+)
+def test_scales_that_do_not_fit(scales):
+    x = np.ones((2, 4, 5, 6), np.float32)
+    with pytest.raises(tt.ShapeError, match="Resize"):
+        run("Resize", x, None, np.float32(scales), antialias=1, mode="linear")
+
+
+def test_integers_are_pooled_as_they_are():
+    x = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
+    y = run("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    assert y.dtype == np.uint8
+    assert y.tolist() == [[[[5, 7], [13, 15]]]]

@@ -25,6 +25,7 @@ def conv(
     """The convolution of images, as `tt.conv1d` and `tt.conv2d` have it."""
     axes = spatial_axes("Conv", x)
     expect_kernel("Conv", weight, kernel_shape)
+    expect_lengths("Conv", axes, list(weight.shape[2:]), strides, dilations, pads)
     stride, dilation = strides or [1] * axes, dilations or [1] * axes
     spans = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
     padding = automatic_pads(auto_pad, pads, x.shape[2:], spans, stride)
@@ -40,6 +41,8 @@ def conv_transpose(
     """The transposed convolution, as `tt.conv_transpose2d` has it; of one axis, as an image of one row."""
     axes = spatial_axes("ConvTranspose", x)
     expect_kernel("ConvTranspose", weight, kernel_shape)
+    expect_lengths("ConvTranspose", axes, list(weight.shape[2:]), strides, dilations, pads)
+    expect_lengths("ConvTranspose", axes, output_padding and [n + 1 for n in output_padding])
     stride, dilation = strides or [1] * axes, dilations or [1] * axes
     spans = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
     padding, extra = transposed_pads(auto_pad, pads, x.shape[2:], spans, stride, output_padding, output_shape)
@@ -76,6 +79,7 @@ def pool(
 ) -> Tensor:  # fmt: skip
     """A pooling; with automatic padding the windows are as many either way of rounding."""
     axes = spatial_axes(who, x)
+    expect_lengths(who, axes, kernel_shape, strides, dilations, pads)
     kernel, stride, dilation = (each or [1] * axes for each in (kernel_shape, strides, dilations))
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     padding = automatic_pads(auto_pad, pads, x.shape[2:], spans, stride)
@@ -151,3 +155,14 @@ def expect_kernel(who: str, weight: Tensor, kernel_shape: Ints) -> None:
     """Raise if the kernel is said to have another shape than the weight."""
     if kernel_shape and tuple(kernel_shape) != weight.shape[2:]:
         raise ShapeError(f"{who}: kernel_shape is {kernel_shape}, the weight's is {list(weight.shape[2:])}")
+
+
+def expect_lengths(
+    who: str, axes: int, kernel: Ints, strides: Ints = None, dilations: Ints = None, pads: Ints = None
+) -> None:
+    """Raise unless each attribute has a positive number for each axis, the padding two."""
+    for each in (kernel, strides, dilations):
+        if each and (len(each) != axes or min(each) < 1):
+            raise ShapeError(f"{who}: expected a positive number for each of {axes} axes, got {each}")
+    if pads and len(pads) != 2 * axes:
+        raise ShapeError(f"{who}: expected two numbers of padding for each of {axes} axes, got {pads}")

@@ -15,6 +15,8 @@ __all__: list[str] = []
 def DepthToSpace(x: Any, blocksize: int, mode: str = "DCR") -> Any:
     """Channels become blocks of pixels; of their three factors, depth is the last, or the first (CRD)."""
     n, c, h, w = x.shape
+    if blocksize < 1:
+        raise ValueError(f"expected a blocksize from 1 on, got {blocksize}")
     depth = c // blocksize**2
     if mode == "DCR":
         split = x.reshape((n, blocksize, blocksize, depth, h, w)).transpose((0, 3, 4, 1, 5, 2))
@@ -27,6 +29,8 @@ def DepthToSpace(x: Any, blocksize: int, mode: str = "DCR") -> Any:
 def SpaceToDepth(x: Any, blocksize: int, mode: str = "DCR") -> Any:
     """Blocks of pixels as channels: the reverse of DepthToSpace."""
     n, c, h, w = x.shape
+    if blocksize < 1:
+        raise ValueError(f"expected a blocksize from 1 on, got {blocksize}")
     rows, columns = h // blocksize, w // blocksize
     split = x.reshape((n, c, rows, blocksize, columns, blocksize))
     order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
@@ -36,10 +40,12 @@ def SpaceToDepth(x: Any, blocksize: int, mode: str = "DCR") -> Any:
 @operation(13, first)
 def LRN(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Any:
     """X / (bias + alpha / size · the sum of squares over `size` channels around)^beta."""
+    if size < 1:
+        raise ValueError(f"expected a size from 1 on, got {size}")
     squares = np.square(x.astype(np.float64))
     before, channels = (size - 1) // 2, x.shape[1]
     sums = np.zeros(x.shape)
-    for shift in range(-before, size - before):
+    for shift in range(-min(before, channels), min(size - before, channels)):
         here = slice(max(-shift, 0), max(channels - max(shift, 0), 0))
         there = slice(max(shift, 0), max(channels + min(shift, 0), 0))
         sums[:, here] += squares[:, there]

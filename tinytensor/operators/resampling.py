@@ -59,6 +59,8 @@ def resize_targets(lengths: Any, box: Any, scales: Any, sizes: Any, policy: str)
         raise ValueError("expected either scales or sizes")
     if len(lengths) != (sizes if scales is None else scales).size:
         raise ValueError(f"expected a number for each of {len(lengths)} axes")
+    if 0 in lengths or not (scales is None or (scales > 0).all()):
+        raise ValueError("expected axes with elements, and positive scales")
     if scales is not None:
         spans = [np.float32(end) - np.float32(start) for start, end in box]
         products = [
@@ -117,6 +119,8 @@ def resize_mixed(
     """Weighted sums of the neighbours of places along an axis; the outermost element goes on outside."""
     n, support = y.shape[axis], {"linear": 1, "cubic": 2}[mode]
     radius = math.ceil(support / stretch)
+    if radius > 1 << 16:
+        raise ValueError(f"expected scales from {2.0**-15} on, got {stretch}")
     first = np.floor(places.astype(np.float64))
     taps = [first + shift for shift in range(1 - radius, radius + 1)]
     weights = [resize_kernel((tap - places) * stretch, mode, a) for tap in taps]

@@ -65,6 +65,11 @@ def arguments(step: Step, kernel: list[int], lengths: Shape, more: Any) -> dict[
     """Stride, padding and dilation of a layer, in their simplest form."""
     axes = len(kernel)
     auto_pad = step.attributes.get("auto_pad", "NOTSET")
+    told = [step.attributes.get(name) for name in ("strides", "dilations")]
+    if any(each and (len(each) != axes or min(each) < 1) for each in (kernel, *told)):
+        return None
+    if len(step.attributes.get("pads") or [0] * 2 * axes) != 2 * axes:
+        return None
     padding: Any = paired(step.attributes.get("pads"), axes)
     if auto_pad == "SAME_LOWER" or (auto_pad == "SAME_UPPER" and any(map(any, more))):
         return None
