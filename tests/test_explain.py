@@ -227,3 +227,9 @@ def test_what_activations_compute():
     )
     (softmax,) = tt.Sequential(tt.softmax).explain([1.0]).rows
     assert softmax.where == "softmax(x)ⱼ = e^xⱼ / Σₖ e^xₖ"
+
+
+def test_operations_of_onnx():
+    assert formulas(tt.Operator("Sin"), [[1.0]]) == ["y = Sin(x)"]
+    (size,) = tt.Operator("Size").explain([[1.0, 2.0]]).rows
+    assert (size.shape, size.values.first) == ((), (2.0,))

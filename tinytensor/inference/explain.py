@@ -12,7 +12,7 @@ from tinytensor import notebook
 from tinytensor.creation import zeros
 from tinytensor.errors import ArgumentError
 from tinytensor.inference import calls
-from tinytensor.inference.formulas import Formulas, subscript
+from tinytensor.inference.formulas import Formulas, called, subscript
 from tinytensor.inference.plan import Form, is_folded, needed, read_as
 from tinytensor.inference.predict import given
 from tinytensor.inference.program import Program, operations
@@ -250,9 +250,7 @@ def why_python(node: Node, reasons: dict[str, str]) -> str:
     """Why a node is not part of a program."""
     name = node.primitive.name
     if name == "call":
-        return reasons.get(node.owner) or next(
-            (why for path, why in reasons.items() if path.startswith(node.owner)), "it cannot be traced"
-        )
+        return reasons.get(node.owner, "it cannot be traced")
     if node.primitive.lower is None:
         return f"there is no instruction for {name}"
     return f"the instruction for {name} does not take these dtypes, axes or constants"
@@ -267,8 +265,8 @@ def layer_by_layer(model: Any, samples: list[Tensor], reason: str, with_values: 
         y = calls.call_with(layer, *(samples if i == 1 else [y]))
         first = y[0] if isinstance(y, tuple) else y
         after = "y" if i == len(layers) else subscript("u", i)
-        values = Values.of(first.numpy()[0]) if with_values else None
-        formula = f"{after} = {type(layer).__name__}({before})"
+        values = Values.of(np.atleast_1d(first.numpy())[:1]) if with_values else None
+        formula = f"{after} = {called(layer)}({before})"
         rows.append(
             Step(name, code(name), formula, "", first.shape[1:], f"Python: {reason}", None, None, values)
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinytensor.primitives.definition import Node, Symbol
 
-__all__ = ["Formulas", "subscript", "superscript"]
+__all__ = ["Formulas", "called", "subscript", "superscript"]
 
 RAISED, LOWERED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"), str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 WEIGHTED = ("linear", "matmul", "convolve", "convolve_transposed")
@@ -152,13 +152,19 @@ class Formulas:
         if name == "standardize":
             return f"({first} − mean {first}) / √(var {first} + {parameters['eps']:.6g})"
         if name == "call":
-            return f"{type(parameters['layer']).__name__}({', '.join(operands)})"
+            return f"{called(parameters['layer'])}({', '.join(operands)})"
         if name in MEANINGS:
             where.append(MEANINGS[name])
         form = OPERATORS.get(name) or node.primitive.numpy.replace("np.", "")
         if form:
             return form.format(*operands, **parameters)
         return f"{name}({', '.join(operands)})"
+
+
+def called(layer: Any) -> str:
+    """What a layer is called that runs its own forward: the operation of an `Operator`, or its class."""
+    name = type(layer).__name__
+    return str(layer.operation) if name == "Operator" else name
 
 
 def window_words(parameters: dict[str, Any]) -> list[str]:
