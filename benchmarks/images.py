@@ -147,7 +147,7 @@ def run(options: argparse.Namespace) -> None:
     if options.data:
         os.environ["TINYTENSOR_AD01"] = str(Path(options.data).resolve())
     suites = list(NAMES) if options.suite == "all" else [options.suite]
-    threads = options.threads or sorted({1, usable_cores()})
+    threads = options.threads or ([1] if options.quick else sorted({1, usable_cores()}))
     effort = Effort(5, 0.008) if options.quick else Effort(9, 0.02, 3)
     folder = options.out or Path(FOLDER) / f"images-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     peers = [PEERS[name] for name in ADAPTERS]
@@ -176,7 +176,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("suite", nargs="?", choices=[*NAMES, "all"], default="all", help="default: all")
     parser.add_argument("--quick", action="store_true", help="few rounds and large batches, in three minutes")
-    parser.add_argument("--threads", type=threads_list, metavar="1,2", help="default: 1 and all cores")
+    parser.add_argument(
+        "--threads", type=threads_list, metavar="1,2", help="default: 1, and all cores unless quick"
+    )
     parser.add_argument("--data", metavar="DIR", help="a folder with the files of MLPerf Tiny")
     parser.add_argument("--out", type=Path, metavar="DIR", help=f"default: {FOLDER}/images-DATE-TIME")
     with contextlib.suppress(KeyboardInterrupt):
