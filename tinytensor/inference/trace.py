@@ -313,6 +313,8 @@ def same_operand(one: Any, other: Any) -> bool:
     if type(one) is np.ndarray and type(other) is np.ndarray:
         shared = one.size > 0 and one.ctypes.data == other.ctypes.data and writable(one)
         return not shared and same_bits(one, other)
+    if isinstance(one, np.dtype) and isinstance(other, np.dtype):
+        return one == other
     return same(one, other)
 
 
