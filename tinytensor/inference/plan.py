@@ -62,11 +62,14 @@ class Form:
 
     @property
     def reads(self) -> list[Read]:
-        """What the trace depends on beside the model's attributes; layers that are none of them included."""
-        if self.traced is None:
-            return []
-        watch = self.traced.watch
-        return [*watch.reads, *(Read(partial(state_of, each), state_of(each)) for each in watch.layers)]
+        """What the trace depends on beside attributes of layers."""
+        return [] if self.traced is None else self.traced.watch.reads
+
+    @property
+    def states(self) -> list[Read]:
+        """The layers that it uses and that are no attributes; assigning an attribute of these is counted."""
+        layers = [] if self.traced is None else self.traced.watch.layers
+        return [Read(partial(state_of, each), state_of(each)) for each in layers]
 
     @property
     def only(self) -> Program | None:
@@ -241,6 +244,7 @@ class Plan:
         self.own_reads = list(reads_of(model))
         self.reads = self.own_reads
         self.forms: dict[Any, Form] = {}  # by shape and dtype of each input, and whether these are Tensors
+        self.states: list[Read] = []
         self.ready: dict[np.dtype[Any], Program] = {}  # the whole of it, for the samples seen last
 
     def is_current(self, count: int) -> bool:
@@ -280,6 +284,7 @@ class Plan:
                 self.forms, self.ready = {}, {}
             form = Form(self.model, example, [each.dtype for each in arrays])
             self.forms[key] = form
+            self.states = [each for one in self.forms.values() for each in one.states]
             self.reads = [*self.own_reads, *(each for one in self.forms.values() for each in one.reads)]
         return form
 
@@ -372,7 +377,7 @@ def plan_of(model: Any) -> Plan:
         return plan
     with revision.lock:  # several changes that belong together are made under it, too
         count = revision.count
-        if plan is None or not still(plan.reads) or not same(plan.state, state_of(model)):
+        if plan is None or not still([*plan.reads, *plan.states]) or not same(plan.state, state_of(model)):
             plan = Plan(model, count)
             object.__setattr__(model, "_plan", plan)  # which is no change of the model
         plan.count = count
