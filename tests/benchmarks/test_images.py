@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tinytensor as tt
 from benchmarks import image_networks as networks
 from benchmarks import image_peers, images
 from benchmarks.case import Effort, Result
@@ -13,6 +14,13 @@ from benchmarks.suites import SUITES
 from benchmarks.suites import images as suites
 
 NETWORKS = [(suite, name) for suite, names in images.NAMES.items() for name in names]
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """A side of a benchmark sets the number of threads, here in the process of the tests."""
+    yield
+    tt.set_num_threads(None)
 
 
 def need(name):

@@ -4,22 +4,20 @@ A trace is divided into programs, of nodes that the compiled driver has instruct
 between them, which run eagerly. Where a model cannot be traced, its forward runs.
 """
 
-import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, TinyTensorError
+from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
 from tinytensor.inference.lowering import UINT8
 from tinytensor.inference.program import Program
+from tinytensor.inference.state import State, reads_of, state_of
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array
-from tinytensor.kernels.elementwise import is_current, read_by
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, same, still
 from tinytensor.primitives.definition import Node, Symbol
@@ -325,48 +323,6 @@ def of_its_own(y: Array, xs: Sequence[Array | Tensor]) -> Array:
     samples = [each._array if type(each) is Tensor else each for each in xs]
     shared = not y.flags.writeable or any(np.may_share_memory(y, each) for each in samples)
     return y.copy() if shared else y
-
-
-# What a plan was made of
-
-
-class State(NamedTuple):
-    """A layer with all its attributes; layers inside as states."""
-
-    layer: Any
-    kind: Any
-    methods: Any
-    attributes: Any
-
-
-def state_of(layer: Any) -> State:
-    """Everything that a trace of a layer depends on, to be compared by identity and bits."""
-    own = tuple((name, state_of_value(value)) for name, value in vars(layer).items() if name != "_plan")
-    methods = tuple(tuple(vars(cls).values()) for cls in type(layer).__mro__ if issubclass(cls, Traceable))
-    return State(layer, type(layer), methods, own)
-
-
-def state_of_value(value: Any) -> Any:
-    """An attribute: containers as tuples, layers as states."""
-    if isinstance(value, Traceable):
-        return state_of(value)
-    if isinstance(value, dict):
-        return tuple((key, state_of_value(each)) for key, each in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(map(state_of_value, value))
-    return value
-
-
-def reads_of(layer: Any) -> Iterator[Read]:
-    """What activations are computed from beside attributes whose assignment is counted."""
-    if hasattr(layer, "scalar") and hasattr(layer, "scalar_arguments"):
-        with contextlib.suppress(ArgumentError):  # it does not compile: forward says why
-            is_current(layer.scalar)
-            yield from read_by(layer.scalar)
-        if any(name not in vars(layer) for name in layer._names):  # a property, or of the class
-            yield Read(partial(getattr, layer, "scalar_arguments"), layer.scalar_arguments)
-    for child in layer.children().values():
-        yield from reads_of(child)
 
 
 def plan_of(model: Any) -> Plan:
