@@ -77,5 +77,5 @@ def test_it_is_a_layer_like_others(tmp_path, name):
 
 def test_its_repr_is_its_code():
     graph = residual()
-    again = eval(repr(graph), vars(tt))
+    again = eval(repr(graph), {name: getattr(tt, name) for name in dir(tt)})
     assert repr(again) == repr(graph)

@@ -14,10 +14,10 @@ OUTSIDE = {  # the modules that stand in no folder of a room
     "kernels": ("threads", "workers", "windows", "cache"),
     "tensor": (
         "tensor", "mapping", "shaping", "reductions", "numpy_protocol", "creation", "functions", "images",
-        "padding", "pooling", "upsampling", "initializers",
+        "padding", "pooling", "upsampling", "initializers", "notebook",
     ),
     "layers": ("activations",),
-    "commands": ("cli", "__main__", "warm"),
+    "commands": ("cli", "__main__", "warm", "digits"),
 }  # fmt: skip
 ROOM = {module: room for room, modules in OUTSIDE.items() for module in modules}
 
