@@ -54,3 +54,15 @@ def test_layers_of_ones_own_and_samples_that_do_not_fit_the_driver():
 
 def test_no_samples():
     assert CHAPTER.profile(np.zeros((0, 784)), seconds=0).samples == 0
+
+
+def test_several_inputs():
+    wires = [(["a"], ["h"]), (["h", "b"], ["y"])]
+    graph = tt.Graph(["a", "b"], ["y"], [tt.Linear(4, 3, seed=0), tt.Operator("Add")], wires)
+    a, b = np.ones((5, 4), np.float32), np.ones((5, 3), np.float32)
+    for given in ((a, b), {"b": b, "a": a}):
+        profile = graph.profile(given, seconds=0)
+        assert profile.samples == 5
+        assert profile.rows[0].operations == 2 * 5 * 4 * 3
+    with pytest.raises(tt.ArgumentError, match="expected 2 inputs"):
+        graph.profile((a, b, b))

@@ -150,3 +150,11 @@ def test_multiply_adds_that_are_unknown():
     assert [row.multiply_adds for row in drawn.rows] == [6, None]
     assert drawn.multiply_adds == 6
     assert str(drawn).splitlines()[3].split()[-4:] == ["·", "·", "0", "0"]
+
+
+@pytest.mark.parametrize("shape", ["a", (28, "a"), (4.5,), -1, (3, -2), None])
+def test_a_shape_that_is_none(shape):
+    model = tt.Sequential(tt.relu)
+    for ask in (model.trace, *((model.summary,) if shape is not None else ())):
+        with pytest.raises(tt.ShapeError, match="expected the lengths of one sample"):
+            ask(shape)

@@ -119,10 +119,10 @@ def noted(layer: Traceable, *x: Any) -> Any:
     """forward(*x), put into what is recorded if the layer is inside the one that is running."""
     parent, prefix, calls = recorder.path[-1]
     names = [name for name, child in parent.children().items() if child is layer]
-    arrays: list[Any] = [each._array for each in x if type(each) is Tensor]
-    traced = next((each for each in arrays if isinstance(each, Symbol)), None)
     if not names:
         return guarded(layer, *x)
+    arrays: list[Any] = [each._array for each in x if type(each) is Tensor]
+    traced = next((each for each in arrays if isinstance(each, Symbol)), None)
     # a layer that stands in several places is called for one after the other
     path = prefix + names[min(calls[id(layer)], len(names) - 1)]
     calls[id(layer)] += 1

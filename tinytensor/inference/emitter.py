@@ -42,17 +42,15 @@ class Emitter:
         self.reads.update(each.index for each in outputs)
         self.kept: list[Array] = []  # what the records' addresses point at
         self.instructions: list[Array] = []
-        self.uses: list[
-            list[tuple[int, Buffer]]
-        ] = []  # of each instruction: fields, and the buffers they name
+        # of each instruction: fields, and the buffers that they name
+        self.uses: list[list[tuple[int, Buffer]]] = []
         self.owners: list[int] = []  # the node that each instruction belongs to
         self.owner = 0
         self.work_bytes = LINE
         self.buffers: list[Buffer] = []
         self.values: dict[int, Buffer] = {}
-        self.last: set[int] = (
-            set()
-        )  # images whose channels lie last in their buffer, though they do not in the sample
+        # images whose channels lie last in their buffer, though they do not in the sample
+        self.last: set[int] = set()
         self.table: Array | None = None  # what each byte of the input stands for
         self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
         self.list_bytes = 0  # for the lists of one sample's rows

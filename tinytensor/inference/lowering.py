@@ -33,8 +33,6 @@ from tinytensor.primitives.definition import Node, Symbol, constant_sample
 
 __all__ = ["Lowering"]
 
-UINT8 = np.dtype(np.uint8)
-
 
 class Lowering(Emitter):
     """The instructions of a program while they are written."""

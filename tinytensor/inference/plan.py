@@ -4,7 +4,6 @@ A trace is divided into programs, of nodes that the compiled driver has instruct
 between them, which run eagerly. Where a model cannot be traced, its forward runs.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,11 +11,12 @@ import numpy as np
 
 from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
-from tinytensor.inference.lowering import UINT8
+from tinytensor.inference.emitter import UINT8
 from tinytensor.inference.program import Program
 from tinytensor.inference.state import State, reads_of, state_of
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
+from tinytensor.kernels.arithmetic import CHOOSE
 from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, same, still
@@ -145,8 +145,6 @@ def converted(array: Array, symbol: Symbol) -> Array:
 def divide(traced: Trace) -> list[Stage]:
     """Programs, as long as can be, and the nodes between them; what nobody reads is left out."""
     nodes = needed(traced)
-    reads = Counter(each.index for node in nodes for each in node.symbols)
-    reads.update(each.index for each in traced.outputs)
     stages: list[Stage] = []
     part: list[Node] = []
 
@@ -177,7 +175,7 @@ def is_folded(node: Node, nodes: list[Node]) -> bool:
     readers = [each for each in nodes if node.result in each.symbols]
     return (
         node.result.dtype == bool
-        and node.primitive.name in ("less", "less_equal", "greater", "greater_equal")
+        and node.primitive.name in CHOOSE
         and bool(readers)
         and all(
             each.primitive.name == "where"

@@ -3,6 +3,7 @@
 import math
 import textwrap
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,9 @@ import numpy as np
 from tinytensor import notebook
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form, Plan, run_node, run_program
-from tinytensor.inference.predict import samples_of
+from tinytensor.inference.predict import given, samples_of
 from tinytensor.inference.program import Program, operations
-from tinytensor.inference.summary import leaf_layers
+from tinytensor.inference.summary import is_inside, leaf_layers
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Node
 from tinytensor.tensor import Tensor
@@ -78,18 +79,18 @@ class Profile:
 
 def profile(plan: Plan, x: Any, seconds: float) -> Profile:
     """See `Layer.profile`."""
-    samples = samples_of(x)
-    array: Array = samples._array if type(samples) is Tensor else samples
-    form = plan.form_of([array], [type(samples) is Tensor])
+    xs = given(plan.model, x, samples_of)
+    arrays: list[Array] = [each._array if type(each) is Tensor else each for each in xs]
+    form = plan.form_of(arrays, [type(each) is Tensor for each in xs])
     rows: dict[str, ProfileRow] = {}
     begin, passes = time.perf_counter(), 0
     while passes < 2 or time.perf_counter() - begin < seconds:  # the first warms up
         if passes == 1:
             rows.clear()
         found = (
-            whole_once(plan.model, samples)
+            whole_once(plan.model, xs)
             if form is None or form.stages is None
-            else once(form, plan.model, array)
+            else once(form, plan.model, arrays)
         )
         for row in found:
             former = rows.get(row.name)
@@ -98,46 +99,44 @@ def profile(plan: Plan, x: Any, seconds: float) -> Profile:
         passes += 1
     counted = passes - 1
     mean = (ProfileRow(row.name, row.seconds / counted, row.operations, row.bytes) for row in rows.values())
-    return Profile(tuple(mean), len(samples) if samples.ndim > 1 else 1)
+    return Profile(tuple(mean), len(arrays[0]) if arrays[0].ndim > 1 else 1)
 
 
-def once(form: Form, model: Any, array: Array) -> list[ProfileRow]:
+def once(form: Form, model: Any, arrays: Sequence[Array]) -> list[ProfileRow]:
     """What each layer took, on one thread."""
     assert form.stages is not None
     assert form.traced is not None
-    values = {form.traced.inputs[0].index: array}
+    values = {each.index: array for each, array in zip(form.traced.inputs, arrays, strict=True)}
+    count = len(arrays[0])
     spent: list[tuple[Node, float]] = []
     for stage in form.stages:
         begin = time.perf_counter()
         if isinstance(stage, Program):
             x = values[stage.inputs[0].index]
-            y = np.empty((len(array), *stage.result), stage.dtype)
+            y = np.empty((count, *stage.result), stage.dtype)
             ticks = stage.timed(x, y) if len(stage.inputs) == len(stage.outputs) == 1 else None
             if ticks is None:
-                run_program(stage, values, len(array), 1, None, form.traced.outputs)
+                run_program(stage, values, count, 1, None, form.traced.outputs)
                 ticks = np.ones(len(stage.nodes))
             else:
                 values[stage.outputs[0].index] = y
             shares = (time.perf_counter() - begin) * ticks / max(1, ticks.sum())
-            moved = zip(
-                stage.nodes, map(float, shares), strict=True
-            )  # a view of the same elements is no step
+            # a view of the same elements is no step
+            moved = zip(stage.nodes, map(float, shares), strict=True)
             spent += [(node, share) for node, share in moved if share or node.primitive.name != "move"]
         elif isinstance(stage, Node):
-            run_node(stage, values, len(array))
+            run_node(stage, values, count)
             spent.append((stage, time.perf_counter() - begin))
         else:
             values[stage.result.index] = values[stage.operand.index]
-    return rows_of(spent, dict(leaf_layers(model)), len(array))
+    return rows_of(spent, dict(leaf_layers(model)), count)
 
 
 def rows_of(spent: list[tuple[Node, float]], leaves: dict[str, Any], count: int) -> list[ProfileRow]:
     """A row for each layer, from what its nodes took."""
     rows: dict[str, ProfileRow] = {}
     for node, seconds in spent:
-        owner = next(
-            (name for name in leaves if node.owner == name or node.owner.startswith(f"{name}.")), node.owner
-        )
+        owner = next((name for name in leaves if is_inside(node.owner, name)), node.owner)
         layer = leaves.get(owner)
         name = named(owner, layer) if layer is not None else node.primitive.name
         constants = sum(np.asarray(each).nbytes for each in node.operands if isinstance(each, np.ndarray))
@@ -158,17 +157,18 @@ def named(name: str, layer: Any) -> str:
     return textwrap.shorten(f"{name} {layer!r}", SHOWN, placeholder=" …")
 
 
-def whole_once(model: Any, samples: Any) -> list[ProfileRow]:
+def whole_once(model: Any, xs: Sequence[Any]) -> list[ProfileRow]:
     """A model that runs through its own forward; of a Sequential, layer by layer."""
-    x = samples if type(samples) is Tensor else Tensor(samples)
+    tensors = [each if type(each) is Tensor else Tensor(each) for each in xs]
     if type(model).__name__ != "Sequential":
         begin = time.perf_counter()
-        calls.call_with(model, x)
+        calls.call_with(model, *tensors)
         return [
             ProfileRow(
                 textwrap.shorten(repr(model), SHOWN, placeholder=" …"), time.perf_counter() - begin, 0, 0
             )
         ]
+    (x,) = tensors
     calls.call_with(model, x)  # raises what it raises, and says at which layer
     rows = []
     for name, layer in leaf_layers(model):

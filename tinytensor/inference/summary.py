@@ -1,7 +1,7 @@
 """`model.summary()`: a table of every layer's output shape, parameters and bytes, and whether it is fused."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,16 +9,18 @@ import numpy as np
 
 from tinytensor import notebook
 from tinytensor.creation import zeros
+from tinytensor.errors import ShapeError
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form
 from tinytensor.inference.program import operations
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.inference.traceable import Traceable
+from tinytensor.kernels.boundary import index
 from tinytensor.primitives.definition import Node
 from tinytensor.tensor import Tensor
 from tinytensor.text import escaped, text_table
 
-__all__ = ["Row", "Summary", "leaf_layers", "shapes", "summarize"]
+__all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize"]
 
 SHOWN = 60  # characters of a layer
 UNKNOWN = "unknown"
@@ -129,8 +131,18 @@ def shapes(model: Any, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...
 
 
 def axes(shape: int | tuple[int, ...]) -> tuple[int, ...]:
-    """A shape as a tuple."""
-    return (shape,) if isinstance(shape, int) else tuple(shape)
+    """The shape of a sample as a tuple.
+
+    Raises:
+        ShapeError: it is not lengths.
+    """
+    try:
+        lengths = tuple(map(index, shape if isinstance(shape, Iterable) else (shape,)))
+    except TypeError:
+        lengths = (-1,)
+    if any(length < 0 for length in lengths):
+        raise ShapeError(f"shape: expected the lengths of one sample, as 784 or (28, 28), got {shape!r:.80}")
+    return lengths
 
 
 def of_first_linear(model: Any, leaves: Mapping[str, Traceable]) -> Outputs:
@@ -157,9 +169,7 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
     fused = frozenset(
         name
         for name in leaves
-        if name in found
-        and name not in traced.reasons
-        and not any(each == name or each.startswith(f"{name}.") for each in outside)
+        if name in found and name not in traced.reasons and not any(is_inside(each, name) for each in outside)
     )
     work = {
         name: sum(operations(node) for node in traced.nodes if is_inside(node.owner, name))

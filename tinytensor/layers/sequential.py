@@ -10,7 +10,7 @@ import numpy as np
 from tinytensor.errors import ArgumentError, DtypeError, IndexingError
 from tinytensor.inference import revision
 from tinytensor.inference.calls import listening
-from tinytensor.inference.lowering import UINT8
+from tinytensor.inference.emitter import UINT8
 from tinytensor.inference.plan import plan_of
 from tinytensor.kernels.boundary import FLOATS, index
 from tinytensor.layers.attributes import refuse_cycle

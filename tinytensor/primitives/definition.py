@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 
-from tinytensor.kernels.boundary import Array
-
 __all__ = ["Batch", "Node", "Primitive", "Result", "Symbol", "Tracer", "Untraceable"]
 
 Shape = tuple[int, ...]
@@ -117,7 +115,6 @@ class Primitive:
             `eager` has; None: it runs eagerly between two programs.
         fusable: whether `lower` can do it for this node; by default always.
         numpy: how it reads in plain NumPy, where that is one expression of its operands {0}, {1}, ….
-        onnx: the name of the operation of ONNX that it is, where that takes the same operands.
         promotes: whether operands may be converted to the result's dtype first, which changes no bit of it.
     """
 
@@ -129,11 +126,10 @@ class Primitive:
         lower: Callable[[Any, "Node"], None] | None = None,
         fusable: Callable[["Node"], bool] | None = None,
         numpy: str = "",
-        onnx: str = "",
         promotes: bool = False,
     ):
         self.name, self.eager, self.result, self.lower = name, eager, result, lower
-        self.fusable, self.numpy, self.onnx, self.promotes = fusable, numpy, onnx, promotes
+        self.fusable, self.numpy, self.promotes = fusable, numpy, promotes
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
         """Compute arrays; of symbols, record the call."""
@@ -182,8 +178,3 @@ def constant_sample(constant: Any, symbol: Symbol) -> Shape:
     if len(shape) == symbol.ndim and shape[0] == 1:
         return shape[1:]
     symbol.tracer.refuse(f"an operand of shape {shape} does not fit samples of shape {symbol.sample}")
-
-
-def array_of(value: Any) -> Array:
-    """A constant operand as an array."""
-    return np.asarray(value)

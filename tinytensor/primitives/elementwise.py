@@ -66,35 +66,35 @@ def is_float(node: Node) -> bool:
     return dtype in FLOATS and all(each.dtype == dtype for each in node.symbols)
 
 
-def pair(name: str, eager: Callable[..., Any], scalar: Any, numpy: str, onnx: str) -> Primitive:
+def pair(name: str, eager: Callable[..., Any], scalar: Any, numpy: str) -> Primitive:
     """A function of two values."""
     return Primitive(
         name, eager, divided if name == "divide" else promoted,
-        lambda program, node: program.pair(node, scalar), is_float, numpy, onnx, promotes=True,
+        lambda program, node: program.pair(node, scalar), is_float, numpy, promotes=True,
     )  # fmt: skip
 
 
-def comparison(name: str, eager: Callable[..., Any], numpy: str, onnx: str) -> Primitive:
+def comparison(name: str, eager: Callable[..., Any], numpy: str) -> Primitive:
     """A function of two values that is true or false."""
-    return Primitive(name, eager, compared, numpy=numpy, onnx=onnx)
+    return Primitive(name, eager, compared, numpy=numpy)
 
 
-add = pair("add", binary.add, arithmetic.add, "{0} + {1}", "Add")
-subtract = pair("subtract", binary.subtract, arithmetic.subtract, "{0} - {1}", "Sub")
-multiply = pair("multiply", binary.multiply, arithmetic.multiply, "{0} * {1}", "Mul")
-divide = pair("divide", binary.divide, arithmetic.divide, "{0} / {1}", "Div")
-maximum = pair("maximum", binary.maximum, arithmetic.maximum, "np.maximum({0}, {1})", "Max")
-minimum = pair("minimum", binary.minimum, arithmetic.minimum, "np.minimum({0}, {1})", "Min")
-power = Primitive("power", binary.power, promoted, numpy="{0} ** {1}", onnx="Pow")
-less = comparison("less", binary.less, "{0} < {1}", "Less")
-less_equal = comparison("less_equal", binary.less_equal, "{0} <= {1}", "LessOrEqual")
-greater = comparison("greater", binary.greater, "{0} > {1}", "Greater")
-greater_equal = comparison("greater_equal", binary.greater_equal, "{0} >= {1}", "GreaterOrEqual")
-equal = comparison("equal", binary.equal, "{0} == {1}", "Equal")
-not_equal = comparison("not_equal", binary.not_equal, "{0} != {1}", "")
-bitwise_and = Primitive("and", binary.bitwise_and, promoted, numpy="{0} & {1}", onnx="And")
-bitwise_or = Primitive("or", binary.bitwise_or, promoted, numpy="{0} | {1}", onnx="Or")
-bitwise_xor = Primitive("xor", binary.bitwise_xor, promoted, numpy="{0} ^ {1}", onnx="Xor")
+add = pair("add", binary.add, arithmetic.add, "{0} + {1}")
+subtract = pair("subtract", binary.subtract, arithmetic.subtract, "{0} - {1}")
+multiply = pair("multiply", binary.multiply, arithmetic.multiply, "{0} * {1}")
+divide = pair("divide", binary.divide, arithmetic.divide, "{0} / {1}")
+maximum = pair("maximum", binary.maximum, arithmetic.maximum, "np.maximum({0}, {1})")
+minimum = pair("minimum", binary.minimum, arithmetic.minimum, "np.minimum({0}, {1})")
+power = Primitive("power", binary.power, promoted, numpy="{0} ** {1}")
+less = comparison("less", binary.less, "{0} < {1}")
+less_equal = comparison("less_equal", binary.less_equal, "{0} <= {1}")
+greater = comparison("greater", binary.greater, "{0} > {1}")
+greater_equal = comparison("greater_equal", binary.greater_equal, "{0} >= {1}")
+equal = comparison("equal", binary.equal, "{0} == {1}")
+not_equal = comparison("not_equal", binary.not_equal, "{0} != {1}")
+bitwise_and = Primitive("and", binary.bitwise_and, promoted, numpy="{0} & {1}")
+bitwise_or = Primitive("or", binary.bitwise_or, promoted, numpy="{0} | {1}")
+bitwise_xor = Primitive("xor", binary.bitwise_xor, promoted, numpy="{0} ^ {1}")
 
 # What NumPy calls these operations: `np.add(array, tensor)` gives the bits that `tensor + array` gives.
 BY_UFUNC: dict[np.ufunc, Primitive] = {
@@ -129,13 +129,13 @@ def alike(x: Symbol, **parameters: Any) -> Result:
 
 negative = Primitive(
     "negative", negated, alike, lambda program, node: program.map(node, arithmetic.negative, ()), is_float,
-    "-{0}", "Neg",
+    "-{0}",
 )  # fmt: skip
 absolute = Primitive(
     "absolute", lambda x: np.asarray(np.abs(x)), alike,
-    lambda program, node: program.map(node, arithmetic.absolute, ()), is_float, "np.abs({0})", "Abs",
+    lambda program, node: program.map(node, arithmetic.absolute, ()), is_float, "np.abs({0})",
 )  # fmt: skip
-inverted = Primitive("invert", complemented, alike, numpy="~{0}", onnx="Not")
+inverted = Primitive("invert", complemented, alike, numpy="~{0}")
 map_scalar = Primitive(
     "map", lambda x, function, arguments: elementwise.apply(function, x, arguments), alike,
     lambda program, node: program.map(node, node.parameters["function"], node.parameters["arguments"]),
@@ -143,7 +143,7 @@ map_scalar = Primitive(
 )  # fmt: skip
 cast = Primitive(
     "cast", lambda x, dtype: convert(x, dtype), lambda x, dtype: Result(x.sample, dtype),
-    numpy="{0}.astype(np.{dtype})", onnx="Cast",
+    numpy="{0}.astype(np.{dtype})",
 )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ def chosen(condition: Any, x: Any, y: Any) -> Result:
 
 
 where = Primitive(
-    "where", binary.where, chosen, lower_where, where_is_fusable, "np.where({0}, {1}, {2})", "Where",
+    "where", binary.where, chosen, lower_where, where_is_fusable, "np.where({0}, {1}, {2})",
 )  # fmt: skip
 several = Primitive(
     "several", lambda *operands, function: elementwise.apply_several(function, operands), several_result,
@@ -212,5 +212,5 @@ def scaled(x: Array, slope: Any) -> Array:
 scaled_where_negative = Primitive(
     "prelu", scaled, promoted, lambda program, node: program.pair(node, arithmetic.negative_scaled),
     lambda node: is_float(node) and type(node.operands[0]) is Symbol,
-    "np.where({0} < 0, {0} * {1}, {0})", "PRelu", promotes=True,
+    "np.where({0} < 0, {0} * {1}, {0})", promotes=True,
 )  # fmt: skip

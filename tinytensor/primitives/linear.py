@@ -48,7 +48,7 @@ def lower_linear(program: Any, node: Node) -> None:
 
 
 linear = Primitive(
-    "linear", compute_linear, linear_result, lower_linear, is_packable, "{0} @ {1}.T + {2}", "Gemm",
+    "linear", compute_linear, linear_result, lower_linear, is_packable, "{0} @ {1}.T + {2}",
     promotes=True,
 )  # fmt: skip
 
@@ -83,5 +83,5 @@ def is_linear(node: Node) -> bool:
 matmul = Primitive(
     "matmul", product, matmul_result,
     lambda program, node: program.linear(node, node.operands[0], node.operands[1].T, None), is_linear,
-    "{0} @ {1}", "MatMul", promotes=True,
+    "{0} @ {1}", promotes=True,
 )  # fmt: skip

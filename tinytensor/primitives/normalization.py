@@ -29,11 +29,11 @@ def is_last_axis(node: Node) -> bool:
 
 softmax = Primitive(
     "softmax", compute_softmax, along_axis, lambda program, node: program.softmax(node, log=False),
-    is_last_axis, onnx="Softmax",
+    is_last_axis,
 )  # fmt: skip
 log_softmax = Primitive(
     "log_softmax", compute_log_softmax, along_axis, lambda program, node: program.softmax(node, log=True),
-    is_last_axis, onnx="LogSoftmax",
+    is_last_axis,
 )  # fmt: skip
 
 
@@ -110,5 +110,4 @@ def is_normal(node: Node) -> bool:
 
 batch_norm = Primitive(
     "batch_norm", compute_batch_norm, batch_norm_result, lower_batch_norm, is_normal,
-    onnx="BatchNormalization",
 )  # fmt: skip

@@ -106,12 +106,9 @@ def has_pixels(node: Node) -> bool:
     return is_float(node) and 0 not in node.result.sample
 
 
-convolve = Primitive(
-    "convolve", convolution.convolve, convolved, lower_convolution, is_convolution, onnx="Conv"
-)
+convolve = Primitive("convolve", convolution.convolve, convolved, lower_convolution, is_convolution)
 convolve_transposed = Primitive(
     "convolve_transposed", convolution.convolve_transposed, transposed, lower_transposed, is_convolution,
-    onnx="ConvTranspose",
 )  # fmt: skip
 pool = Primitive("pool", pooling.pool, pooled, lower_pool, has_pixels)
 
