@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tests.custom import squareplus
 from tests.models import activations, sequentials
 from tests.naive import gamma, within
 from tests.rounding import error_bound

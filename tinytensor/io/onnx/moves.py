@@ -40,7 +40,7 @@ def joined_along(places: Array, samples: list[tuple[int, ...]]) -> int | None:
         np.arange(start, start + math.prod(each)).reshape(each)
         for start, each in zip(starts, samples, strict=False)
     ]
-    for axis in range(places.ndim):
+    for axis in range(places.ndim if places.ndim == len(samples[0]) else 0):
         if len({each[:axis] + each[axis + 1 :] for each in samples}) > 1:
             continue
         joined = np.concatenate(parts, axis)
