@@ -71,7 +71,7 @@ def test_the_text_can_be_read(folder):
     body = text[text.index("def predict") : text.index("W = {")].splitlines()
     assert body[2:-2] == [
         '    with np.errstate(all="ignore"):',
-        "        x, = map(samples, inputs)",
+        "        (x,) = map(samples, inputs)",
         "        x = x @ W['hidden.weight'].T + W['hidden.bias']  # hidden",
         "        x = relu(x)  # 1",
         "        x = x @ W['2.weight'].T  # 2",

@@ -242,11 +242,21 @@ class Constants:
     """The names of a model's parameters by the memory that they lie in."""
 
     def __init__(self, model: Layer):
-        self.names = {memory_of(each._array): name for name, each in reversed(model.parameters().items())}
+        self.parameters = {name: each._array for name, each in model.parameters().items()}
+        self.names = {memory_of(each): name for name, each in reversed(self.parameters.items())}
 
     def name(self, array: Array) -> str:
-        """The name of the parameter that an array shows all of, in whatever shape; empty if of none."""
-        return self.names.get(memory_of(array), "")
+        """The name of the parameter that an array shows all of, in any shape and dtype; empty if of none."""
+        found = self.names.get(memory_of(array), "")
+        return found or next((name for name, each in self.parameters.items() if is_cast(array, each)), "")
+
+
+def is_cast(array: Array, parameter: Array) -> bool:
+    """Whether an array is a parameter in another float dtype."""
+    alike = array.shape == parameter.shape and array.dtype != parameter.dtype
+    return alike and array.dtype.kind == parameter.dtype.kind == "f" and array.ndim > 0 and bool(
+        np.array_equal(array, parameter.astype(array.dtype), equal_nan=True)
+    )  # fmt: skip
 
 
 def memory_of(array: Array) -> tuple[int, int, str]:

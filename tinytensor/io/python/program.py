@@ -24,6 +24,7 @@ from tinytensor.primitives.definition import Node, Symbol
 __all__ = ["Program"]
 
 SEVERAL = ("Dropout", "LayerNormalization", "Split", "TopK")  # operations with several results
+CONVOLUTIONS = ("convolve", "convolve_transposed")
 NAMES = ("x", "y", "z", "u", "v", "w")  # of values
 TAKEN = {*FUNCTIONS, *NAMES, *keyword.kwlist, *dir(builtins)} | {
     "W", "INPUTS", "Any", "Array", "array", "np", "math", "base64", "sys", "values", "inputs", "predict",
@@ -88,6 +89,8 @@ class Program:
         name = self.parameters.name(array)
         if name:
             whole = self.constants[name]
+            if array.dtype != whole.dtype:
+                return f"W[{name!r}].astype({array.dtype.name!r})"
             if array.shape == whole.shape and array.strides == whole.strides:
                 return f"W[{name!r}]"
             if array.shape == whole.T.shape and array.strides == whole.T.strides:
@@ -111,11 +114,10 @@ class Program:
             self.layer(Body(len(arrays)), model, "", NAMES, [each.astype(dtype) for each in arrays])
             for dtype in ("float32", "float64")
         )
-        names = NAMES[: len(arrays)]
-        lines = [f"{', '.join(names)}{',' * (len(names) == 1)} = map({self.use('samples')}, inputs)"]
+        names = ", ".join(NAMES[: len(arrays)])
+        lines = [f"{names if len(arrays) > 1 else f'({names},)'} = map({self.use('samples')}, inputs)"]
         if single != double:
-            dtypes = ", ".join(f"{name}.dtype" for name in names)
-            lines += [f"if np.result_type({dtypes}) == np.float64:", *(f"    {line}" for line in double)]
+            lines += [f"if np.result_type({names}) == np.float64:", *(f"    {line}" for line in double)]
         return [*lines, *single]
 
     def layer(
@@ -161,13 +163,15 @@ class Program:
         for position, node in enumerate(nodes):
             codes |= {each.index: codes[same[each.index]] for each in node.symbols if each.index in same}
             operands = [self.operand(each, codes) for each in node.operands]
+            if node.primitive.name in CONVOLUTIONS:  # their weights are converted as NumPy does it
+                operands[1:] = [each.partition(".astype")[0] for each in operands[1:]]
             line = self.node(body, node, f"{prefix}{node.owner}.", operands, found)
             for index in {same.get(each.index, each.index) for each in node.symbols}:
                 if last[index] == position and index not in ends:
                     body.free(codes[index])
             codes[node.result.index] = body.new()
-            shown = ascii(node.owner)[1:-1]  # a name from a file must not end the comment
-            body.lines.append(f"{codes[node.result.index]} = {line}{f'  # {prefix}{shown}' if shown else ''}")
+            shown = ascii(f"{prefix}{node.owner}")[1:-1]  # a name from a file must not end the comment
+            body.lines.append(f"{codes[node.result.index]} = {line}{f'  # {shown}' if shown else ''}")
         return [codes[each.index] for each in found.outputs]
 
     def operand(self, operand: Any, codes: dict[int, str]) -> str:
@@ -212,8 +216,8 @@ class Program:
                 body.lines.append(f"{', '.join(to)}, *_ = {line}" if several else f"{to[0]} = {line}")
             else:
                 given = [examples.of(each) for each in read]
-                for item, (name, array) in enumerate(zip(read, given, strict=True)):
-                    if name in model.input_names and array is not None and array.dtype.kind == "f":
+                for item, (source, array) in enumerate(zip(read, given, strict=True)):
+                    if source in model.input_names and array is not None and array.dtype.kind == "f":
                         inputs[item] = f"{self.use('floating')}({inputs[item]})"
                 found = self.results(body, layer, where, inputs, given)
                 body.lines += [f"{one} = {each}" for one, each in zip(to, found, strict=True)]
