@@ -27,9 +27,7 @@ __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
-TORCH = (
-    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle in files of PyTorch before 1.6
-)
+TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle in files of PyTorch before 1.6
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ONNX_FIELDS = {
     number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
