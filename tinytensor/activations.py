@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from tinytensor.errors import ArgumentError
+from tinytensor.kernels.arithmetic import bounds
 from tinytensor.kernels.scalar import exp_times
 from tinytensor.kernels.scalar import gelu as gelu_kernel
 from tinytensor.layers.activation import Activation, activation
@@ -108,6 +109,7 @@ def tanh(x: Any) -> Any:
 
 
 @activation(class_name="ReLU")
+@bounds(lambda: (0.0, math.inf))
 def relu(x: Any) -> Any:
     """f(x) = max(0, x). Range [0, ∞).
 

@@ -8,9 +8,12 @@ __all__: list[str] = []
 
 # A product, as the tile reads it.
 WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
-PRODUCT = 8  # numbers
+# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part of
+# the product, of how many, this call computes.
+AFTER, FLOOR, CEILING, PART, PARTS = range(8, 13)
+PRODUCT = 16  # numbers
 
-# A layer's product, as `multiply` reads it: a product's fields, then these.
+# A layer's product, as `multiply` reads it: the first 8 of a product's fields, then these.
 INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM = range(8, 14)
 WEIGHTS, BIAS = 15, 16
 HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
@@ -38,7 +41,7 @@ INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 # Scratch memory of one thread: address and stride of each buffer, a product, a list for each strip of rows.
 MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
-WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
+WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT
 
 # What reductions over the features need of it: totals, then a block of rows as columns.
 ROW_BLOCK_AT = 1024
@@ -48,7 +51,8 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 # fields are to be, and for each height of a tile its rows and the machine code of its pages, middle and last.
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
-WINDOWS = 20  # numbers
+WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
+WINDOWS = 24  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
 TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR = range(6)

@@ -24,12 +24,18 @@ lies in the window, in bytes and signed, and above it, which tap of the kernel i
 strides and the layout of the image are all in the list, and rows of a tile may lie anywhere, as long as their
 windows have the same taps.
 
-The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
+The first loads of a tile are the bias or, where a long sum goes on, what was summed before. What follows the
+sums of a window is computed before they leave the registers: where AFTER is not 0, a batch norm,
+((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its bias; then bounds
+FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each vector.
 """
 
 from llvmlite import ir
 
 from tinytensor.kernels.record import (
+    AFTER,
+    CEILING,
+    FLOOR,
     INIT_STRIDE,
     LEFT,
     OUT_STRIDE,
@@ -81,8 +87,24 @@ class Emitter:
         """Sums from init, over the places, to out."""
         walk = self.tapped if self.tile.taps else self.listed if self.tile.listed else self.dense
         sums = walk(self.start())
-        self.finish([self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums])
+        sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
+        self.finish(self.followed(sums) if self.tile.taps else sums)
         self.b.ir.ret_void()
+
+    def followed(self, sums: list[Value]) -> list[Value]:
+        """A batch norm of the sums, if there is one, and their bounds."""
+        b, after = self.b, self.b.field(self.record, AFTER)
+
+        def scale(values: list[Value]) -> list[Value]:
+            a, m, c = (self.constants([b.add(self.init, b.multiply(after, i))] * self.tile.rows) for i in (1, 2, 3))
+            return [
+                b.ir.fadd(b.ir.fmul(b.ir.fsub(each, a[i]), m[i]), c[i]) for i, each in enumerate(values)
+            ]
+
+        low, high = (
+            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes) for place in (FLOOR, CEILING)
+        )
+        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
@@ -91,12 +113,16 @@ class Emitter:
     def start(self) -> list[Value]:
         """What the sums start from."""
         b, tile = self.b, self.tile
+        if tile.taps:
+            return self.constants([self.init] * tile.rows)
         stride = b.field(self.record, INIT_STRIDE)
-        rows = [b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)]
-        found = []
-        for row in rows:
-            for column in range(self.columns):
-                found.append(self.lanes_at(row, column))
+        return self.constants([b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)])
+
+    def constants(self, rows: list[Value]) -> list[Value]:
+        """A number for each sum, from an address for each row."""
+        b, tile = self.b, self.tile
+        read = {row: [self.lanes_at(row, column) for column in range(self.columns)] for row in rows}
+        found = [each for row in rows for each in read[row]]
         for group in self.tails:
             parts = [self.tail_at(b.add(rows[row], self.size * tile.lanes * self.columns)) for row in group]
             found.append(self.side_by_side(parts))

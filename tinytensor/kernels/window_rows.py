@@ -12,11 +12,14 @@ from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at, number_of
 from tinytensor.kernels.linear import call_tile, rows_of_block
 from tinytensor.kernels.record import (
+    AFTER,
     BYTE_TABLE,
+    CEILING,
     CLASS,
     CLASSES,
     CLASSES_AT,
     CONSTANT,
+    FLOOR,
     INIT_STRIDE,
     LANES_LEFT,
     LAST_PAGE,
@@ -43,8 +46,11 @@ from tinytensor.kernels.record import (
     TARGET,
     TARGETS_AT,
     WEIGHT_STRIDE,
+    WINDOW_AFTER,
+    WINDOW_CEILING,
     WINDOW_CHUNK,
     WINDOW_DIVISOR,
+    WINDOW_FLOOR,
     WINDOW_HEIGHTS,
     WINDOW_KINDS,
     WINDOW_TILES,
@@ -131,6 +137,8 @@ def take_share(
     windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
     product[LEFT], product[TABLE] = windows[LANES_LEFT], windows[BYTE_TABLE]
+    product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
+    product[CEILING] = windows[WINDOW_CEILING]
     for i in range(windows[CLASSES]):
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
         product[OUT_STRIDE], pixels = kind[WINDOW_DIVISOR], kind[PIXEL_COUNT]
