@@ -18,7 +18,7 @@ from tinytensor.commands.arguments import (
     parse_names,
     shape,
 )
-from tinytensor.commands.predict import image_shape, located, prepared
+from tinytensor.commands.predict import located
 from tinytensor.samples import Options, read
 
 __all__ = ["command"]

@@ -11,7 +11,6 @@ and its probability.
 
 import contextlib
 import json
-import math
 import os
 import sys
 import time
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import tinytensor as tt
 from tinytensor.commands.answers import WRITERS, as_json_lines, as_text
@@ -37,6 +35,7 @@ from tinytensor.commands.tables import on_a_terminal
 from tinytensor.errors import require
 from tinytensor.io.atomic import replacing
 from tinytensor.samples import Options, read
+from tinytensor.samples.prepared import image_shape, prepared, rescales
 from tinytensor.text import did_you_mean, escaped
 
 __all__ = ["command"]
@@ -80,7 +79,9 @@ def command(
         for path in inputs:
             for rows, batch in read(path, options, batch_size):
                 with located(path):
-                    answers = network.predict(prepared(network, path, batch, samples == 0), threads=threads)
+                    if samples == 0:
+                        warn_of_small_pixels(network, path, batch)
+                    answers = network.predict(prepared(network, batch), threads=threads)
                     rows = rows if len(rows) == len(answers) else [""]
                     write(path, rows, answers)
                 samples += len(answers)
@@ -140,38 +141,11 @@ def progress(wanted: bool) -> Iterator[Any]:
         yield lambda count: bar.update(task, advance=count)
 
 
-def leaves(layer: Any) -> list[Any]:
-    """The layers that contain no others, in order."""
-    inner = list(layer.children().values())
-    return [leaf for child in inner for leaf in leaves(child)] if inner else [layer]
-
-
-def features(network: Any) -> int | None:
-    """How many numbers a sample has, by the first Linear."""
-    found = [each.in_features for each in leaves(network) if isinstance(each, tt.Linear)]
-    return found[0] if found else None
-
-
-def image_shape(network: Any) -> tuple[int, int] | None:
-    """The size of a square image with as many pixels as the first Linear takes."""
-    side = math.isqrt(features(network) or 0)
-    return (side, side) if side and side * side == features(network) else None
-
-
-def prepared(network: Any, path: str, batch: Any, first: bool) -> Any:
-    """The batch as the model takes it: pixels rescaled once, images flat if nothing flattens them."""
-    layers, width = leaves(network), features(network)
-    rescales = any(isinstance(each, tt.Rescale) for each in layers)
-    if width and batch.ndim == 2 and batch.size == width != batch.shape[1]:
-        batch = batch[None]  # one image without an axis for the batch
-    if batch.dtype == np.uint8 and not rescales:
-        batch = batch.astype(np.float32) / np.float32(255)
-    if batch.ndim > 2 and layers and isinstance(layers[0], tt.Linear) and math.prod(batch.shape[1:]) == width:
-        batch = batch.reshape(len(batch), width)
-    if first and rescales and batch.dtype.kind == "f" and batch.size and 0 <= batch.min() <= batch.max() <= 1:
+def warn_of_small_pixels(network: Any, path: str, batch: Any) -> None:
+    """Say so if pixels seem to have been rescaled before the model does."""
+    if rescales(network) and batch.dtype.kind == "f" and batch.size and 0 <= batch.min() <= batch.max() <= 1:
         print(
             f"tinytensor predict: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
             "rescales pixels from 0 to 255 itself; were they divided by 255 already?",
             file=sys.stderr,
         )
-    return batch
