@@ -39,7 +39,9 @@ def run(name: str, form: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder, "answer.json")
         command = [sys.executable, "-m", "benchmarks.campaign", f"--{form}", "--child", name, str(answer)]
-        process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+        errors = Path(folder, "errors")
+        with errors.open("wb") as stream:
+            process = subprocess.Popen(command, cwd=ROOT, stderr=stream, start_new_session=True)
         try:
             status: int | str = process.wait(MOST_SECONDS[form])
         except subprocess.TimeoutExpired:
@@ -51,7 +53,8 @@ def run(name: str, form: str) -> dict[str, Any]:
         if status == 0 and answer.exists():
             outcome = Outcome.from_json(json.loads(answer.read_text()))
         else:
-            outcome = Outcome([Count("the check ends", wrong=1, note=f"status {status}")])
+            last = " ".join(errors.read_text(errors="replace").splitlines()[-3:])[-300:]
+            outcome = Outcome([Count("the check ends", wrong=1, note=f"status {status}: {last}")])
     return outcome.to_json() | {
         "form": form,
         "seconds": round(time.monotonic() - begin, 1),
