@@ -67,6 +67,13 @@ def test_the_links_of_a_page(page):
     assert not lost
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_tests_that_a_page_names_are_there(page):
+    for path, name in re.findall(r"(tests/[\w/]+\.py)(?:::(\w+))?", page.read_text(encoding="utf-8")):
+        assert (ROOT / path).exists(), path
+        assert not name or f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
+
+
 def test_the_digits_of_the_readme():
     """The report that it shows is the one that the command prints; the speed is the machine's."""
     shown = (ROOT / "README.md").read_text(encoding="utf-8")
