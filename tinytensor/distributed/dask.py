@@ -131,12 +131,19 @@ def described(result: Result) -> dict[str, Any]:
 
 
 def block(
-    number: tuple[int], rows: tuple[slice], *blocks: Any, carried: Carried, batch_size: int | None, threads: int
+    number: tuple[int],
+    rows: tuple[slice],
+    *blocks: Any,
+    carried: Carried,
+    batch_size: int | None,
+    threads: int,
 ) -> Any:
     """The outputs for one block of samples."""
     samples = tuple(map(alone, blocks))
     try:
-        return carried.model.predict(samples[0] if len(samples) == 1 else samples, batch_size, threads=threads)
+        return carried.model.predict(
+            samples[0] if len(samples) == 1 else samples, batch_size, threads=threads
+        )
     except Exception as error:  # whatever a user's layer raises
         first, last = rows[0].start, rows[0].stop
         where = "" if math.isnan(last) else f", rows {first:,} to {last - 1:,}"
@@ -166,7 +173,9 @@ def of_frame(model: Any, x: Any, options: dict[str, Any]) -> Any:
     common = np.result_type(*x.dtypes)
     (found,) = results(model, [((len(x.columns),), common)])[:1]
     if len(found.sample) != 1:
-        raise ShapeError(f"predict: expected outputs (n, columns) for a DataFrame, got (n, …) of {found.sample}")
+        raise ShapeError(
+            f"predict: expected outputs (n, columns) for a DataFrame, got (n, …) of {found.sample}"
+        )
     names = [f"y{number}" for number in range(found.sample[0])]
     meta = pandas.DataFrame(np.empty((0, len(names)), found.dtype), columns=names, index=x._meta.index)
     node, _ = node_of(model)

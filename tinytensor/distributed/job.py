@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,7 @@ from tinytensor.text import escaped
 __all__ = ["Scored", "score"]
 
 BATCH_ROWS = 10_000  # read and computed at a time: the memory that a partition needs beside its outputs
+SECONDS_BETWEEN = 1.0  # two questions to the scheduler how many threads there are; each takes milliseconds
 AHEAD = 3  # partitions for each thread that are handed out: one in work, others to follow without a pause
 
 
@@ -63,7 +65,8 @@ def score(
     threads: int = 1,
     force: bool = False,
     progress: bool = False,
-    options: Options = Options(),
+    columns: Sequence[str] = (),
+    drop: Sequence[str] = (),
 ) -> Scored:
     """Write the model's outputs for an input that may outgrow one machine; resume what was cut off.
 
@@ -80,6 +83,7 @@ def score(
         rows: most samples of a partition; 64 MiB of input by default. Zarr chunks and row groups stay whole.
         threads: how many threads work on a partition; one is right where Dask has a thread for each CPU.
         force: replace an output that exists.
+        columns, drop: the columns of Parquet that are the features, or those that are none.
         progress: show a bar on the terminal (extra `cli`).
 
     Raises:
@@ -90,7 +94,7 @@ def score(
     name, place = os.fspath(output), Path(os.path.abspath(output))
     if not force and os.path.lexists(place):
         raise ArgumentError(f"{name}: exists already; --force replaces it")
-    source = opened_input(os.fspath(input), options)
+    source = opened_input(os.fspath(input), Options(columns=tuple(columns), drop=tuple(drop)))
     partitions = source.partitions(None if rows is None else length("score: rows", rows))
     if not partitions:
         raise ArgumentError(f"{os.fspath(input)}: expected samples, got none")
@@ -179,10 +183,13 @@ def computed(client: Any, payload: bytes, work: Work, partitions: Iterable[Parti
         carried = client.submit(arrived, payload, key=f"model-{os.urandom(8).hex()}")
     run, todo = os.urandom(8).hex(), iter(partitions)
     running: dict[Any, Partition] = {}
-    finished = distributed.as_completed()
+    finished = distributed.as_completed(loop=client.loop)
+    threads, asked = 1, -SECONDS_BETWEEN
 
     def hand_out() -> None:
-        threads = sum(client.nthreads().values())
+        nonlocal threads, asked
+        if time.monotonic() > asked + SECONDS_BETWEEN:
+            threads, asked = sum(client.nthreads().values()), time.monotonic()
         while len(running) < AHEAD * max(1, threads):
             partition = next(todo, None)
             if partition is None:

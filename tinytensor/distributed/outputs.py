@@ -64,7 +64,10 @@ class Stack(Output):
 
     def write(self, partition: Partition, y: Any) -> None:
         """One file each."""
-        with replacing(Path(self.path) / f"{partition.number}.npy") as temporary, open(temporary, "wb") as file:
+        with (
+            replacing(Path(self.path) / f"{partition.number}.npy") as temporary,
+            open(temporary, "wb") as file,
+        ):
             np.lib.format.write_array(file, np.ascontiguousarray(y), allow_pickle=False)
 
     def finish(self, partitions: Sequence[Partition]) -> None:

@@ -48,7 +48,8 @@ class Model(Traceable):
 
         Args:
             x: (n, …), anything array-like, or an iterator of batches. A model of several inputs takes a tuple
-                of them, or a dict by name.
+                of them, or a dict by name. A Dask array or DataFrame gives one, of which nothing is computed
+                yet (`tt.distributed.dask.predict`).
             batch_size: how many samples go through layers of your own at a time; all by default.
             progress: show a bar on the terminal (extra `cli`).
             threads: how many work on it; by default as many as `tt.set_num_threads` says.
