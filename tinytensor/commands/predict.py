@@ -5,9 +5,8 @@ images. Inputs are read batch by batch, so they may be larger than memory. Image
 size that the model takes; --invert is for dark ink on light paper, --centre for digits that are not centred
 as MNIST's are. A model with a layer Rescale gets pixels from 0 to 255, another one from 0 to 1.
 
-With --dask, a Zarr array, .npy, .parquet or a folder of them is scored by the workers of a Dask cluster, which
-write OUT, a .npy or .zarr file, or a folder of .npy or .parquet files. The same command goes on where it was cut
-off.
+With --dask, the workers of a Dask cluster score a Zarr array, a .npy or .parquet file or a folder of them,
+and write OUT: .npy, .zarr, or a folder of .npy or .parquet files. The same command resumes what was cut off.
 
 The ending of OUT says what is written: .npy has the model's outputs, .csv, .parquet and .jsonl have the class
 and its probability.

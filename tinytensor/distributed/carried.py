@@ -21,8 +21,8 @@ class Carried:
     """A model that is one node of a graph, and that workers of a cluster send to one another.
 
     A worker of a cluster keeps it as it keeps any result, so it travels once to each. The scheduler
-    "processes" keeps nothing in its processes and would send the model with each task; to them travels the name
-    of a file, which each process reads once.
+    "processes" keeps nothing in its processes and would send the model with each task; instead it sends the
+    name of a file, which each process reads once.
     """
 
     def __init__(self, model: Any):

@@ -26,7 +26,8 @@ def connected(scheduler: str) -> Iterator[Any]:
     found = LOCAL.fullmatch(scheduler)
     if found is None and "://" not in scheduler:
         raise ArgumentError(
-            f"expected the address of a Dask scheduler, as tcp://10.0.0.1:8786, or local[4], got {scheduler!r:.80}"
+            "expected the address of a Dask scheduler, as tcp://10.0.0.1:8786, or local[4], "
+            f"got {scheduler!r:.80}"
         )
     with contextlib.ExitStack() as stack:
         where: Any = scheduler

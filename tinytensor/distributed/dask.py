@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.distributed.carried import Carried, arrived, packed
-from tinytensor.errors import ArgumentError, DtypeError, PartitionError, ShapeError, require
+from tinytensor.errors import DtypeError, PartitionError, ShapeError, require
 from tinytensor.inference.predict import given
 from tinytensor.inference.results import results
 from tinytensor.kernels.boundary import length
@@ -24,8 +24,8 @@ def predict(model: Any, x: Any, batch_size: int | None = None, threads: int = 1)
     """The outputs for a Dask array or DataFrame of samples, as one; nothing is computed.
 
     A block of samples gives a block of outputs; axes other than the first are made one block each. The rows
-    have the same bits as those that `model.predict` gives on one machine, whatever the blocks. The model is as
-    it is now: later changes of it are not seen. It travels once to each worker.
+    have the bits that `model.predict` gives for them on one machine, whatever the blocks. The model is as it
+    is now: later changes of it are not seen. It travels once to each worker.
 
     Args:
         model: any layer.
@@ -55,14 +55,14 @@ def predict(model: Any, x: Any, batch_size: int | None = None, threads: int = 1)
         "batch_size": None if batch_size is None else length("predict: batch_size", batch_size),
         "threads": checked("predict: threads", threads),
     }
-    if hasattr(x, "map_partitions"):
+    if hasattr(type(x), "map_partitions"):
         return of_frame(model, x, options)
     return of_arrays(model, given(model, x, checked_array), options)
 
 
 def checked_array(x: Any) -> Any:
     """A Dask array of samples, one block along every axis but the first."""
-    if not hasattr(x, "__dask_graph__") or not hasattr(x, "chunks"):
+    if not hasattr(type(x), "map_blocks"):
         raise DtypeError(
             f"predict: expected a Dask array or DataFrame, got {type(x).__name__}; "
             "dask.array.from_array(x, chunks=…) makes one"
@@ -168,16 +168,17 @@ def of_frame(model: Any, x: Any, options: dict[str, Any]) -> Any:
     for name, dtype in x.dtypes.items():
         if not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
             raise DtypeError(
-                f"predict: column {name!r}: expected numbers, got {dtype}; leave it out, or .astype('float32')"
+                f"predict: column {name!r}: expected numbers, got {dtype}; leave it out, "
+                "or convert it with .astype('float32')"
             )
     common = np.result_type(*x.dtypes)
-    (found,) = results(model, [((len(x.columns),), common)])[:1]
-    if len(found.sample) != 1:
-        raise ShapeError(
-            f"predict: expected outputs (n, columns) for a DataFrame, got (n, …) of {found.sample}"
-        )
-    names = [f"y{number}" for number in range(found.sample[0])]
-    meta = pandas.DataFrame(np.empty((0, len(names)), found.dtype), columns=names, index=x._meta.index)
+    found = results(model, [((len(x.columns),), common)])
+    if len(found) != 1 or len(found[0].sample) != 1:
+        shapes = ", ".join(str(("n", *each.sample)) for each in found)
+        raise ShapeError(f"predict: expected outputs (n, columns) for a DataFrame, got {shapes}")
+    (columns,), dtype = found[0]
+    names = [f"y{number}" for number in range(columns)]
+    meta = pandas.DataFrame(np.empty((0, columns), dtype), columns=names, index=x._meta.index)
     node, _ = node_of(model)
     return x.map_partitions(part, node, common, names, meta=meta, **options)
 

@@ -138,13 +138,14 @@ def opened_input(path: str, options: Options) -> Input:
     if not folder.exists():
         raise ArgumentError(f"{path}: there is no such file or folder")
     if not folder.is_dir():
-        kinds = {".npy": lambda: npy(path, [path]), ".parquet": lambda: tables([path], options)}
-        if folder.suffix.lower() in kinds:
-            return kinds[folder.suffix.lower()]()
+        if folder.suffix.lower() == ".npy":
+            return npy([path])
+        if folder.suffix.lower() == ".parquet":
+            return tables([path], options)
     elif any((folder / name).exists() for name in ("zarr.json", ".zarray")):
         return chunked(path)
     elif stack := by_number(folder, ".npy"):
-        return npy(path, stack)
+        return npy(stack)
     elif files := by_number(folder, ".parquet"):
         return tables(files, options)
     raise ArgumentError(
@@ -179,7 +180,7 @@ def mapped(path: str) -> Any:
         raise ArgumentError(f"{path}: no npy file of numbers: {str(error)[:200]}") from error
 
 
-def npy(path: str, files: list[str]) -> Npy:
+def npy(files: list[str]) -> Npy:
     """npy files, one after the other."""
     arrays = [mapped(file) for file in files]
     for file, array in zip(files, arrays, strict=True):

@@ -28,7 +28,6 @@ from tinytensor.io.atomic import replacing
 from tinytensor.kernels.boundary import length
 from tinytensor.samples.options import Options
 from tinytensor.samples.prepared import prepared
-from tinytensor.text import escaped
 
 __all__ = ["Scored", "score"]
 
@@ -38,7 +37,7 @@ AHEAD = 3  # partitions for each thread that are handed out: one in work, others
 
 
 class Scored(NamedTuple):
-    """What `score` did: rows of the output, its partitions, and how many of them an earlier run had written."""
+    """What `score` did: rows, partitions, and how many of these an earlier run had written."""
 
     rows: int
     partitions: int
@@ -71,8 +70,8 @@ def score(
     """Write the model's outputs for an input that may outgrow one machine; resume what was cut off.
 
     A run that ends early, for whatever reason, leaves `OUTPUT.unfinished`; the same call computes what is
-    missing there and puts the output in its place. Partitions are written by their position, so each row is there
-    once, with the bits that `model.predict` gives for it on one machine.
+    missing there and puts the output in its place. Partitions are written by their position, so each row is
+    there once, with the bits that `model.predict` gives for it on one machine.
 
     Args:
         input: `.npy`, `.parquet`, a Zarr array, or a folder of `.npy` or `.parquet` files, which workers see
@@ -219,8 +218,8 @@ def told(distributed: Any, client: Any, partition: Partition) -> Iterator[None]:
         yield
     except distributed.KilledWorker as error:
         raise PartitionError(
-            f"{partition}: the workers that computed it died, as they do when they need more memory than they "
-            "may; try partitions of fewer rows (--rows)"
+            f"{partition}: the workers that computed it died, as they do when they need more memory than "
+            "their limit; try partitions of fewer rows (--rows)"
         ) from error
     except (distributed.CancelledError, OSError) as error:
         raise ArgumentError(

@@ -1,7 +1,7 @@
 """Where workers write what they have computed, each its own rows: npy, npy stacks, Zarr, Parquet.
 
-An output is made in a folder of its own and is moved to its place when it is whole. A partition may be written
-twice, after a worker was lost: both writes give the same bytes in the same place.
+An output is made in a folder of its own and is moved to its place when it is whole. A partition may be
+written twice, after a worker was lost: both writes give the same bytes in the same place.
 """
 
 import math
@@ -134,7 +134,8 @@ def opened_output(path: str, name: str, result: Result) -> Output:
     suffix = Path(name).suffix.lower()
     if suffix not in BY_SUFFIX:
         raise ArgumentError(
-            f"{name}: expected a name that ends in .npy, .zarr or .parquet, or in none for a folder of npy files"
+            f"{name}: expected a name that ends in .npy, .zarr or .parquet, or that has no ending, for a "
+            "folder of npy files"
         )
     if suffix == ".parquet" and (len(result.sample) != 1 or result.sample[0] == 0):
         raise ArgumentError(f"{name}: expected outputs (n, classes), got {result.sample}; write them as .npy")

@@ -17,8 +17,8 @@ BATCH_ROWS = 1000
 def predict_udf(model: Any, session: Any, shape: int | tuple[int, ...], batch_size: int = BATCH_ROWS) -> Any:
     """A function for Spark that gives the outputs for a column of samples, as a column of arrays.
 
-    It is Spark's `predict_batch_udf`: a Python worker of an executor loads the model once. The model is broadcast,
-    so it travels once to each executor. As many threads work on a batch as `spark.task.cpus` says.
+    It is Spark's `predict_batch_udf`: a Python worker of an executor loads the model once. The model is
+    broadcast, so it travels once to each executor. As many threads work on a batch as `spark.task.cpus` says.
 
     Args:
         model: any layer of one input and of outputs (n, k).
