@@ -1,6 +1,6 @@
 """The table of checks."""
 
-from benchmarks.campaign import accuracy, rows
+from benchmarks.campaign import accuracy, concurrency, rows
 from benchmarks.campaign.outcome import Check
 
 __all__ = ["CHECKS"]
@@ -13,5 +13,6 @@ CHECKS = {
         Check("rows", "The same row, the same bits: batches, places, threads, chunks, layouts", rows.ours),
         Check("instructions", "The same row, the same bits: instruction sets", rows.instructions),
         Check("peers", "The same row, the same bits: other libraries", rows.peers),
+        Check("concurrency", "Threads, forks, processes and event loops", concurrency.concurrency),
     )
 }
