@@ -35,7 +35,7 @@ def run_images(
     `work`: multiplications a sample.
     """
     x, last = np.ascontiguousarray(x), image.channels_last
-    before = [] if read == image or image.channels == 1 else [transposition(dtype, *image[:3], True)]
+    before = [] if read == image or image.channels == 1 else [transposition(x.dtype, *image[:3], True)]
     after = [] if last or made.channels == 1 else [transposition(dtype, *made[4:], False)]
     y = np.empty((len(x), *shape_of(made, last)), dtype)
     threads = get_num_threads()
@@ -47,7 +47,7 @@ def run_images(
         run_program_of([*before, made, *after], x, y, threads)
         return y
     for each in before:
-        x = run_alone(each, x, np.empty((len(x), *shape_of(each, True)), dtype))
+        x = run_alone(each, x, np.empty((len(x), *shape_of(each, True)), x.dtype))
     result = np.empty((len(x), *shape_of(made, True)), dtype) if after else y
     share_windows(made, x, result, threads)
     for each in after:
