@@ -175,19 +175,14 @@ def test_two_values_are_added(output, features):
     table = np.random.default_rng(4).permutation(256).astype(np.uint8)
     zero_points, multipliers = (7, 200), (0.5, 0.321)
     expected = [
-        [
-            rounded((F(a) - F(7)) * F(0.5) + (F(table[a]) - F(200)) * F(0.321), output)
-            for a in row
-        ]
+        [rounded((F(a) - F(7)) * F(0.5) + (F(table[a]) - F(200)) * F(0.321), output) for a in row]
         for row in x
     ]
 
     def add(array):
         first = as_bytes(array)
         second = lookup(first, table)
-        return quantized_add(
-            first, second, zero_points=zero_points, multipliers=multipliers, output=output
-        )
+        return quantized_add(first, second, zero_points=zero_points, multipliers=multipliers, output=output)
 
     assert compiled(add, x).tolist() == expected
     assert add(x.astype(F)).tolist() == expected

@@ -190,7 +190,8 @@ class Emitter:
 
     def new(self, symbol: Symbol) -> Buffer:
         """A buffer for a value."""
-        buffer = Buffer(self.size(symbol), symbol.dtype.itemsize, readers=self.reads[symbol.index], first=len(self.instructions))
+        readers, first = self.reads[symbol.index], len(self.instructions)
+        buffer = Buffer(self.size(symbol), symbol.dtype.itemsize, readers=readers, first=first)
         self.buffers.append(buffer)
         return buffer
 

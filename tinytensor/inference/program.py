@@ -170,8 +170,9 @@ def multiplications(nodes: Sequence[Node]) -> int:
 
 def operations(node: Node) -> int:
     """Multiply-adds of one sample in a product; of other primitives none are counted."""
-    if node.primitive.name in ("linear", "matmul", "quantized_linear") and type(node.operands[1]) is not Symbol:
+    name = node.primitive.name
+    if name in ("linear", "matmul", "quantized_linear") and type(node.operands[1]) is not Symbol:
         weight = node.operands[1]
-        inputs = weight.shape[0] if node.primitive.name == "matmul" else weight.shape[1]
+        inputs = weight.shape[0] if name == "matmul" else weight.shape[1]
         return math.prod(node.result.sample) * int(inputs)
     return multiply_adds(node) if node.primitive in CONVOLUTIONS else 0

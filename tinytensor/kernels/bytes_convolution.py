@@ -25,8 +25,8 @@ from tinytensor.kernels.bytes_layer import (
     start_of_sums,
     taken_off,
 )
-from tinytensor.kernels.convolution import TALLEST, tiles_of
-from tinytensor.kernels.image_instructions import ImageInstruction, Step, heights_of, window_record
+from tinytensor.kernels.convolution import tiles_of
+from tinytensor.kernels.image_instructions import ImageInstruction, Step, window_record
 from tinytensor.kernels.layer import aligned, pack_weights
 from tinytensor.kernels.native import address
 from tinytensor.kernels.windows import Axis, Class, Image, classes_of
@@ -60,7 +60,7 @@ class Groups:
         self.found: dict[bytes, int] = {}
 
     def entries(self, offsets: Array, places: Array) -> Array:
-        """The list of a class: for bytes at `offsets`, whose weights are `places`, groups and where they lie."""
+        """A class's list: groups and where they lie, for bytes at `offsets` whose weights are `places`."""
         order = np.argsort(offsets, kind="stable")
         offsets, places = offsets[order], places[order].astype(np.int32)
         ends = [*(np.flatnonzero(np.diff(offsets) != 1) + 1), len(offsets)]
@@ -97,7 +97,7 @@ def bytes_of_class(kind: Class, channels: int, channel: int) -> tuple[Array, Arr
 
 
 def reads_beyond(axes: tuple[Axis, Axis], image: Image, each: int) -> bool:
-    """Whether a window of so many channels has a run of fewer than four bytes, so the last bytes are not all."""
+    """Whether a run of a window of so many channels is shorter than the four bytes that are read."""
     *_, channel = image.strides(1)
     for kind in classes_of(axes, image, 1, 1):
         offsets = np.sort(bytes_of_class(kind, each, channel)[0])

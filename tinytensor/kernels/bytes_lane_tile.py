@@ -128,7 +128,10 @@ class Emitter:
             return state
         if tile.operation == "multiply":
             at = b.add(self.init, b.field(self.table, MULTIPLIERS))
-            number, scale = b.ir.sitofp(state, self.numbers), b.load(at, self.numbers, 4 * tile.lanes * vector)
+            number, scale = (
+                b.ir.sitofp(state, self.numbers),
+                b.load(at, self.numbers, 4 * tile.lanes * vector),
+            )
         else:
             double = ir.VectorType(ir.DoubleType(), tile.lanes)
             taken = b.ir.mul(b.ir.trunc(self.count, I32), b.load(self.table, I32, 8 * ZERO))

@@ -51,7 +51,7 @@ def bytes_average_instruction(
 
 
 def tiles_of(operation: str, output: str, channels: int) -> tuple[tuple[int, ...], list[BytesLaneTile], int]:
-    """Heights, for each the tile of a page in the middle and that of the last page, and channels of a page."""
+    """Heights, tiles of a page in the middle and of the last one for each, and channels of a page."""
     lanes = vectors().bytes if operation == "max" else vectors().width(4)
     if vectors().bytes < 64:  # without masks of bytes
         lanes = math.gcd(channels, lanes)
@@ -64,7 +64,11 @@ def tiles_of(operation: str, output: str, channels: int) -> tuple[tuple[int, ...
     ]
     last: dict[str, Any] = {"vectors": -(-rest // lanes), "ragged": bool(rest % lanes)}
     only = rest == channels
-    return heights, [each._replace(**end) for each in middle for end in (last if only else {}, last)], wide * lanes
+    return (
+        heights,
+        [each._replace(**end) for each in middle for end in (last if only else {}, last)],
+        wide * lanes,
+    )
 
 
 def instruction(

@@ -16,7 +16,16 @@ from tinytensor.kernels.cpu import dot, features, vectors
 from tinytensor.kernels.layer import Layout, aligned, end_of, pack_weights, write_layer
 from tinytensor.kernels.specs import BytesLoop
 
-__all__ = ["bytes_layout", "bytes_loop", "dot_fields", "pack_groups", "rounding_record", "start_of_sums", "taken_off", "write_bytes_layer"]
+__all__ = [
+    "bytes_layout",
+    "bytes_loop",
+    "dot_fields",
+    "pack_groups",
+    "rounding_record",
+    "start_of_sums",
+    "taken_off",
+    "write_bytes_layer",
+]
 
 GROUP_BYTES = 4
 NARROW = 6  # vectors: a layer up to that wide has one page, where registers suffice

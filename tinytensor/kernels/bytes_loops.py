@@ -23,7 +23,7 @@ TABLE_PART = 64  # bytes of the table in a vector
 
 
 def build_bytes_loop(spec: BytesLoop) -> ir.Module:
-    """loop(record, x, other, 0, y, 0, count), with the arguments of a tile; a lookup's record is its table."""
+    """loop(record, x, other, 0, y, 0, count), as a tile is called; the record of a lookup is its table."""
     module, b = function(spec.name, 7)
     Loop(spec, b).emit()
     return module
@@ -75,7 +75,9 @@ class Loop:
         for at, zero, scale in ((self.x, ZERO, SCALE), (self.other, SECOND_ZERO, SECOND_SCALE)):
             whole = b.ir.zext(b.load(b.add(at, place), ir.VectorType(I8, lanes)), ir.VectorType(I32, lanes))
             number = b.ir.uitofp(whole, ir.VectorType(FLOAT, lanes))
-            terms.append(b.ir.fmul(b.ir.fsub(number, self.constant(zero, lanes)), self.constant(scale, lanes)))
+            terms.append(
+                b.ir.fmul(b.ir.fsub(number, self.constant(zero, lanes)), self.constant(scale, lanes))
+            )
         return rounded(b, b.ir.fadd(*terms), self.record)
 
     def lookup(self, place: Value, lanes: int) -> Value:

@@ -70,7 +70,7 @@ class BytesEmitter(Emitter):
         return self.with_last(super().listed(sums))
 
     def with_last(self, sums: list[Value]) -> list[Value]:
-        """The last four bytes of rows that have no whole number of groups; weights of bytes read twice are 0."""
+        """The last four bytes of rows without a whole number of groups; of bytes read twice weights are 0."""
         if not self.tile.partial:
             return sums
         b, place = self.b, b_field(self, LAST_GROUP)
@@ -147,6 +147,7 @@ def by_neon(name: str) -> Callable[[Builder, Value, Value, Value], Value]:
 
 def by_lanes(b: Builder, weight: Value, x: Value, total: Value) -> Value:
     """Any CPU: byte after byte in 32 bits."""
+
     def constant(value: int) -> Value:
         return ir.Constant(total.type, [value] * total.type.count)
 

@@ -36,7 +36,9 @@ def build_lister(lister: Lister) -> ir.Module:
         """The mask of the inputs from `first` on that are not zero in all rows."""
         joined = None  # the bits of all rows: zero, or minus zero, if and only if all are
         for row in rows:
-            values = b.load(b.add(row, b.multiply(first, size)), whole, align=1 if lister.source == "group" else 0)
+            values = b.load(
+                b.add(row, b.multiply(first, size)), whole, align=1 if lister.source == "group" else 0
+            )
             joined = values if joined is None else b.ir.or_(joined, values)
         if lister.source in ("uint8", "group"):
             found = b.ir.icmp_unsigned("!=", joined, ir.Constant(whole, None))

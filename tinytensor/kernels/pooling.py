@@ -40,7 +40,8 @@ def pool(
 
     x (n, channels, height, width), or (n, height, width, channels) with `channels_last`, and y alike; float32
     or float64. `outputs`: rows and columns of the result, if they are more than fit, as with PyTorch's
-    ceil_mode. The largest of bytes are bytes. A window without a tap gives -inf, 0 of bytes, or NaN as a mean. Arguments are checked by the caller.
+    ceil_mode. A window without a tap gives -inf, or NaN as a mean; of uint8, which has no mean, 0. Arguments
+    are checked by the caller.
 
     >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
     >>> pool(x, "max", (2, 2), (2, 2)).tolist()

@@ -5,7 +5,17 @@ Kept machine code is found by these; the modules that build it are imported if t
 
 from typing import Any, NamedTuple
 
-__all__ = ["GROUP", "RAGGED", "BytesLaneTile", "BytesLoop", "LaneTile", "Lister", "Matvec", "Tile", "tail_width"]
+__all__ = [
+    "GROUP",
+    "RAGGED",
+    "BytesLaneTile",
+    "BytesLoop",
+    "LaneTile",
+    "Lister",
+    "Matvec",
+    "Tile",
+    "tail_width",
+]
 
 GROUP = 16  # inputs compared at once; a shorter row has no list
 RAGGED = -1  # the end of a tile whose last vector is not full
@@ -35,7 +45,7 @@ class Tile(NamedTuple):
         return (
             f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
             f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
-            f"{'_' * bool(self.dot)}{self.dot}{'_' * bool(self.output)}{self.output}{'_partial' * self.partial}"
+            f"{self.dot}{self.output}{'_partial' * self.partial}"
         )
 
     @property

@@ -89,7 +89,9 @@ def is_movable(node: Node) -> bool:
     """Whether elements are floats of one dtype, or bytes."""
     dtype = node.result.dtype
     return (
-        dtype in (*FLOATS, UINT8) and all(each.dtype == dtype for each in node.symbols) and 0 not in node.result.sample
+        dtype in (*FLOATS, UINT8)
+        and all(each.dtype == dtype for each in node.symbols)
+        and 0 not in node.result.sample
     )
 
 

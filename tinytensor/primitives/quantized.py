@@ -147,7 +147,7 @@ def compute_convolution(
     return rounded(sums.astype(np.float32) * scales, output)
 
 
-STILL = {"padding": NO_PADDING, "dilation": (1, 1), "groups": 1, "channels_last": False}
+STILL: dict[str, Any] = {"padding": NO_PADDING, "dilation": (1, 1), "groups": 1, "channels_last": False}
 
 
 def convolution_result(x: Symbol, weight: Array, bias: Array, multiplier: Array, **parameters: Any) -> Result:
@@ -214,7 +214,7 @@ def compute_average(
     return rounded(mean.astype(np.float32) * np.float32(multiplier), output)
 
 
-WHOLE = {"dilation": (1, 1), "padding": NO_PADDING, "outputs": None, "channels_last": False}
+WHOLE: dict[str, Any] = {"dilation": (1, 1), "padding": NO_PADDING, "outputs": None, "channels_last": False}
 
 
 def average_result(x: Symbol, **parameters: Any) -> Result:
@@ -230,9 +230,7 @@ def lower_average(program: Any, node: Node) -> None:
     parameters = {"counts_padding": False} | WHOLE | node.parameters
     names = ("zero_point", "multiplier", "output", "counts_padding")
     axes = pooled_axes(node.operands[0], parameters)
-    program.quantized_average(
-        node, axes, *(parameters[name] for name in names), parameters["channels_last"]
-    )
+    program.quantized_average(node, axes, *(parameters[name] for name in names), parameters["channels_last"])
 
 
 quantized_average = Primitive(

@@ -118,9 +118,6 @@ pool = Primitive("pool", pooling.pool, pooled, lower_pool, has_pixels)
 def multiply_adds(node: Node) -> int:
     """Multiply-adds of one sample, taps in the padding included."""
     weight = node.operands[1]
-    pixels = (
-        int(np.prod(node.result.sample))
-        if node.primitive is convolve
-        else int(np.prod(node.operands[0].sample))
-    )
+    of = node.operands[0] if node.primitive is convolve_transposed else node.result
+    pixels = int(np.prod(of.sample))
     return pixels * int(np.prod(weight.shape[1:]))
