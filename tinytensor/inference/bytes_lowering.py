@@ -29,7 +29,8 @@ class BytesLowering(Emitter):
         table = rounding_record(output, 0)
         table[record.SCALE] = np.array([scale], np.float32).view(np.uint32)[0]
         loop = address(bytes_loop("quantize"))
-        self.emit(bytes_rows, self.values[x.index], self.result(node), LOOP=loop, CONSTANT=self.keep(table))
+        here, constant = self.values[x.index], self.keep(table)
+        self.emit(bytes_rows, here, self.result(node), OTHER=here, LOOP=loop, CONSTANT=constant)
 
     def lookup(self, node: Node, table: Array) -> None:
         """Bytes, or numbers, that a table says."""
@@ -37,7 +38,7 @@ class BytesLowering(Emitter):
         self.keep_order(node, x)
         here, there = self.values[x.index], self.result(node)
         if table.dtype == UINT8:
-            self.emit(bytes_rows, here, there, **self.lookup_fields(table))
+            self.emit(bytes_rows, here, there, OTHER=here, **self.lookup_fields(table))
         else:
             row = self.emit(widen_rows[self.dtype], here, there)
             row[record.PRODUCT_AT + record.TABLE] = self.store(table)

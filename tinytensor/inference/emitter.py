@@ -125,7 +125,7 @@ class Emitter:
         if np.array_equal(table, np.arange(256)):
             return
         self.owner, there = owner, self.new(here)
-        self.emit(bytes_rows, whole, there, **self.lookup_fields(table))
+        self.emit(bytes_rows, whole, there, OTHER=whole, **self.lookup_fields(table))
         there.readers, self.values[here.index] = whole.readers, there
 
     def lookup_fields(self, table: Array) -> dict[str, int]:

@@ -16,7 +16,7 @@ __all__ = ["bytes_rows", "transpose_bytes"]
 
 
 def bytes_rows(instruction_at: int, scratch: int, rows: int) -> None:
-    """Target = loop(source, other); the source has SIZE bytes an element, the others one."""
+    """Target = loop(source, other), which may be the source; elements of the source have SIZE bytes."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     source, other, target = instruction[SOURCE], instruction[OTHER], instruction[TARGET]
     x, z, y = buffers[2 * source], buffers[2 * other], buffers[2 * target]
@@ -26,7 +26,8 @@ def bytes_rows(instruction_at: int, scratch: int, rows: int) -> None:
         buffers[2 * target + 1],
     )
     features = instruction[FEATURES]
-    if x_stride == features * instruction[SIZE] and z_stride == x_stride and y_stride == features:
+    alone = source == other or z_stride == features
+    if x_stride == features * instruction[SIZE] and alone and y_stride == features:
         features, rows = features * rows, 1
     for row in range(rows):
         call_tile(instruction[LOOP], instruction[CONSTANT], x + row * x_stride, z + row * z_stride, 0,

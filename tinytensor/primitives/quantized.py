@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
+from tinytensor.kernels.bytes_arrays import average_bytes, convolve_bytes, multiply_bytes
 from tinytensor.kernels.bytes_convolution import Rescaling
-from tinytensor.kernels.convolution import NO_PADDING, convolve
+from tinytensor.kernels.convolution import NO_PADDING
 from tinytensor.kernels.images import Pair
-from tinytensor.kernels.pooling import pool
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import joint_sample
 from tinytensor.primitives.windows import convolution_axes, pooled_axes, result_of
@@ -112,9 +112,7 @@ def compute_linear(
 
     x uint8 (…, in), weight int8 (out, in), bias int32 (out,), multiplier float32 (out,).
     """
-    # float64 is exact here: every partial sum is an integer below 2^53
-    sums = (x.astype(np.float64) - zero_point) @ weight.T.astype(np.float64) + bias
-    return rounded(sums.astype(np.float32) * multiplier, output)
+    return multiply_bytes(x, weight, Rescaling(bias, multiplier, zero_point, output))
 
 
 def linear_result(x: Symbol, weight: Array, bias: Array, multiplier: Array, **parameters: Any) -> Result:
@@ -138,13 +136,8 @@ def compute_convolution(
     x uint8 (n, channels, height, width), or (n, height, width, channels) with `channels_last`, and y alike;
     weight int8 (out, channels / groups, kh, kw), bias int32 and multiplier float32 (out,).
     """
-    numbers = x.astype(np.float64) - zero_point
-    sums = convolve(
-        numbers, weight.astype(np.float64), bias.astype(np.float64), stride, padding, dilation, groups,
-        channels_last=channels_last,
-    )  # fmt: skip
-    scales = multiplier if channels_last else multiplier[:, None, None]
-    return rounded(sums.astype(np.float32) * scales, output)
+    how = Rescaling(bias, multiplier, zero_point, output)
+    return convolve_bytes(x, weight, how, stride, padding, dilation, groups, channels_last=channels_last)
 
 
 STILL: dict[str, Any] = {"padding": NO_PADDING, "dilation": (1, 1), "groups": 1, "channels_last": False}
@@ -207,11 +200,10 @@ def compute_average(
 
     Parameters as of `pool`. Padding counts as zero_point, or not at all.
     """
-    mean = pool(
-        x.astype(np.float64) - zero_point, "average", size, stride, padding, dilation,
+    return average_bytes(
+        x, zero_point, multiplier, output, size, stride, padding, dilation,
         counts_padding=counts_padding, outputs=outputs, channels_last=channels_last,
     )  # fmt: skip
-    return rounded(mean.astype(np.float32) * np.float32(multiplier), output)
 
 
 WHOLE: dict[str, Any] = {"dilation": (1, 1), "padding": NO_PADDING, "outputs": None, "channels_last": False}
