@@ -74,9 +74,9 @@ def test_the_tests_that_a_page_names_are_there(page):
         assert not name or f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
 
 
-def test_the_digits_of_the_readme():
+def test_the_digits_of_the_quick_start():
     """The report that it shows is the one that the command prints; the speed is the machine's."""
-    shown = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
     _, _, shown = shown.partition("$ .venv/bin/tinytensor mnist --split sample\n")
     shown, _, _ = shown.partition("```")
     done = subprocess.run(
