@@ -77,7 +77,11 @@ def command(
     if dask is not None:
         alien = [name for name in ALIEN_TO_DASK if given.get(name)] + ["size"] * (size is not None)
         if len(inputs) != 1 or not output or alien:
-            wrong = f"not --{alien[0]}" if alien else f"got {len(inputs)} and -o {output}"
+            wrong = (
+                f"not --{alien[0]}"
+                if alien
+                else f"got {len(inputs)} and {f'-o {output}' if output else 'no -o'}"
+            )
             raise tt.ArgumentError(f"--dask: expected one INPUT and -o OUT, {wrong}")
         columns = given["columns"] or (), given["drop"] or ()
         on_dask(network, inputs[0], output, dask, columns, rows, batch_size, threads or 1, force, as_json)

@@ -14,7 +14,7 @@ __all__ = ["Predictor"]
 class Predictor:
     """A batch of columns in, the same columns and those of the outputs out; an actor keeps the model.
 
-    `dataset.map_batches(Predictor, fn_constructor_args=[model], num_cpus=2, compute=ActorPoolStrategy(size=4))`
+    `data.map_batches(Predictor, fn_constructor_args=[model], num_cpus=2, compute=ActorPoolStrategy(size=4))`
     makes four actors of two threads each. The rows have the bits of `model.predict`, whatever the batches.
 
     Args:
