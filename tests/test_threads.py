@@ -82,7 +82,8 @@ def test_in_a_container_the_root_is_the_group(groups):
 
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [("1", 1), ("3", 3), (" 2 ", 2), ("2,4", 2), ("64", 4), ("0", 4), ("-1", 4), ("many", 4), ("", 4), ("9" * 99, 4)],
+    [("1", 1), ("3", 3), (" 2 ", 2), ("2,4", 2), ("64", 4), ("0", 4), ("-1", 4), ("many", 4), ("", 4),
+     ("9" * 99, 4)],
 )  # fmt: skip
 def test_openmps_number_is_respected_where_ours_is_not_set(monkeypatch, given, expected):
     monkeypatch.delenv("TINYTENSOR_NUM_THREADS", raising=False)

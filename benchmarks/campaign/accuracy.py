@@ -1,4 +1,4 @@
-"""Errors of scalar functions over float32 in ULP, and of products, convolutions and softmax by derived bounds."""
+"""Errors of scalar functions in ULP, and of products, convolutions and softmax in units of derived bounds."""
 
 import importlib.util
 from collections.abc import Callable
@@ -135,9 +135,9 @@ def convolution(rng: np.random.Generator, dtype: Any) -> Any:
 def softmaxes(rng: np.random.Generator, dtype: Any) -> Any:
     """p (1 ± ε)(1 ± γ_n) / (1 ± ε) with ε the difference's rounding, |z| u, and 1 ULP = 2u of exp.
 
-    z = x - max x rounds by u |z|, so e^z is off by a factor of at most e^(u|z|); exp by 2u more; the sum of n
-    terms by γ_(n-1) beside its terms' errors; the division by u. Below the normal numbers an error is absolute:
-    a numerator is off by half of the smallest number there, and the quotient by as much.
+    z = x - max x rounds by u |z|, so e^z is off by a factor of at most e^(u|z|); exp by 2u more; the sum of
+    n terms by γ_(n-1) beside its terms' errors; the division by u. Below the normal numbers an error is
+    absolute: a numerator is off by half of the smallest number there, and the quotient by as much.
     """
     n, classes = int(rng.integers(1, 9)), int(rng.integers(1, 200))
     x = drawn(rng, dtype, n, classes)

@@ -117,7 +117,9 @@ def markdown(facts: dict[str, Any], found: dict[str, dict[str, Any]], titles: di
     return "\n".join(lines).rstrip() + "\n"
 
 
-def save(folder: Path, facts: dict[str, Any], found: dict[str, dict[str, Any]], titles: dict[str, str]) -> None:
+def save(
+    folder: Path, facts: dict[str, Any], found: dict[str, dict[str, Any]], titles: dict[str, str]
+) -> None:
     """Write campaign.json and campaign.md."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"facts": facts, "checks": found}, indent=1)

@@ -170,7 +170,7 @@ def peers(effort: Effort) -> Outcome:
                     count.right, count.wrong = tried - differ, differ
         rows.append(cells)
     columns = [f"{network.name}, {n} thread{'s' * (n > 1)}" for network, _ in networks for n in (1, 2)]
-    title = f"Rows whose bits differ from the row predicted alone, over {len(sizes)} batch sizes to {max(sizes):,}"
+    title = f"Rows whose bits differ from those of the row alone, {len(sizes)} batch sizes to {max(sizes):,}"
     outcome.tables.append((title, ["", *columns], rows))
     return outcome
 

@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 SECONDS = 120  # that a script may take; the longest take 20 on two busy cores
 
 
-def answer(script: str, *arguments: str, python: Any = (sys.executable,), **environment: str) -> dict[str, Any]:
+def answer(
+    script: str, *arguments: str, python: Any = (sys.executable,), **environment: str
+) -> dict[str, Any]:
     """What the script says, and `stderr`; of one that fails `failed`: why."""
     kept = {name: value for name, value in os.environ.items() if name not in environment}
     given = {name: value for name, value in environment.items() if value}  # an empty one is left out
