@@ -139,6 +139,7 @@ if TYPE_CHECKING:
         max_pool1d,
         max_pool2d,
     )
+    from tinytensor.quantization.quantize import quantize
     from tinytensor.tensor import Tensor
     from tinytensor.threads import get_num_threads, set_num_threads
     from tinytensor.upsampling import upsample
@@ -160,9 +161,9 @@ __all__ = [
     "embedding", "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
     "get_num_threads", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "hard_swish", "identity",
     "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax", "max_pool1d", "max_pool2d",
-    "maximum", "minimum", "mish", "normal", "ones", "pad", "relu", "selu", "set_num_threads", "sigmoid",
-    "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform",
-    "upsample", "verify", "warmup", "where", "zeros",
+    "maximum", "minimum", "mish", "normal", "ones", "pad", "quantize", "relu", "selu", "set_num_threads",
+    "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch",
+    "uniform", "upsample", "verify", "warmup", "where", "zeros",
 ]  # fmt: skip
 
 
