@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinytensor.inference.buffers import Buffer
-from tinytensor.inference.emitter import Emitter
+from tinytensor.inference.bytes_lowering import BytesLowering
 from tinytensor.kernels import record
-from tinytensor.kernels.boundary import Array, number
+from tinytensor.kernels.boundary import UINT8, Array, number
 from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.declared import (
     copy_rows,
@@ -34,7 +34,7 @@ from tinytensor.primitives.definition import Node, Symbol, constant_sample
 __all__ = ["Lowering"]
 
 
-class Lowering(Emitter):
+class Lowering(BytesLowering):
     """The instructions of a program while they are written."""
 
     def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
@@ -190,7 +190,7 @@ class Lowering(Emitter):
         (x,) = node.symbols
         here = self.channels_last(x, last)
         height, width, channels = x.sample if last else (*x.sample[1:], x.sample[0])
-        made = pool_instruction(kind, axes, Image(height, width, channels, True), self.dtype, counts_padding)
+        made = pool_instruction(kind, axes, Image(height, width, channels, True), x.dtype, counts_padding)
         self.emit_image(made, here, self.image_result(node, last))
 
     def standardize(self, node: Node) -> None:
@@ -248,4 +248,5 @@ class Lowering(Emitter):
             self.emit(copy_rows, here, there, FEATURES=len(places), FROM=int(places[0]), TO=first)
             return
         table = self.keep(np.ascontiguousarray(places, np.int64))
-        self.emit(gather_rows[self.dtype], here, there, FEATURES=len(places), CONSTANT=table, TO=first)
+        kernel = gather_rows[UINT8 if here.size == 1 else self.dtype]
+        self.emit(kernel, here, there, FEATURES=len(places), CONSTANT=table, TO=first)
