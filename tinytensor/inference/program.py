@@ -14,6 +14,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declared import run_program
 from tinytensor.kernels.layer import aligned
 from tinytensor.primitives.definition import Node, Symbol
+from tinytensor.primitives.quantized import quantized_convolution
 from tinytensor.primitives.windows import convolve, convolve_transposed, multiply_adds
 
 __all__ = ["Program"]
@@ -166,8 +167,10 @@ def multiplications(nodes: Sequence[Node]) -> int:
 
 def operations(node: Node) -> int:
     """Multiply-adds of one sample in a product; of other primitives none are counted."""
-    if node.primitive.name in ("linear", "matmul") and type(node.operands[1]) is not Symbol:
+    name = node.primitive.name
+    if name in ("linear", "matmul", "quantized_linear") and type(node.operands[1]) is not Symbol:
         weight = node.operands[1]
-        inputs = weight.shape[1] if node.primitive.name == "linear" else weight.shape[0]
+        inputs = weight.shape[0] if name == "matmul" else weight.shape[1]
         return math.prod(node.result.sample) * int(inputs)
-    return multiply_adds(node) if node.primitive in (convolve, convolve_transposed) else 0
+    convolutions = (convolve, convolve_transposed, quantized_convolution)
+    return multiply_adds(node) if node.primitive in convolutions else 0

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.kernels import convolution, pooling
+from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import is_float
@@ -106,19 +107,24 @@ def has_pixels(node: Node) -> bool:
     return is_float(node) and 0 not in node.result.sample
 
 
+def compute_pool(x: Array, kind: str, **parameters: Any) -> Array:
+    """Pooling of floats; the largest bytes are found as floats, which hold them exactly."""
+    if x.dtype in FLOATS:
+        return pooling.pool(x, kind, **parameters)
+    y = pooling.pool(x.astype(FLOATS[0]), kind, **parameters)
+    return np.fmax(y, np.float32(0)).astype(x.dtype)  # a window without a tap gives -inf
+
+
 convolve = Primitive("convolve", convolution.convolve, convolved, lower_convolution, is_convolution)
 convolve_transposed = Primitive(
     "convolve_transposed", convolution.convolve_transposed, transposed, lower_transposed, is_convolution,
 )  # fmt: skip
-pool = Primitive("pool", pooling.pool, pooled, lower_pool, has_pixels)
+pool = Primitive("pool", compute_pool, pooled, lower_pool, has_pixels)
 
 
 def multiply_adds(node: Node) -> int:
     """Multiply-adds of one sample, taps in the padding included."""
     weight = node.operands[1]
-    pixels = (
-        int(np.prod(node.result.sample))
-        if node.primitive is convolve
-        else int(np.prod(node.operands[0].sample))
-    )
+    of = node.operands[0] if node.primitive is convolve_transposed else node.result
+    pixels = int(np.prod(of.sample))
     return pixels * int(np.prod(weight.shape[1:]))
