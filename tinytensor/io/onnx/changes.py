@@ -9,6 +9,7 @@ import numpy as np
 
 from tinytensor.errors import UnsupportedOp
 from tinytensor.io.onnx.program import HALVES_HELP, WIDENED, Program, Step
+from tinytensor.io.onnx.quantization import dequantized, quantized
 from tinytensor.io.onnx.tensors import DTYPES, HALVES
 
 __all__ = ["CHANGES"]
@@ -219,12 +220,14 @@ CHANGES: dict[str, Change] = {
     "Clip": bounds_as_inputs,
     "Constant": as_initializer,
     "ConstantOfShape": filled,
+    "DequantizeLinear": dequantized,
     "Dropout": ratio_as_input,
     "Einsum": only_products,
     "GroupNormalization": scales_of_groups,
     "LayerNormalization": without("stash_type"),
     "PRelu": slopes_of_channels,
     "Pad": pads_as_inputs,
+    "QuantizeLinear": quantized,
     "RMSNormalization": without("stash_type"),
     "Range": without("stash_type"),
     **dict.fromkeys(("Resize", "Upsample"), as_resize),
