@@ -86,7 +86,7 @@ def test_what_is_not_traced_is_refused_with_its_line():
         tt.to_onnx(model)
     with pytest.raises(tt.UnsupportedOp, match=rf"not traceable.*test_onnx_traced.py, line {line}"):
         tt.to_onnx(tt.Lambda(read_values))
-    with pytest.raises(tt.UnsupportedOp, match="Residual.*sum over the batch"):
+    with pytest.raises(tt.UnsupportedOp, match=r"Residual.*sum over the batch"):
         tt.to_onnx(Residual(tt.Lambda(read_values)), shape=(3,))
 
 

@@ -116,7 +116,8 @@ CASES = {
     "sequences": (tt.Sequential(tt.Conv1d(3, 4, 3, padding=1, seed=0), tt.relu, tt.MaxPool1d(2),
                                 tt.Flatten(), tt.Linear(16, 2, seed=1)), (3, 8)),
     "network": (tt.Sequential(tt.Conv2d(1, 4, 3, padding=1, seed=0), tt.BatchNorm(4), tt.relu,
-                              tt.MaxPool2d(2), Residual(tt.Sequential(tt.Conv2d(4, 4, 3, padding=1, seed=1), tt.swish)),
+                              tt.MaxPool2d(2),
+                              Residual(tt.Sequential(tt.Conv2d(4, 4, 3, padding=1, seed=1), tt.swish)),
                               tt.GlobalAvgPool2d(), tt.Linear(4, 3, seed=2), tt.softmax), (1, 8, 8)),
 }  # fmt: skip
 

@@ -56,8 +56,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {
 NAMES = {function: name for name, functions in FUNCTIONS.items() for function in functions}
 ON_NUMBERS: dict[str, Callable[..., Any]] = {
     "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
-    "negative": operator.neg, "power": np.power, "abs": abs,
-    **{name: getattr(np, name) for name in COMPARISONS},
+    "negative": operator.neg, "erf": math.erf, "gelu": scalar.gelu, "exp_times": lambda x, y: y * np.exp(x),
+    **{name: getattr(np, name) for name in (*FUNCTIONS, *COMPARISONS) if hasattr(np, name)},
 }  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def expression_of(function: FunctionType, count: int, arguments: Sequence[float]
 
     Raises:
         UnsupportedOp: it does what no expression of numbers says: a loop that depends on values, a function
-            that is not known, more than 64 branches.
+            that is not known, more than 64 branches; or the result does not depend on all operands.
     """
     name = getattr(function, "__name__", str(function))
     branches = 0
@@ -178,7 +178,10 @@ def expression_of(function: FunctionType, count: int, arguments: Sequence[float]
         return y if isinstance(y, Expression) else number(evaluation, y)
 
     try:
-        return called(Evaluation())
+        found = called(Evaluation())
+        if len({each.of for each in in_order(found) if each.operation == "operand"}) < count:
+            raise TypeError("the result does not depend on all of its values; leave them out")
+        return found
     except Exception as error:  # whatever the user's function raises of expressions
         raise UnsupportedOp(f"{name}: the function cannot be written as an expression: {error}") from error
 

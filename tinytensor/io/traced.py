@@ -50,8 +50,8 @@ def inputs_of(who: str, model: Layer, shape: Any) -> list[list[Input]]:
         ArgumentError: there is none, and the model does not say it; or not one for each input.
     """
     names, dtype = names_of(model), dtype_of(model)
-    if shape is None and isinstance(model, Graph):
-        if not model.signature or any(lengths is None for _, lengths in model.signature):
+    if shape is None and isinstance(model, Graph) and model.signature:
+        if any(lengths is None for _, lengths in model.signature):
             raise ArgumentError(f"{who}: expected the shape of a sample: {who}(model, shape=(…))")
         signature = zip(names, model.signature, strict=True)
         return [[Input(name, dtype, list(lengths)) for name, (dtype, lengths) in signature]]

@@ -9,15 +9,13 @@ from tinytensor.primitives.definition import Primitive, Result, Symbol
 
 __all__ = ["pad", "resize"]
 
-Widths = tuple[tuple[int, int], ...]
 
-
-def padded(x: Array, widths: Widths, value: float) -> Array:
+def padded(x: Array, widths: tuple[Any, ...], value: float) -> Array:
     """As many times the value before and after the elements of each axis of a sample."""
     return np.pad(x, [(0, 0), *widths], constant_values=value)
 
 
-def padded_result(x: Symbol, widths: Widths, value: float) -> Result:
+def padded_result(x: Symbol, widths: tuple[Any, ...], value: float) -> Result:
     """The lengths and what is put around them."""
     return Result(tuple(n + a + b for n, (a, b) in zip(x.sample, widths, strict=True)), x.dtype)
 

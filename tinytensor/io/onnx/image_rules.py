@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.io.onnx.nodes import Values
+from tinytensor.io.pooling import covers_all, has_partial_windows
 from tinytensor.primitives.definition import Node, Symbol
 
 __all__ = ["convolve", "convolve_transposed", "one_axis", "pad", "pool", "resize"]
@@ -64,9 +65,7 @@ def pool(values: Values, node: Node, y: str) -> str:
     """A pooling; of whole images a global one."""
     parameters, x = node.parameters, node.operands[0]
     last = parameters["channels_last"]
-    lengths = tuple(x.sample[:2] if last else x.sample[1:])
-    whole = tuple(parameters["size"]) == lengths and tuple(parameters["outputs"]) == (1, 1)
-    if whole and not np.any(parameters["padding"]) and max(parameters["dilation"]) == 1:
+    if covers_all(node):
         op = {"max": "GlobalMaxPool", "average": "GlobalAveragePool"}[parameters["kind"]]
         return between(values, op, [values.take(x)], y, last, 2, {})
     return pooling(values, node, x, y, 0)
@@ -76,25 +75,14 @@ def pooling(values: Values, node: Node, x: Symbol, y: str, first: int) -> str:
     """MaxPool or AveragePool."""
     parameters = node.parameters
     last = parameters["channels_last"]
-    lengths = x.sample[:-1] if last else x.sample[1:]
     attributes = window_of(parameters, parameters["size"], first)
-    attributes["ceil_mode"] = int(list(parameters["outputs"][first:]) != outputs_of(lengths, attributes))
+    attributes["ceil_mode"] = int(has_partial_windows(node))
     if max(attributes["dilations"]) == 1:
         del attributes["dilations"]
     op = {"max": "MaxPool", "average": "AveragePool"}[parameters["kind"]]
     if op == "AveragePool":
         attributes["count_include_pad"] = int(parameters["counts_padding"])
     return between(values, op, [values.take(x, node.result.dtype)], y, last, 2 - first, attributes)
-
-
-def outputs_of(lengths: Any, window: Attributes) -> list[int]:
-    """How many windows there are if a last one that is partly outside does not count."""
-    axes = len(window["strides"])
-    columns = zip(
-        lengths, window["kernel_shape"], window["strides"], window["dilations"], window["pads"][:axes],
-        window["pads"][axes:], strict=True,
-    )  # fmt: skip
-    return [(n + a + b - (d * (k - 1) + 1)) // s + 1 for n, k, s, d, a, b in columns]
 
 
 def one_axis(values: Values, node: Node, x: Symbol, y: str) -> str:

@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from tinytensor import activations
-from tinytensor.errors import UnsupportedOp
 from tinytensor.io.config import KNOWN
 from tinytensor.io.expressions import Expression, expression_of, in_order
 from tinytensor.io.onnx.activations import ACTIVATIONS, WRITTEN
@@ -103,12 +102,6 @@ def several(values: Values, node: Node, y: str) -> str:
 def written(values: Values, node: Node, expression: Expression, y: str) -> str:
     """The nodes of an expression."""
     steps = in_order(translated(expression))
-    read = {each.of[0] for each in steps if each.operation == "operand"}
-    if len(read) < len(node.operands):
-        name = node.parameters["function"].__name__
-        raise UnsupportedOp(
-            f"{values.nodes.where}: {name}: the result does not depend on all of its values; leave them out"
-        )
     names: dict[int, str] = {}
     for each in steps:
         inputs = [names[one.key] for one in each.of if isinstance(one, Expression)]
