@@ -32,17 +32,16 @@ class Poisoned(tt.Layer):
 
 
 class Hungry(tt.Layer):
-    """x, but much memory is needed where a number is above the limit."""
+    """x, but where a number is above the limit, a GB is needed until the worker is killed for it."""
 
     def __init__(self, limit):
         self.limit = limit
 
     def forward(self, x):
         if x.numpy().max() > self.limit:
-            held = []
-            for _ in range(100):
-                held.append(np.ones(25_000_000, np.uint8))
-                time.sleep(0.02)
+            held = [np.ones(25_000_000, np.uint8) for _ in range(40)]
+            time.sleep(60)
+            assert held
         return tt.Tensor(x.numpy())
 
 
