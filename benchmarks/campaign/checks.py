@@ -1,6 +1,6 @@
 """The table of checks."""
 
-from benchmarks.campaign import accuracy, concurrency, rows
+from benchmarks.campaign import accuracy, cache, concurrency, rows
 from benchmarks.campaign.outcome import Check
 
 __all__ = ["CHECKS"]
@@ -14,5 +14,6 @@ CHECKS = {
         Check("instructions", "The same row, the same bits: instruction sets", rows.instructions),
         Check("peers", "The same row, the same bits: other libraries", rows.peers),
         Check("concurrency", "Threads, forks, processes and event loops", concurrency.concurrency),
+        Check("cache", "The compile cache in bad places", cache.cache),
     )
 }
