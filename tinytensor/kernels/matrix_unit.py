@@ -24,7 +24,8 @@ STEP_BYTES = 64  # inputs of a step
 GROUPS = STEP_BYTES // 4
 ROWS = 16  # of a register
 STRIP = 2 * ROWS
-FEWEST = 4  # rows; fewer take less time in vectors
+FEWEST = 4  # rows; fewer take less time in vectors, unless weights come from L2
+FEWEST_LARGE, LARGE = 2, 1 << 17  # bytes of weights
 
 
 @cache
@@ -83,7 +84,7 @@ def matrix_record(plan: Layout, inputs: int, page_bytes: int, output: str) -> li
             columns.append((at, 4 * lane, size * lane, 2 * (across - first < 2) + ragged))
     table = aligned((len(columns), record.COLUMN), np.int64)
     table[:] = columns
-    row[record.FEWEST] = FEWEST
+    row[record.FEWEST] = FEWEST_LARGE if plan.pages * page_bytes >= LARGE else FEWEST
     row[[record.CONFIGURE, record.RELEASE]] = address(MatrixTile("configure")), address(MatrixTile("release"))
     row[[record.CONFIGURATIONS_AT, record.COLUMNS_AT]] = settings.ctypes.data, table.ctypes.data
     row[record.COLUMNS_COUNT] = len(columns)
