@@ -9,8 +9,8 @@ cycles, where `vpdpbusd` has 2,048. Four registers of sums, two of rows and two 
     16 rows   x[64 k] → |    sums    |    sums    |
 
 The last inputs of a row that has no whole number of 64 are those at its end; weights of inputs that were read
-before are 0 there, in groups of their own behind all others. A row shorter than 64 is one step of less. The
-bias is added to the finished sums, which then go the way of the tile of bytes.
+before are 0 there, in groups of their own behind all others. A row shorter than 64 is one step of less. Sums
+start from the bias, the same 64 bytes for 16 rows, and go through memory to vectors that round them.
 """
 
 from llvmlite import ir
@@ -70,8 +70,8 @@ class Emitter:
     def emit(self) -> None:
         """Sums in registers, through work to out."""
         b, tile = self.b, self.tile
-        for row, vector in self.squares:
-            b.call("llvm.x86.tilezero", ir.VoidType(), register(2 * row + vector))
+        for row, vector in self.squares:  # the bias in every row
+            self.move("tileloadd64", 2 * row + vector, b.add(self.init, VECTOR_BYTES * vector), b.integer(0))
         whole = b.field(self.table, WHOLE_STEPS)
         stride, step = b.field(self.record, X_STRIDE), b.field(self.record, WEIGHT_STRIDE)
 
@@ -105,7 +105,6 @@ class Emitter:
         b, tile = self.b, self.tile
         size = 1 if tile.output == "uint8" else 4
         multipliers = b.add(self.init, b.field(self.table, MULTIPLIERS))
-        starts = [b.load(self.init, SUMS, VECTOR_BYTES * v) for v in range(tile.vectors)]
         scales = [b.load(multipliers, NUMBERS, VECTOR_BYTES * v) for v in range(tile.vectors)]
         stride = b.field(self.record, OUT_STRIDE)
         mask = b.first_lanes(b.field(self.record, LEFT), LANES) if tile.ragged else None
@@ -113,7 +112,7 @@ class Emitter:
         def body(i: Value, state: list[Value]) -> list[Value]:
             source, target = b.add(self.work, b.multiply(i, across)), b.add(self.out, b.multiply(i, stride))
             for v in range(tile.vectors):
-                total = b.ir.add(b.load(source, SUMS, VECTOR_BYTES * v), starts[v])
+                total = b.load(source, SUMS, VECTOR_BYTES * v)
                 y = b.ir.fmul(b.ir.sitofp(total, NUMBERS), scales[v])
                 y = rounded(b, y, self.table) if tile.output == "uint8" else y
                 if mask is not None and v == tile.vectors - 1:
