@@ -148,7 +148,7 @@ def leaves(layer: Any) -> list[Any]:
 
 def features(network: Any) -> int | None:
     """How many numbers a sample has, by the first Linear."""
-    found = [each.in_features for each in leaves(network) if isinstance(each, tt.Linear)]
+    found = [each.in_features for each in leaves(network) if isinstance(each, tt.Linear | tt.QuantizedLinear)]
     return found[0] if found else None
 
 
@@ -158,19 +158,26 @@ def image_shape(network: Any) -> tuple[int, int] | None:
     return (side, side) if side and side * side == features(network) else None
 
 
+def takes_pixels(layer: Any) -> bool:
+    """Whether a layer makes numbers of pixels from 0 to 255: of bytes that is what one step of them says."""
+    return isinstance(layer, tt.Rescale) or (isinstance(layer, tt.Quantize) and layer.scale * 255 > 2)
+
+
 def prepared(network: Any, path: str, batch: Any, first: bool) -> Any:
     """The batch as the model takes it: pixels rescaled once, images flat if nothing flattens them."""
     layers, width = leaves(network), features(network)
-    rescales = any(isinstance(each, tt.Rescale) for each in layers)
+    rescales = any(map(takes_pixels, layers))
     if width and batch.ndim == 2 and batch.size == width != batch.shape[1]:
         batch = batch[None]  # one image without an axis for the batch
     if batch.dtype == np.uint8 and not rescales:
         batch = batch.astype(np.float32) / np.float32(255)
-    if batch.ndim > 2 and layers and isinstance(layers[0], tt.Linear) and math.prod(batch.shape[1:]) == width:
+    flat = [each for each in layers if not isinstance(each, tt.Quantize)][:1]
+    takes_rows = any(isinstance(each, tt.Linear | tt.QuantizedLinear) for each in flat)
+    if batch.ndim > 2 and takes_rows and math.prod(batch.shape[1:]) == width:
         batch = batch.reshape(len(batch), width)
     if first and rescales and batch.dtype.kind == "f" and batch.size and 0 <= batch.min() <= batch.max() <= 1:
         print(
-            f"tinytensor predict: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
+            f"tinytensor: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
             "rescales pixels from 0 to 255 itself; were they divided by 255 already?",
             file=sys.stderr,
         )
