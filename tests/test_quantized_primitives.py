@@ -196,6 +196,7 @@ def test_two_values_are_added(output, features):
 @pytest.mark.parametrize("zero_point", [0, 3, 255])
 @pytest.mark.parametrize(("rows", "inputs", "outputs"), [
     (1, 1, 1), (3, 2, 5), (2, 3, 17), (13, 4, 16), (7, 5, 50), (9, 66, 33), (5, 131, 100), (2, 71, 130),
+    (33, 64, 5), (45, 50, 40), (70, 129, 16),
 ])  # fmt: skip
 def test_linear_is_the_sum_of_integers(rows, inputs, outputs, zero_point):
     x = bytes_of(5, rows, inputs, density=0.3)

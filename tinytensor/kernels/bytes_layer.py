@@ -13,7 +13,16 @@ import numpy as np
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.cpu import dot, features, vectors
+from tinytensor.kernels.declare import Kernel
+from tinytensor.kernels.declared import linear, matrix_linear
 from tinytensor.kernels.layer import Layout, aligned, end_of, pack_weights, write_layer
+from tinytensor.kernels.matrix_unit import (
+    STEP_BYTES,
+    has_matrix_unit,
+    last_groups,
+    matrix_record,
+    write_steps,
+)
 from tinytensor.kernels.specs import BytesLoop
 
 __all__ = [
@@ -45,6 +54,16 @@ def bytes_layout(outputs: int, tails: bool = True) -> Layout:
 def dot_fields(output: str) -> dict[str, Any]:
     """What a tile of bytes is beside its shape."""
     return {"dot": dot().name, "output": output}
+
+
+def product_kernel() -> Kernel:
+    """The instruction of a quantised layer on this CPU."""
+    return matrix_linear if has_matrix_unit() else linear
+
+
+def needs_room(inputs: int) -> bool:
+    """Whether a few bytes behind a row of so many are read."""
+    return inputs < GROUP_BYTES or (has_matrix_unit() and inputs < STEP_BYTES and inputs % GROUP_BYTES > 0)
 
 
 def rounding_record(output: Any, multipliers: int) -> Array:
@@ -85,8 +104,10 @@ def write_bytes_layer(
 ) -> list[Array]:
     """Fill in a layer's record; the arrays whose addresses it has."""
     outputs, inputs = weight.shape
-    plan, groups = bytes_layout(outputs), pack_groups(weight)
-    pages, tails = pack_weights(groups, plan)
+    matrix = has_matrix_unit()
+    plan, groups = bytes_layout(outputs, not matrix), pack_groups(weight)
+    packed = np.concatenate([groups, last_groups(weight)], axis=1) if matrix else groups
+    pages, tails = pack_weights(packed, plan)
     whole, left = divmod(inputs, GROUP_BYTES)
     partial = bool(left and whole)
     count = groups.shape[1] - partial
@@ -102,7 +123,12 @@ def write_bytes_layer(
     row[record.PAGE_OUTPUTS] = plan.page_outputs * (4 if output is None else 1)
     row[[record.WEIGHTS, record.TAIL]] = pages.ctypes.data, tails.ctypes.data
     row[[record.BIAS, record.TABLE]] = start.ctypes.data, table.ctypes.data
-    return [pages, tails, start, table]
+    kept = [pages, tails, start, table]
+    if matrix:
+        write_steps(table, inputs, groups.shape[1])
+        kept += matrix_record(plan, inputs, pages.strides[0], kind["output"])
+        row[record.MATRIX] = kept[4].ctypes.data
+    return kept
 
 
 def bytes_loop(operation: str) -> BytesLoop:

@@ -48,7 +48,7 @@ from tinytensor.kernels.record import (
     X_STRIDE,
 )
 
-__all__ = ["call_tile", "linear", "multiply", "rows_of_block"]
+__all__ = ["call_tile", "linear", "linear_rows", "multiply", "rows_of_block"]
 
 KINDS = 3  # of heights
 LISTED_COST = 9  # a listed term takes 9/8 of a dense one: it reads its place, and lists have to be made
@@ -151,8 +151,9 @@ def multiply(
         top += min(strips * height, rows - top)
 
 
-def linear(instruction_at: int, scratch: int, rows: int) -> None:
-    """The instruction of a Linear layer."""
+@subroutine
+def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Rows of a layer."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     layer = pointer_to(instruction, PRODUCT_AT)
     product = integers_at(scratch + PRODUCT_OFFSET)
@@ -167,3 +168,8 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
     product[INIT_STRIDE] = 0
     multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
              buffers[2 * target], rows * repeat, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip
+
+
+def linear(instruction_at: int, scratch: int, rows: int) -> None:
+    """The instruction of a Linear layer."""
+    linear_rows(instruction_at, scratch, rows)
