@@ -190,7 +190,7 @@ def warn_of_small_pixels(network: Any, path: str, batch: Any) -> None:
     """Say so if pixels seem to have been rescaled before the model does."""
     if rescales(network) and batch.dtype.kind == "f" and batch.size and 0 <= batch.min() <= batch.max() <= 1:
         print(
-            f"tinytensor predict: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
+            f"tinytensor: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
             "rescales pixels from 0 to 255 itself; were they divided by 255 already?",
             file=sys.stderr,
         )

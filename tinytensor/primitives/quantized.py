@@ -99,6 +99,7 @@ def is_table(node: Node) -> bool:
 lookup = Primitive(
     "lookup", compute_lookup, lambda x, table: Result(x.sample, table.dtype),
     lambda program, node: program.lookup(node, *node.operands[1:], **node.parameters), is_table,
+    numpy="{1}[{0}]",
 )  # fmt: skip
 
 

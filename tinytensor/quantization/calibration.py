@@ -13,7 +13,7 @@ from tinytensor.quantization.ranges import Observed
 from tinytensor.quantization.recording import Recording
 from tinytensor.tensor import Tensor
 
-__all__ = ["Calibration", "batches_of", "values_of"]
+__all__ = ["Calibration", "batches_of", "numbers", "values_of"]
 
 BATCH = 100  # samples that go through the network at a time
 EVALUATED = 1000  # samples that are kept, for the report
@@ -52,6 +52,12 @@ def batches_of(samples: Any) -> Iterator[Array]:
         )
 
 
+def numbers(batch: Array) -> Array:
+    """Samples as the network reads them: float32."""
+    with np.errstate(over="ignore"):  # what is too large is infinite, and refused
+        return batch.astype(np.float32, copy=False)
+
+
 class Calibration:
     """What the values of a recording were for the samples.
 
@@ -78,7 +84,7 @@ class Calibration:
         expected = self.recording.inputs[0].sample
         if batch.shape[1:] != expected:
             raise ShapeError(f"quantize: samples: expected {expected} as the first, got {batch.shape[1:]}")
-        for symbol, values in values_of(self.recording, self.nodes, Tensor(batch)._array):
+        for symbol, values in values_of(self.recording, self.nodes, numbers(batch)):
             if symbol.dtype in FLOATS and values.size:
                 self.observed.setdefault(symbol.index, Observed(self.detailed)).add(self.who(symbol), values)
 

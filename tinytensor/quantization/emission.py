@@ -30,7 +30,7 @@ from tinytensor.quantization.steps import EVERYTHING, Step
 __all__ = ["Emission", "Placed"]
 
 MOST_BIAS = 2**30 - 2**17  # beside MOST_TERMS products, so that no sum overflows
-LEAST, MOST = 1e-30, 1e30  # of a weight's scale
+LEAST, MOST = 1e-35, 1e30  # of a weight's scale
 
 
 @dataclass

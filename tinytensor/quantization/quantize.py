@@ -12,14 +12,13 @@ from tinytensor.layers.flatten import Flatten
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.sequential import Sequential
-from tinytensor.quantization.calibration import Calibration, batches_of
+from tinytensor.quantization.calibration import Calibration, batches_of, numbers
 from tinytensor.quantization.domains import Domains
 from tinytensor.quantization.emission import Emission, Placed
 from tinytensor.quantization.ranges import METHODS
 from tinytensor.quantization.recording import LayerCall, record
 from tinytensor.quantization.report import Quantization, measured
 from tinytensor.quantization.steps import steps_of
-from tinytensor.tensor import Tensor
 
 __all__ = ["quantize"]
 
@@ -30,11 +29,12 @@ Method = Literal["max", "percentile", "mse"]
 class Job:
     """A model with its calibration, from which quantised models are made that keep other layers."""
 
-    def __init__(self, model: Layer, samples: Any, method: str, percentile: float):
+    def __init__(self, model: Layer, samples: Any, method: str, percentile: float, keep: Sequence[str]):
         self.model, self.method, self.percentile = model, method, percentile
         batches = batches_of(samples)
         first = next(batches)
-        recording, self.call = record(model, [Tensor(first[:2])._array.copy()])
+        recording, self.call = record(model, [numbers(first[:2]).copy()])
+        steps_of(recording, self.call, keep)  # raises before samples go through the model
         self.calibration = Calibration(recording, method != "max")
         self.calibration.add(first)
         for each in batches:
@@ -188,7 +188,7 @@ def quantize(
             )
     if isinstance(model, Graph) and len(model.input_names) != 1:
         raise UnsupportedOp(f"quantize: expected a model of one input, got {len(model.input_names)}")
-    job = Job(model, samples, calibration, part)
+    job = Job(model, samples, calibration, part, names)
     found, difference = job.quantized(names)
     if bound is not None:
         found, difference = within(job, names, checked(bound), found, difference)

@@ -12,7 +12,7 @@ import numpy as np
 from tinytensor import notebook
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Symbol
-from tinytensor.quantization.calibration import BATCH, Calibration, values_of
+from tinytensor.quantization.calibration import BATCH, Calibration, numbers, values_of
 from tinytensor.quantization.emission import Placed
 from tinytensor.tensor import Tensor
 from tinytensor.text import escaped, text_table
@@ -160,7 +160,7 @@ def measured(
     samples = np.concatenate(calibration.samples)
     wanted = {each.value.index for each in shown if each.value is not None} | {each.index for each in ends}
     for start in range(0, len(samples), BATCH):
-        x = Tensor(samples[start : start + BATCH])._array
+        x = numbers(samples[start : start + BATCH])
         found = run(placed, x)
         exact = {
             symbol.index: value

@@ -18,7 +18,7 @@ def leaves(layer: Any) -> list[Any]:
 
 def features(network: Any) -> int | None:
     """How many numbers a sample has, by the first Linear."""
-    found = [each.in_features for each in leaves(network) if isinstance(each, tt.Linear)]
+    found = [each.in_features for each in leaves(network) if isinstance(each, tt.Linear | tt.QuantizedLinear)]
     return found[0] if found else None
 
 
@@ -28,9 +28,14 @@ def image_shape(network: Any) -> tuple[int, int] | None:
     return (side, side) if side and side * side == features(network) else None
 
 
+def takes_pixels(layer: Any) -> bool:
+    """Whether a layer makes numbers of pixels from 0 to 255: of bytes that is what one step of them says."""
+    return isinstance(layer, tt.Rescale) or (isinstance(layer, tt.Quantize) and layer.scale * 255 > 2)
+
+
 def rescales(network: Any) -> bool:
     """Whether the model takes pixels from 0 to 255."""
-    return any(isinstance(each, tt.Rescale) for each in leaves(network))
+    return any(map(takes_pixels, leaves(network)))
 
 
 def prepared(network: Any, batch: Any) -> Any:
@@ -45,6 +50,8 @@ def prepared(network: Any, batch: Any) -> Any:
         batch = batch[None]  # one image without an axis for the batch
     if batch.dtype == np.uint8 and not rescales(network):
         batch = batch.astype(np.float32) / np.float32(255)
-    if batch.ndim > 2 and layers and isinstance(layers[0], tt.Linear) and math.prod(batch.shape[1:]) == width:
+    first = [each for each in layers if not isinstance(each, tt.Quantize)][:1]
+    takes_rows = any(isinstance(each, tt.Linear | tt.QuantizedLinear) for each in first)
+    if batch.ndim > 2 and takes_rows and math.prod(batch.shape[1:]) == width:
         batch = batch.reshape(len(batch), width)
     return batch
