@@ -14,6 +14,7 @@ from tinytensor.io.onnx.choose import choose_layers
 from tinytensor.io.onnx.external import Files
 from tinytensor.io.onnx.patterns import recognise
 from tinytensor.io.onnx.program import program_of
+from tinytensor.io.onnx.quantized import put_layers_on_bytes
 from tinytensor.io.onnx.semantics import modernize
 from tinytensor.io.onnx.simplify import drop_unread, simplify
 from tinytensor.io.onnx.tensors import DTYPES, EXTERNAL, HALVES, array_of
@@ -131,8 +132,11 @@ def configured(model: Any, files: Files, widen: bool) -> tuple[Config, State, li
     program = program_of(model, files, widen)
     modernize(program)
     drop_unread(program)
-    values = simplify(program)
+    values = simplify(program, {"DequantizeLinear"})
     drop_unread(program)
+    if put_layers_on_bytes(program, values):
+        values = simplify(program)
+        drop_unread(program)
     recognise(program, values)
     choose_layers(program, values)
     drop_unread(program)

@@ -66,7 +66,13 @@ ARGUMENTS: dict[type[Layer], tuple[str, tuple[str, ...]]] = {
     GlobalMaxPool2d: ("global_max_pool", ("keepdims", "channels_last")),
 }
 MOVES = (Flatten, Reshape, Operator, Constant, Graph)  # take integers as they are
-SEVERAL = ("Dropout", "DynamicQuantizeLinear", "LayerNormalization", "Split", "TopK")  # operations with several results
+SEVERAL = (
+    "Dropout",
+    "DynamicQuantizeLinear",
+    "LayerNormalization",
+    "Split",
+    "TopK",
+)  # operations with several results
 
 FUNCTIONS: dict[str, FunctionType] = {
     name: value
