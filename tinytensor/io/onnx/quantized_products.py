@@ -139,7 +139,10 @@ def global_average(reader: Reader, step: Step, output: Output) -> Step | None:
     source = reader.quantity(step.inputs[0])
     if source is None or reader.rank(step.inputs[0]) != 4 or not output:
         return None
-    shape: dict[str, Any] = {"keepdims": True, "channels_last": bool(step.attributes.get("channels_last"))}
+    given = step.attributes
+    shape: dict[str, Any] = {
+        "keepdims": bool(given.get("keepdims", 1)), "channels_last": bool(given.get("channels_last")),
+    }  # fmt: skip
     return layer("QuantizedGlobalAvgPool2d", [source.name], **shape, **scaled(source), **output)
 
 

@@ -150,7 +150,8 @@ def global_pooling(chooser: Any, step: Step, last: bool = False) -> Step | None:
         return None
     source = source_of(chooser, step, 2, last, False)
     name = "GlobalAvgPool2d" if step.op == "GlobalAveragePool" else "GlobalMaxPool2d"
-    config = {"keepdims": True, "channels_last": source is not None and source.channels_last}
+    keepdims = bool(step.attributes.get("keepdims", 1))
+    config = {"keepdims": keepdims, "channels_last": source is not None and source.channels_last}
     return None if source is None else Step("", name, [source.name], [], config, {})
 
 
