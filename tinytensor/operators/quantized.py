@@ -1,8 +1,8 @@
 """Operations on quantised values, in plain NumPy, by their names in ONNX.
 
 A whole number q stands for (q - zero point) · scale. Products of whole numbers are summed in float64, where
-they are exact; results are rounded half to even and saturate. `tinytensor.io.onnx.quantized` puts layers in the
-place of these operations wherever scales and weights are constants.
+they are exact; results are rounded half to even and saturate. `tinytensor.io.onnx.quantized` puts layers in
+the place of these operations wherever scales and weights are constants.
 """
 
 from typing import Any

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tinytensor.errors import UnsupportedOp
+from tinytensor.io.onnx.microsoft import convolution, dequantized, matmul, quantized
 from tinytensor.io.onnx.program import HALVES_HELP, WIDENED, Program, Step
-from tinytensor.io.onnx.quantization import dequantized, quantized
 from tinytensor.io.onnx.tensors import DTYPES, HALVES
 
 __all__ = ["CHANGES"]
@@ -227,6 +227,8 @@ CHANGES: dict[str, Change] = {
     "LayerNormalization": without("stash_type"),
     "PRelu": slopes_of_channels,
     "Pad": pads_as_inputs,
+    "QLinearConv": convolution,
+    "QLinearMatMul": matmul,
     "QuantizeLinear": quantized,
     "RMSNormalization": without("stash_type"),
     "Range": without("stash_type"),

@@ -36,6 +36,7 @@ class Step:
     attributes: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Array] | None = None
     version: int = 0  # of the operation's definition in the file's opset
+    results: list[Value] | None = None  # what is known of its results, if no rule has to find it out
 
     def size(self) -> int:
         """Bytes of its parameters."""
@@ -128,7 +129,7 @@ def program_of(model: Any, files: Files, widen: bool) -> Program:
     halves.update(name for node in graph.node if holds_halves(node) for name in node.output)
     names = {*inputs, *constants, ""}
     refuse_undefined(steps, names, outputs)
-    budget = ALLOWANCE + 4 * sum(array.nbytes for array in constants.values())
+    budget = ALLOWANCE + sum(array.nbytes * (8 if array.itemsize == 1 else 4) for array in constants.values())
     return Program(inputs, outputs, steps, constants, halves, names, opsets, budget, widen, words)
 
 

@@ -15,9 +15,9 @@ from tinytensor.errors import ModelFormatError, UnsupportedOp, require
 from tinytensor.io.onnx.activations import ACTIVATIONS
 from tinytensor.io.onnx.changes import CHANGES
 from tinytensor.io.onnx.learning import LEARNING
+from tinytensor.io.onnx.microsoft import RUNTIME
+from tinytensor.io.onnx.microsoft import definition as definition_of_runtime
 from tinytensor.io.onnx.program import HALVES_HELP, MICROSOFT, ML, WIDENED, Program, Step
-from tinytensor.io.onnx.quantization import RUNTIME
-from tinytensor.io.onnx.quantization import definition as definition_of_runtime
 from tinytensor.io.onnx.tensors import HALVES, STRING
 from tinytensor.operators.table import OPERATIONS
 
@@ -45,7 +45,7 @@ def modernize(program: Program) -> None:
         UnsupportedOp: names every node whose operation, or use of it, tinytensor does not compute.
     """
     problems: dict[str, list[str]] = {}
-    steps = []
+    steps = list[Step]()
     for step in program.steps:
         try:
             domain, _, op = step.op.rpartition(".")

@@ -32,6 +32,8 @@ EXACT = 2.0**53
 
 def results_of(step: Step, operands: Sequence[Value | None]) -> list[Value]:
     """What is known of each result of a step."""
+    if step.results is not None:
+        return step.results
     first = next(each for each in operands if each is not None)
     operation = OPERATIONS.get(step.op)
     if operation is None:  # an activation, or a layer already

@@ -1,6 +1,6 @@
-"""Operations of com.microsoft, in which ONNX Runtime writes quantised models, as steps of ONNX's own.
+"""Operations on quantised values as DequantizeLinear, operations on numbers, and QuantizeLinear.
 
-Each is said as what it means: DequantizeLinear of the operands, the operation on numbers, QuantizeLinear.
+ONNX Runtime writes quantised models in operations of its own domain, com.microsoft.
 
 Source: ContribOperators.md of ONNX Runtime.
 """
@@ -15,7 +15,7 @@ from tinytensor.io.onnx.learning import Steps
 from tinytensor.io.onnx.program import HALVES_HELP, WIDENED, Program, Step
 from tinytensor.io.onnx.tensors import DTYPES, HALVES
 
-__all__ = ["RUNTIME", "definition", "dequantized", "quantized"]
+__all__ = ["RUNTIME", "convolution", "definition", "dequantized", "matmul", "quantized"]
 
 WHOLE = ("uint8", "int8", "uint16", "int16")  # types of quantised values
 FLOAT32 = 1
@@ -162,7 +162,11 @@ def where(program: Program, step: Step) -> list[Step]:
 def gemm(program: Program, step: Step) -> list[Step]:
     """alpha · A' @ B' + C, with C in units of alpha · scale of A · scale of B; without a scale as numbers."""
     steps, alpha = Quantised(program, step), step.attributes.get("alpha", 1.0)
-    operands = [steps.operand(0), steps.operand(3)]
+    columns = 0 if step.attributes.get("transB") else 1
+    operands = [
+        steps.operand(0),
+        steps.add("DequantizeLinear", *filter(None, steps.inputs[3:6]), axis=columns),
+    ]
     if steps.inputs[6]:
         unit = steps.add("Mul", steps.inputs[1], steps.inputs[4])
         unit = unit if alpha == 1 else steps.add("Mul", unit, steps.constant(alpha))
@@ -173,6 +177,35 @@ def gemm(program: Program, step: Step) -> list[Step]:
         return steps.finish(steps.add("Gemm", *operands, **attributes), *steps.inputs[7:9])
     steps.add("Gemm", *operands, result=step.outputs[0], **attributes)
     return steps.made
+
+
+def are_constants(program: Program, names: list[str]) -> bool:
+    """Whether values are constants, or left out."""
+    return all(name in program.constants for name in filter(None, names))
+
+
+def convolution(program: Program, step: Step) -> list[Step] | None:
+    """QLinearConv of constants, as a convolution of numbers."""
+    steps = Quantised(program, step)
+    if not are_constants(program, step.inputs[1:]):
+        return None
+    weight = steps.add("DequantizeLinear", *steps.inputs[3:6], axis=0)
+    operands = [steps.operand(0), weight]
+    if steps.inputs[8]:
+        unit = steps.add("Mul", steps.inputs[1], steps.inputs[4])
+        operands.append(steps.add("DequantizeLinear", steps.inputs[8], unit, axis=0))
+    return steps.finish(steps.add("Conv", *operands, **step.attributes), *steps.inputs[6:8])
+
+
+def matmul(program: Program, step: Step) -> list[Step] | None:
+    """QLinearMatMul by a constant matrix, as a product of numbers."""
+    steps = Quantised(program, step)
+    weight, scale = (program.constants.get(step.inputs[position]) for position in (3, 1))
+    constant = are_constants(program, step.inputs[1:])
+    if not constant or weight is None or weight.ndim != 2 or scale is None or scale.size != 1:
+        return None
+    factor = steps.add("DequantizeLinear", *steps.inputs[3:6], axis=1)
+    return steps.finish(steps.add("MatMul", steps.operand(0), factor), *steps.inputs[6:8])
 
 
 def own(op: str) -> Callable[[Program, Step], None]:
