@@ -40,7 +40,7 @@ def max_pool2d(
 ) -> Tensor:  # fmt: skip
     """y[n, c, i, j] = max over ky, kx of x[n, c, i · stride + ky · dilation - padding, …].
 
-    NaN where one is in the window; padding is never the largest.
+    NaN where one is in the window; padding is never the largest. A Tensor of uint8 gives uint8.
 
     Args:
         x: (batch, channels, height, width).
@@ -119,7 +119,7 @@ def pooled(
     window = windows.window(who, kernel_size, stride, padding, dilation, axes, ceil_mode)
     last = windows.flag(f"{who}: channels_last", channels_last)
     counted = windows.flag(f"{who}: count_include_pad", count_include_pad)
-    a = tensor(x)._floating()
+    a = pooled_array(x, kind)
     shape = windows.pooled_shape(who, a.shape, window, last)
     if axes == 2:
         return Tensor._wrap(run(a, kind, window, shape, counted, last))
@@ -131,6 +131,12 @@ def pooled(
     image = moved(np.expand_dims, (a,), row)
     y = run(image, kind, high, (*shape[:row], 1, *shape[row:]), counted, last)
     return Tensor._wrap(moved(np.squeeze, (y,), row))
+
+
+def pooled_array(x: Any, kind: str) -> Any:
+    """What is pooled: floats, and for the largest of a window a Tensor of bytes as it is."""
+    t = tensor(x)
+    return t._array if kind == "max" and t.dtype == np.uint8 else t._floating()
 
 
 def run(a: Array, kind: str, window: Window, shape: tuple[int, ...], counted: bool, last: bool) -> Array:
@@ -178,7 +184,7 @@ def global_pool(who: str, kind: str, x: Any, keepdims: Any, channels_last: Any) 
         windows.flag(f"{who}: keepdims", keepdims),
         windows.flag(f"{who}: channels_last", channels_last),
     )
-    a = tensor(x)._floating()
+    a = pooled_array(x, kind)
     windows.expect_images(who, a.shape, 2, last)
     windows.expect_pixels(who, windows.spatial_shape(a.shape, last))
     whole = windows.window(who, windows.spatial_shape(a.shape, last), 1, 0, 1, 2)

@@ -24,14 +24,21 @@ from tinytensor.layers.embedding import Embedding
 from tinytensor.layers.flatten import Flatten
 from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from tinytensor.layers.graph import Graph
+from tinytensor.layers.int8 import FromInt8, ToInt8
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.lookup import Lookup
 from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.layers.pad import Pad
 from tinytensor.layers.perceptron import Perceptron
 from tinytensor.layers.prelu import PReLU
+from tinytensor.layers.quantize import Dequantize, Quantize
+from tinytensor.layers.quantized_add import QuantizedAdd
+from tinytensor.layers.quantized_avg_pool import QuantizedAvgPool2d, QuantizedGlobalAvgPool2d
+from tinytensor.layers.quantized_conv import QuantizedConv2d
+from tinytensor.layers.quantized_linear import QuantizedLinear
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.layers.sequential import Sequential
@@ -55,7 +62,9 @@ DRAWN: tuple[type[Layer], ...] = (Linear, Conv1d, Conv2d, ConvTranspose2d, Embed
 CLASSES: tuple[type[Layer], ...] = (
     Sequential, *DRAWN, Flatten, Reshape, Rescale, Dropout, Perceptron, BatchNorm, LayerNorm, PReLU,
     Graph, Operator, Constant, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool2d,
-    GlobalAvgPool2d, GlobalMaxPool2d, Pad, ChannelsFirst, ChannelsLast, Upsample,
+    GlobalAvgPool2d, GlobalMaxPool2d, Pad, ChannelsFirst, ChannelsLast, Upsample, Quantize, Dequantize,
+    QuantizedLinear, QuantizedConv2d, QuantizedAdd, QuantizedAvgPool2d, QuantizedGlobalAvgPool2d, Lookup,
+    FromInt8, ToInt8,
     *(type(activations.get(name)) for name in activations.names()),
     *(getattr(other, name) for name in other.__all__ if name[0].isupper()),
 )  # fmt: skip

@@ -267,7 +267,8 @@ def code_of_element(value: Any) -> str:
 
 def successor(layer: Layer, name: str, former: Tensor, value: Any) -> Tensor:
     """What replaces a parameter: anything array-like of the same shape."""
-    tensor = value if type(value) is Tensor else Tensor(value)
+    whole = former.dtype.kind in "iu" and hasattr(value, "dtype")  # an array of integers stays one
+    tensor = value if type(value) is Tensor else Tensor(value, value.dtype if whole else None)
     if tensor.shape != former.shape:
         hint = "; did you mean its .T?" if tensor.shape == former.shape[::-1] else ""
         raise ShapeError(
