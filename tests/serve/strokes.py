@@ -11,7 +11,7 @@ def neighbours(ink, pixel):
 
 
 def thinned(ink):
-    """Lines one pixel wide where the ink is (Zhang and Suen, A fast parallel algorithm for thinning, 1984)."""
+    """Lines one pixel wide where the ink is. Source: Zhang and Suen, A fast parallel algorithm …, 1984."""
     ink = np.pad(ink, 1)
     while True:
         before = ink.copy()
@@ -40,7 +40,7 @@ def strokes(image):
     everything, found = set(left), []
     while left:
         start = min(left, key=lambda pixel: (len(beside(pixel, left)), pixel))  # an end, if there is one
-        walk = [*[pixel for pixel in beside(start, everything - left)[:1]], start]
+        walk = [*beside(start, everything - left)[:1], start]
         left.remove(start)
         while nexts := beside(walk[-1], left):
             ahead = (2 * walk[-1][0] - walk[-2][0], 2 * walk[-1][1] - walk[-2][1]) if walk[1:] else nexts[0]
@@ -57,7 +57,7 @@ def strokes(image):
 
 
 def smooth(points):
-    """Each inner point as the mean of itself and its neighbours: a line of pixels has steps, a pen has none."""
+    """Each inner point as the mean of itself and its neighbours: lines of pixels have steps, a pen has none."""
     means = [np.mean(points[i - 1 : i + 2], axis=0).tolist() for i in range(1, len(points) - 1)]
     return [points[0], *map(tuple, means), *points[1:][-1:]]
 

@@ -177,9 +177,9 @@ def drawn_and_read(page, image):
 def test_real_digits_drawn_stroke_by_stroke_are_recognised_as_the_model_recognises_them(desktop, name):
     """Digits that no training has seen, thinned to lines and drawn with the pen of the page.
 
-    The page gives exactly what the model gives for the images that it shows. A pen has one width, so these are
-    not the original images; but as many are recognised, up to three standard errors of the difference of two
-    shares of n digits.
+    The page gives exactly what the model gives for the images that it shows. A pen has one width, so these
+    are not the original images; but as many are recognised, up to three standard errors of the difference of
+    two shares of n digits.
     """
     count = 30
     images, labels = (array[:count] for array in tt.datasets.mnist("sample"))
@@ -194,7 +194,7 @@ def test_real_digits_drawn_stroke_by_stroke_are_recognised_as_the_model_recognis
 
 
 def test_feature_maps_are_those_of_the_image_that_is_seen(desktop):
-    """Each map is a part of the sheet; how opaque a pixel is, is its share of the layer's largest magnitude."""
+    """Each map is a part of the sheet; a pixel is as opaque as its share of the layer's largest magnitude."""
     model = tt.models.mnist_cnn()
     desktop.select_option("#model", "mnist_cnn")
     _, image = drawn_and_read(desktop, tt.datasets.mnist("sample")[0][0])
