@@ -57,7 +57,7 @@ def strokes(image):
 
 
 def smooth(points):
-    """Each inner point as the mean of itself and its neighbours: lines of pixels have steps, a pen has none."""
+    """Each inner point as the mean of itself and its neighbours: lines of pixels have steps, pens none."""
     means = [np.mean(points[i - 1 : i + 2], axis=0).tolist() for i in range(1, len(points) - 1)]
     return [points[0], *map(tuple, means), *points[1:][-1:]]
 
