@@ -8,7 +8,18 @@ import pytest
 import tinytensor
 
 PACKAGE = Path(tinytensor.__file__).parent
-ROOMS = ("errors", "kernels", "primitives", "tensor", "inference", "layers", "operators", "io", "distributed", "commands")
+ROOMS = (
+    "errors",
+    "kernels",
+    "primitives",
+    "tensor",
+    "inference",
+    "layers",
+    "operators",
+    "io",
+    "distributed",
+    "commands",
+)
 OUTSIDE = {  # the modules that stand in no folder of a room
     "errors": ("errors", "contents", "text", "files"),
     "kernels": ("threads", "workers", "windows", "cache"),
