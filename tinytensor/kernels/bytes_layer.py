@@ -15,26 +15,21 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.cpu import dot, features, vectors
 from tinytensor.kernels.declare import Kernel
 from tinytensor.kernels.declared import linear, matrix_linear
-from tinytensor.kernels.layer import Layout, aligned, end_of, pack_weights, write_layer
+from tinytensor.kernels.layer import Layout, aligned, end_of, pack_weights, parts_of, write_layer
 from tinytensor.kernels.matrix_unit import (
     STEP_BYTES,
     has_matrix_unit,
     last_groups,
     matrix_record,
+    matrix_tiles,
     write_steps,
 )
 from tinytensor.kernels.specs import BytesLoop
 
 __all__ = [
-    "bytes_layout",
-    "bytes_loop",
-    "dot_fields",
-    "pack_groups",
-    "rounding_record",
-    "start_of_sums",
-    "taken_off",
-    "write_bytes_layer",
-]
+    "bytes_layout", "bytes_loop", "common_bytes_parts", "dot_fields", "needs_room", "pack_groups",
+    "product_kernel", "rounding_record", "start_of_sums", "taken_off", "write_bytes_layer",
+]  # fmt: skip
 
 GROUP_BYTES = 4
 NARROW = 6  # vectors: a layer up to that wide has one page, where registers suffice
@@ -136,3 +131,14 @@ def bytes_loop(operation: str) -> BytesLoop:
     if operation == "lookup":
         return BytesLoop(operation, 64 if vectors().bytes == 64 and "avx512vbmi" in features() else 1)
     return BytesLoop(operation, vectors().width(4))
+
+
+def common_bytes_parts() -> set[Any]:
+    """Every tile, lister and loop that a quantised layer with a whole number of groups can need."""
+    found: set[Any] = {bytes_loop(operation) for operation in ("quantize", "add", "lookup")}
+    lanes = vectors().width(GROUP_BYTES)
+    for outputs in (*range(1, 11 * lanes + 1), 24 * lanes):
+        plan = bytes_layout(outputs, not has_matrix_unit())
+        for output in ("uint8", "float32"):
+            found |= {part.spec for part in parts_of(plan, "group", not dot().signed, **dot_fields(output))}
+    return found | (matrix_tiles() if has_matrix_unit() else set())

@@ -17,13 +17,14 @@ from tinytensor.kernels.layer import Layout, aligned
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import MatrixTile
 
-__all__ = ["STEP_BYTES", "has_matrix_unit", "last_groups", "matrix_record", "write_steps"]
+__all__ = ["STEP_BYTES", "has_matrix_unit", "last_groups", "matrix_record", "matrix_tiles", "write_steps"]
 
 ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA = 158, 0x1023, 18  # the system call, and what it is told
 STEP_BYTES = 64  # inputs of a step
 GROUPS = STEP_BYTES // 4
 ROWS = 16  # of a register
 STRIP = 2 * ROWS
+SETTINGS = ("configure", "release")
 FEWEST = 4  # rows; fewer take less time in vectors, unless weights come from L2
 FEWEST_LARGE, LARGE = 2, 1 << 17  # bytes of weights
 
@@ -35,7 +36,7 @@ def has_matrix_unit() -> bool:
         return False
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return False
-    return ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0
+    return bool(ctypes.CDLL(None).syscall(ARCH_PRCTL, REQUEST_PERMISSION, TILE_DATA) == 0)
 
 
 def last_groups(weight: Array) -> Array:
@@ -69,6 +70,21 @@ def configurations(inputs: int) -> Array:
     return found
 
 
+def products(output: str) -> list[MatrixTile]:
+    """The tiles of a layer in the order of its record."""
+    return [
+        MatrixTile("multiply", squares, across, output, ragged)
+        for squares in (1, 2)
+        for across in (2, 1)
+        for ragged in (False, True)
+    ]
+
+
+def matrix_tiles() -> set[MatrixTile]:
+    """Everything that a layer can need of the unit."""
+    return {*map(MatrixTile, SETTINGS), *products("uint8"), *products("float32")}
+
+
 def matrix_record(plan: Layout, inputs: int, page_bytes: int, output: str) -> list[Array]:
     """The record, and what its addresses point at."""
     row, settings = aligned((record.MATRIX_SIZE,), np.int64), configurations(inputs)
@@ -85,13 +101,8 @@ def matrix_record(plan: Layout, inputs: int, page_bytes: int, output: str) -> li
     table = aligned((len(columns), record.COLUMN), np.int64)
     table[:] = columns
     row[record.FEWEST] = FEWEST_LARGE if plan.pages * page_bytes >= LARGE else FEWEST
-    row[[record.CONFIGURE, record.RELEASE]] = address(MatrixTile("configure")), address(MatrixTile("release"))
+    row[[record.CONFIGURE, record.RELEASE]] = [address(MatrixTile(name)) for name in SETTINGS]
     row[[record.CONFIGURATIONS_AT, record.COLUMNS_AT]] = settings.ctypes.data, table.ctypes.data
     row[record.COLUMNS_COUNT] = len(columns)
-    row[record.MATRIX_TILES :] = [
-        address(MatrixTile("multiply", squares, across, output, ragged))
-        for squares in (1, 2)
-        for across in (2, 1)
-        for ragged in (False, True)
-    ]
+    row[record.MATRIX_TILES :] = [address(each) for each in products(output)]
     return [row, table, settings]
