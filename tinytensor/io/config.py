@@ -24,6 +24,7 @@ from tinytensor.layers.embedding import Embedding
 from tinytensor.layers.flatten import Flatten
 from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
 from tinytensor.layers.graph import Graph
+from tinytensor.layers.int8 import FromInt8, ToInt8
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
@@ -63,6 +64,7 @@ CLASSES: tuple[type[Layer], ...] = (
     Graph, Operator, Constant, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool2d,
     GlobalAvgPool2d, GlobalMaxPool2d, Pad, ChannelsFirst, ChannelsLast, Upsample, Quantize, Dequantize,
     QuantizedLinear, QuantizedConv2d, QuantizedAdd, QuantizedAvgPool2d, QuantizedGlobalAvgPool2d, Lookup,
+    FromInt8, ToInt8,
     *(type(activations.get(name)) for name in activations.names()),
     *(getattr(other, name) for name in other.__all__ if name[0].isupper()),
 )  # fmt: skip

@@ -81,11 +81,17 @@ def looks_like_onnx(head: bytes, path: Path) -> bool:
     return len(head) > 2 and head[0] == 0x08 and 2 < head[1] < 64 and head[2] in ONNX_FIELDS
 
 
+def looks_like_tflite(head: bytes, path: Path) -> bool:
+    """The identifier of its flatbuffers."""
+    return head[4:8] == b"TFL3"
+
+
 FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
     Format("tinytensor.io.keras", "Keras", looks_like_keras, None),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
     Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx", True),
+    Format("tinytensor.io.tflite", "TensorFlow Lite", looks_like_tflite, None),
     Format("tinytensor.io.python", "a Python program", None, ".py", True),
     Format("tinytensor.io.pt", "a PyTorch state dict", looks_like_torch, None),
     Format("tinytensor.io.pickles", "a pickle of arrays", looks_like_pickle, None),

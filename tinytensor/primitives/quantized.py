@@ -29,6 +29,7 @@ from tinytensor.primitives.windows import convolution_axes, pooled_axes, result_
 __all__ = [
     "MOST_TERMS",
     "Output",
+    "flip",
     "lookup",
     "quantize",
     "quantized_add",
@@ -101,6 +102,16 @@ lookup = Primitive(
     lambda program, node: program.lookup(node, *node.operands[1:], **node.parameters), is_table,
     numpy="{1}[{0}]",
 )  # fmt: skip
+
+
+def compute_flip(x: Array) -> Array:
+    """int8 as the uint8 that is 128 higher, and back: the first bit is another."""
+    return x.view(np.uint8) ^ np.uint8(128) if x.dtype == np.int8 else (x ^ np.uint8(128)).view(np.int8)
+
+
+flip = Primitive(
+    "flip", compute_flip, lambda x: Result(x.sample, UINT8 if x.dtype == np.int8 else np.dtype(np.int8))
+)
 
 
 # Sums of products

@@ -24,7 +24,13 @@ from tinytensor.tensor import Tensor
 
 __all__ = ["Program"]
 
-SEVERAL = ("Dropout", "LayerNormalization", "Split", "TopK")  # operations with several results
+SEVERAL = (
+    "Dropout",
+    "DynamicQuantizeLinear",
+    "LayerNormalization",
+    "Split",
+    "TopK",
+)  # operations with several results
 NAMES = ("x", "y", "z", "u", "v", "w")  # of values
 TAKEN = {*FUNCTIONS, *NAMES, *keyword.kwlist, *dir(builtins)} | {
     "W", "INPUTS", "Any", "Array", "array", "np", "math", "base64", "sys", "values", "inputs", "predict",
