@@ -6,10 +6,11 @@ import numpy as np
 
 from tinytensor import windows
 from tinytensor.errors import ArgumentError
-from tinytensor.functions import tensor
+from tinytensor.functions import concatenate, tensor
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.windows import pool
+from tinytensor.shaping import elements
 from tinytensor.tensor import Tensor
 from tinytensor.windows import Window
 
@@ -216,15 +217,26 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, channels_last: bool = False) -
     windows.expect_pixels(who, lengths)
     sizes = output_sizes(output_size)
     wanted = tuple(n if size is None else size for n, size in zip(lengths, sizes, strict=True))
-    channels = a.shape[-1] if last else a.shape[1]
-    y = np.empty(windows.joined_shape(a.shape[0], channels, wanted, last), a.dtype)
+    if all(n % size == 0 for n, size in zip(lengths, wanted, strict=True)):
+        kernel = tuple(n // size for n, size in zip(lengths, wanted, strict=True))
+        return pooled(who, 2, "average", Tensor._wrap(a), kernel, None, 0, 1, False, last)
     rows, columns = (parts(n, size) for n, size in zip(lengths, wanted, strict=True))
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            piece = (slice(None), row, column) if last else (..., row, column)
-            mean = global_pool(who, "average", Tensor._wrap(a[piece]), False, last)._array
-            y[(slice(None), i, j) if last else (..., i, j)] = mean
-    return Tensor._wrap(y)
+    lines = [
+        side_by_side([part_mean(a, row, column, last) for column in columns], 2 if last else 3)
+        for row in rows
+    ]
+    return side_by_side(lines, 1 if last else 2)
+
+
+def part_mean(a: Array, row: slice, column: slice, last: bool) -> Tensor:
+    """The mean of a part of each image, an image of one pixel."""
+    part = elements(a, (slice(None), row, column) if last else (slice(None), slice(None), row, column))
+    return global_pool("adaptive_avg_pool2d", "average", Tensor._wrap(part), True, last)
+
+
+def side_by_side(images: list[Tensor], axis: int) -> Tensor:
+    """Images one beside the other."""
+    return images[0] if len(images) == 1 else concatenate(images, axis)
 
 
 def output_sizes(value: Any) -> tuple[int | None, int | None]:

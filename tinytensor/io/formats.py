@@ -41,6 +41,7 @@ class Format(NamedTuple):
     name: str
     matches: Callable[[bytes, Path], bool] | None
     suffix: str | None
+    traced: bool = False  # whether `write` takes the shape of a sample, too
 
     def imported(self) -> Any:
         """The module."""
@@ -89,9 +90,9 @@ FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
     Format("tinytensor.io.keras", "Keras", looks_like_keras, None),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
-    Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx"),
+    Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx", True),
     Format("tinytensor.io.tflite", "TensorFlow Lite", looks_like_tflite, None),
-    Format("tinytensor.io.python", "a Python program", None, ".py"),
+    Format("tinytensor.io.python", "a Python program", None, ".py", True),
     Format("tinytensor.io.pt", "a PyTorch state dict", looks_like_torch, None),
     Format("tinytensor.io.pickles", "a pickle of arrays", looks_like_pickle, None),
 )
@@ -178,11 +179,16 @@ def located(path: str | os.PathLike[str]) -> Iterator[None]:
         raise type(error)(escaped(text)) from error
 
 
-def save(model: Layer, path: str | os.PathLike[str]) -> None:
+def save(model: Layer, path: str | os.PathLike[str], shape: Any = None) -> None:
     """Write a model in the format that the name's ending asks for, whole or not at all.
 
+    Args:
+        shape: of one sample, for .onnx and .py, where the layers do not say it; see `to_onnx`.
+
     Raises:
-        ArgumentError: no format has that ending, or a layer cannot be described.
+        ArgumentError: no format has that ending, a layer cannot be described, or a shape for another format.
+        UnsupportedOp: for .onnx and .py, a layer that cannot be traced.
+        ShapeError: for these, the shape has to be given.
         DtypeError: no model, or no path.
         OSError: the folder or the disk does not take it; an old file is as it was.
     """
@@ -195,5 +201,8 @@ def save(model: Layer, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(
             f"save: expected a name that ends in {', '.join(writers)}, got {os.fspath(path)!r}"
         )
+    chosen = writers[suffix]
+    if shape is not None and not chosen.traced:
+        raise ArgumentError(f"save: shape: a file of {chosen.name} holds samples of any shape; leave it out")
     with replacing(path) as temporary, revision.lock:
-        writers[suffix].imported().write(temporary, model)
+        chosen.imported().write(temporary, model, *([shape] if chosen.traced else []))

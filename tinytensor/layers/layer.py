@@ -166,11 +166,11 @@ class Layer(Model, metaclass=LayerType):
         """
         return load_state_dict(self, values, strict)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], shape: Any = None) -> None:
         """Write the model to a file of the format that the name's ending asks for; see `tt.io.save`."""
         from tinytensor.io import save  # the container must not need the formats to be imported
 
-        save(self, path)
+        save(self, path, shape)
 
     def __repr__(self) -> str:
         cls = type(self)
