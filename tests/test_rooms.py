@@ -8,9 +8,20 @@ import pytest
 import tinytensor
 
 PACKAGE = Path(tinytensor.__file__).parent
-ROOMS = ("errors", "kernels", "primitives", "tensor", "inference", "layers", "operators", "io", "commands")
+ROOMS = (
+    "errors",
+    "kernels",
+    "primitives",
+    "tensor",
+    "inference",
+    "layers",
+    "operators",
+    "quantization",
+    "io",
+    "commands",
+)
 OUTSIDE = {  # the modules that stand in no folder of a room
-    "errors": ("errors", "contents", "text", "files"),
+    "errors": ("errors", "contents", "lazy", "text", "files"),
     "kernels": ("threads", "workers", "windows", "cache"),
     "tensor": (
         "tensor", "mapping", "shaping", "reductions", "numpy_protocol", "creation", "functions", "images",

@@ -249,6 +249,38 @@ def test_a_fork_waits_for_a_compilation(lock):
     assert done.stdout == "0\n", done.stderr
 
 
+FORK_WHILE_PLANNING = """
+import os, threading
+from tinytensor.inference import revision
+from tinytensor.kernels import declare
+
+taken, forking = threading.Event(), threading.Event()
+
+def plans():
+    with revision.lock:
+        taken.set()
+        forking.wait()
+        with declare.lock:
+            pass
+
+threading.Thread(target=plans, daemon=True).start()
+taken.wait()
+threading.Timer(0.1, forking.set).start()  # while the fork waits for the first of the two locks
+threading.Timer(20, os._exit, (2,)).start()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_waits_for_a_plan_that_loads_kernels():
+    done = process(FORK_WHILE_PLANNING, PYTHONWARNINGS="ignore")
+    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
+
+
 def test_without_a_thread_a_caller_works_alone():
     code = """
 import ctypes

@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from tinytensor.errors import ArgumentError
+from tinytensor.kernels.arithmetic import bounds
 from tinytensor.kernels.scalar import exp_times
 from tinytensor.kernels.scalar import gelu as gelu_kernel
 from tinytensor.layers.activation import Activation, activation
@@ -56,6 +57,7 @@ __all__ = [
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
 SQRT_8_OVER_PI = math.sqrt(8 / math.pi)
+CUBIC = 0.044715 * SQRT_8_OVER_PI
 
 
 @activation(class_name="Identity")
@@ -108,6 +110,7 @@ def tanh(x: Any) -> Any:
 
 
 @activation(class_name="ReLU")
+@bounds(lambda: (0.0, math.inf))
 def relu(x: Any) -> Any:
     """f(x) = max(0, x). Range [0, ∞).
 
@@ -217,8 +220,9 @@ def softplus(x: Any) -> Any:
 def mish(x: Any) -> Any:
     """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞).
 
-    With e = e^-|x| the tangent is a ratio of polynomials in e, so one exponential and one division do. Error
-    at most 4 ULP, subnormal results included.
+    With e = e^-|x| the tangent is a ratio of polynomials in e, so one exponential and one division do: below
+    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error. Error at most 4 ULP,
+    subnormal results included.
 
     Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
 
@@ -226,8 +230,8 @@ def mish(x: Any) -> Any:
     [0.0, 1000.0]
     """
     e = math.exp(-abs(x))
-    n = exp_times(-abs(x), x * (e + 2)) if x < 0 else x * (1 + 2 * e)
-    return n / (e * (e + 2) + 2 if x < 0 else 1 + 2 * e + 2 * e * e)
+    ratio = (e * e + e if x < 0 else 1 + 2 * e) / (e * (e + 2) + 2 if x < 0 else 1 + 2 * e + 2 * e * e)
+    return exp_times(-abs(x), x * (1 - ratio)) if x < 0 else x * ratio
 
 
 def gelu_erf(x: Any) -> Any:
@@ -237,7 +241,7 @@ def gelu_erf(x: Any) -> Any:
 
 def gelu_tanh(x: Any) -> Any:
     """x · Φ(x), by the original paper's approximation of Φ: ½(1 + tanh z) is 1 / (1 + e^(-2z))."""
-    return gate(x, SQRT_8_OVER_PI * (x + 0.044715 * x * x * x))
+    return gate(x, x * (SQRT_8_OVER_PI + CUBIC * (x * x)))
 
 
 class GELU(Activation):

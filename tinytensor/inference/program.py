@@ -25,6 +25,7 @@ CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
 LEAST = 12  # samples of a thread; with fewer, tiles are low and 2 threads took 1.35 times as long
 PIECE = 1 << 35  # multiplications, of a second or less
+CONVOLUTIONS = (convolve, convolve_transposed, quantized_convolution)
 
 
 class Program:
@@ -46,14 +47,10 @@ class Program:
     ):
         lowered = Lowering(nodes, inputs, outputs, source)
         self.nodes, self.inputs, self.outputs = tuple(nodes), tuple(inputs), tuple(outputs)
-        self.sample = (
-            inputs[0].sample if len(inputs) == 1 else (sum(math.prod(each.sample) for each in inputs),)
-        )
-        self.result = (
-            outputs[0].sample if len(outputs) == 1 else (sum(math.prod(each.sample) for each in outputs),)
-        )
+        self.sample = side_by_side(inputs, lowered.source)
+        self.result = side_by_side(outputs, lowered.result_dtype)
         self.features, self.results = math.prod(self.sample), math.prod(self.result)
-        self.dtype, self.source = lowered.dtype, lowered.source
+        self.dtype, self.source = lowered.result_dtype, lowered.source
         self.kept, self.owners = lowered.kept, lowered.owners
         self.assemble(lowered)
         work = multiplications(nodes) + 8 * sum(math.prod(node.result.sample) for node in nodes) + 1
@@ -64,8 +61,7 @@ class Program:
 
     def assemble(self, lowered: Lowering) -> None:
         """The program's record, and how much scratch memory a thread needs."""
-        size = self.dtype.itemsize
-        widest = max([each.stride(size) for each in lowered.buffers if each.number is None], default=1)
+        widest = max([each.stride for each in lowered.buffers if each.number is None], default=1)
         self.block = next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
         if widest * 12 > 2 * BLOCK_BYTES:
             self.block = max(1, BLOCK_BYTES // widest)
@@ -73,7 +69,7 @@ class Program:
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
         )
         work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
-        memory = place(lowered.buffers, self.block, size, (record.WORK_OFFSET + work + 4095) & ~4095)
+        memory = place(lowered.buffers, self.block, (record.WORK_OFFSET + work + 4095) & ~4095)
         for row, used in zip(lowered.instructions, lowered.uses, strict=True):
             for field, buffer in used:
                 row[field] = buffer.number
@@ -160,6 +156,13 @@ class Program:
         return np.bincount(self.owners, ticks[: len(self.owners)], len(self.nodes))
 
 
+def side_by_side(values: Sequence[Symbol], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The shape of a sample of a value, or of several that lie side by side as elements of that dtype."""
+    if len(values) == 1:
+        return values[0].sample
+    return (sum(math.prod(each.sample) * each.dtype.itemsize for each in values) // dtype.itemsize,)
+
+
 def multiplications(nodes: Sequence[Node]) -> int:
     """Multiply-adds of one sample in all products."""
     return sum(operations(node) for node in nodes)
@@ -172,5 +175,4 @@ def operations(node: Node) -> int:
         weight = node.operands[1]
         inputs = weight.shape[0] if name == "matmul" else weight.shape[1]
         return math.prod(node.result.sample) * int(inputs)
-    convolutions = (convolve, convolve_transposed, quantized_convolution)
-    return multiply_adds(node) if node.primitive in convolutions else 0
+    return multiply_adds(node) if node.primitive in CONVOLUTIONS else 0

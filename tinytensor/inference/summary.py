@@ -38,6 +38,7 @@ class Row:
     fused: bool = False
     reason: str = UNKNOWN
     multiply_adds: int | None = None  # of one sample; None if the layer was not traced
+    float_bytes: int = 0  # of the parameters, if weights of int8 were float32 again
 
     @property
     def output(self) -> str:
@@ -63,6 +64,11 @@ class Summary:
     def bytes(self) -> int:
         """Bytes of all parameters together."""
         return sum(row.bytes for row in self.rows)
+
+    @property
+    def float_bytes(self) -> int:
+        """Bytes of all parameters together, if weights of int8 and their biases were float32 again."""
+        return sum(row.float_bytes for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
@@ -117,7 +123,11 @@ def summarize(model: Any, shape: int | tuple[int, ...] | None = None) -> Summary
     if outputs.error is not None:
         notes.insert(0, f"{outputs.failed}: {outputs.error}")
     notes += [f"{name}: not fused: {reason}" for name, reason in (outputs.reasons or {}).items()]
-    return Summary(tuple(row(name, layer, outputs) for name, layer in leaves.items()), tuple(notes))
+    rows = tuple(row(name, layer, outputs) for name, layer in leaves.items())
+    found = Summary(rows, tuple(notes))
+    if found.float_bytes != found.bytes:
+        notes.append(f"quantised: {found.bytes:,} bytes instead of {found.float_bytes:,} in float32")
+    return Summary(rows, tuple(notes))
 
 
 def shapes(model: Any, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -236,9 +246,17 @@ def row(name: str, layer: Any, outputs: Outputs = NOT_RUN) -> Row:
     if name in outputs.found:
         return Row(
             name, shown, tuple(outputs.found[name].shape[1:]), numbers, size, name in outputs.fused,
-            multiply_adds=outputs.multiply_adds.get(name),
+            multiply_adds=outputs.multiply_adds.get(name), float_bytes=in_float32(layer),
         )  # fmt: skip
     reason = UNKNOWN if outputs.error is None else "not reached"
     if name == outputs.failed:
         reason = str(outputs.error).removeprefix(f"{layer!r}: ")
-    return Row(name, shown, None, numbers, size, False, reason)
+    return Row(name, shown, None, numbers, size, False, reason, float_bytes=in_float32(layer))
+
+
+def in_float32(layer: Any) -> int:
+    """The bytes of a layer's parameters, if weights of int8 and their biases were float32 again."""
+    arrays = [each.numpy() for each in layer.parameters().values()]
+    if any(each.dtype == np.int8 for each in arrays):
+        return sum(4 * each.size for each in arrays if each.dtype.kind == "i")  # no scales
+    return sum(0 if each.dtype == np.uint8 else each.nbytes for each in arrays)  # no tables

@@ -28,7 +28,7 @@ from tinytensor.layers.reshape import Reshape
 from tinytensor.primitives.definition import Untraceable
 from tinytensor.tensor import Tensor
 
-__all__ = ["Constants", "Input", "examples_of", "inputs_of", "refused", "traced", "written"]
+__all__ = ["Constants", "Examples", "Input", "examples_of", "inputs_of", "refused", "traced", "written"]
 
 Lengths = list[int | None]
 Written = TypeVar("Written")
@@ -59,6 +59,8 @@ def inputs_of(who: str, model: Layer, shape: Any) -> list[list[Input]]:
             raise ArgumentError(f"{who}: expected the shape of a sample: {who}(model, shape=(…))")
         signature = zip(names, model.signature, strict=True)
         return [[Input(name, dtype, list(lengths)) for name, (dtype, lengths) in signature]]
+    if not names:
+        return [[]]
     if shape is None and len(names) == 1:
         return [[Input(names[0], dtype, [None, *lengths])] for lengths in samples_of(model)]
     shapes = [shape] if len(names) == 1 else shape
@@ -214,6 +216,30 @@ def traced(who: str, model: Layer, arrays: Sequence[Array]) -> Trace:
         raise refused(who, model, f"{error}{line_of(error)}") from error
 
 
+class Examples:
+    """The values of a graph for a few samples, as far as it can be run: zeros may be no size that fits."""
+
+    def __init__(self, model: Graph, arrays: Sequence[Array | None]):
+        given = [None if each is None else Tensor._wrap(each) for each in arrays]
+        self.values: dict[str, Any] = {"": None, **dict(zip(model.input_names, given, strict=True))}
+        for layer, (read, defined) in zip(model.layers, model.wires, strict=True):
+            operands = [self.values[name] for name in read]
+            failed = next((each for each in operands if isinstance(each, Exception)), None)
+            try:
+                y = failed or layer.forward(*operands)
+            except Exception as error:  # raised again if the value is needed
+                y = error
+            results = y if isinstance(y, tuple) else (y,) * (len(defined) if isinstance(y, Exception) else 1)
+            self.values |= dict(zip(defined, results, strict=False))
+
+    def of(self, name: str) -> Array | None:
+        """One value; None for one that is left out."""
+        found = self.values[name]
+        if isinstance(found, Exception):
+            raise found
+        return None if found is None else np.asarray(found._array)
+
+
 def refused(who: str, layer: Any, reason: str) -> UnsupportedOp:
     """The error for a layer that cannot be traced."""
     where = f"{who}: " if who else ""
@@ -227,11 +253,21 @@ class Constants:
     """The names of a model's parameters by the memory that they lie in."""
 
     def __init__(self, model: Layer):
-        self.names = {memory_of(each._array): name for name, each in reversed(model.parameters().items())}
+        self.parameters = {name: each._array for name, each in model.parameters().items()}
+        self.names = {memory_of(each): name for name, each in reversed(self.parameters.items())}
 
     def name(self, array: Array) -> str:
-        """The name of the parameter that an array shows all of, in whatever shape; empty if of none."""
-        return self.names.get(memory_of(array), "")
+        """The name of the parameter that an array shows all of, in any shape and dtype; empty if of none."""
+        found = self.names.get(memory_of(array), "")
+        return found or next((name for name, each in self.parameters.items() if is_cast(array, each)), "")
+
+
+def is_cast(array: Array, parameter: Array) -> bool:
+    """Whether an array is a parameter in another float dtype."""
+    alike = array.shape == parameter.shape and array.dtype != parameter.dtype
+    return alike and array.dtype.kind == parameter.dtype.kind == "f" and array.ndim > 0 and bool(
+        np.array_equal(array, parameter.astype(array.dtype), equal_nan=True)
+    )  # fmt: skip
 
 
 def memory_of(array: Array) -> tuple[int, int, str]:

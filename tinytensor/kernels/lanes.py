@@ -30,23 +30,24 @@ def depthwise_instruction(
     """One kernel for each channel of images with channels last; weight (channels, 1, kh, kw)."""
     channels, size = image.channels, dtype.itemsize
     room = -(-channels // ROOM) * ROOM
-    start, packed = aligned((room,), dtype), aligned((axes[0].size * axes[1].size, room), dtype)
-    start[:channels] = 0 if bias is None else bias
+    constants, packed = aligned((4, 1, room), dtype), aligned((axes[0].size * axes[1].size, room), dtype)
+    constants[0, 0, :channels] = 0 if bias is None else bias
     packed[:, :channels] = weight.reshape(channels, -1).T
     return lane_instruction(
-        "multiply", axes, image, dtype, [start, packed], start.ctypes.data, packed.ctypes.data, room * size
+        "multiply", axes, image, dtype, [constants, packed], constants, packed.ctypes.data, room * size
     )
 
 
 def lane_instruction(
     operation: str, axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], kept: list[Array],
-    start: int = 0, packed: int = 0, step_bytes: int = 0, counts_padding: bool = False,
+    constants: Array | None = None, packed: int = 0, step_bytes: int = 0, counts_padding: bool = False,
 ) -> ImageInstruction:  # fmt: skip
     """What works on each channel alone: depthwise convolution, pooling."""
     size, lanes = dtype.itemsize, vectors().width(dtype.itemsize)
     across = wide_of(operation, lanes, image.channels) * lanes
     pages = -(-image.channels // across)
     rest = image.channels - (pages - 1) * across
+    start = 0 if constants is None else constants.ctypes.data
     steps = [
         Step(packed + page * across * size, 0, start + page * across * size, page * across * size,
              page * across * size, page == pages - 1)
@@ -57,7 +58,7 @@ def lane_instruction(
     return window_instruction(
         Windows(axes, image, size, image.channels * size, counts_padding=counts_padding), image.channels,
         steps, heights, [address(each) for each in tiles], kept, step_bytes=step_bytes,
-        left=rest % lanes,
+        left=rest % lanes, constants=constants,
     )  # fmt: skip
 
 

@@ -12,11 +12,15 @@ from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at, number_of
 from tinytensor.kernels.linear import call_tile, rows_of_block
 from tinytensor.kernels.record import (
+    AFTER,
     BYTE_TABLE,
+    CEILING,
     CLASS,
     CLASSES,
     CLASSES_AT,
     CONSTANT,
+    FLOOR,
+    INIT_SHIFT,
     INIT_STRIDE,
     LANES_LEFT,
     LAST_PAGE,
@@ -43,8 +47,11 @@ from tinytensor.kernels.record import (
     TARGET,
     TARGETS_AT,
     WEIGHT_STRIDE,
+    WINDOW_AFTER,
+    WINDOW_CEILING,
     WINDOW_CHUNK,
     WINDOW_DIVISOR,
+    WINDOW_FLOOR,
     WINDOW_HEIGHTS,
     WINDOW_KINDS,
     WINDOW_TILES,
@@ -58,7 +65,7 @@ __all__ = ["window_rows", "window_share"]
 
 @subroutine
 def take_tiles(
-    windows: Any, step: Any, product: Any, rows_at: int, rows: int, taps_at: int, taps: int
+    windows: Any, step: Any, product: Any, rows_at: int, rows: int, init_at: int, taps_at: int, taps: int
 ) -> None:
     """One page for some pixels, from the tallest tile to the lowest."""
     product[TAIL], product[X_STRIDE] = step[STEP_TAIL], step[X_SHIFT]
@@ -72,7 +79,7 @@ def take_tiles(
             strips += 1
         tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
         for _ in range(strips):
-            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
+            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], init_at,
                       step[OUT_SHIFT], taps_at, taps)  # fmt: skip
             top += height
         top = min(top, rows)
@@ -118,7 +125,8 @@ def take_class(
         repeat(rows_at + OUT_TABLE, rows, tallest)
         for i in range(windows[STEPS]):
             step = integers_at(windows[STEPS_AT] + 8 * STEP * i)
-            take_tiles(windows, step, product, rows_at, rows, kind[TAPS_AT], kind[TAP_COUNT])
+            init_at = step[STEP_BIAS] + kind[INIT_SHIFT]
+            take_tiles(windows, step, product, rows_at, rows, init_at, kind[TAPS_AT], kind[TAP_COUNT])
         left -= rows
 
 
@@ -131,6 +139,8 @@ def take_share(
     windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
     product[LEFT], product[TABLE] = windows[LANES_LEFT], windows[BYTE_TABLE]
+    product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
+    product[CEILING] = windows[WINDOW_CEILING]
     for i in range(windows[CLASSES]):
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
         product[OUT_STRIDE], pixels = kind[WINDOW_DIVISOR], kind[PIXEL_COUNT]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.kernels.boundary import Array, index, real_number
+from tinytensor.kernels.boundary import UINT8, Array, index, real_number
 from tinytensor.layers.layer import Layer
-from tinytensor.primitives.quantized import MOST_TERMS, UINT8, Output
+from tinytensor.primitives.quantized import MOST_TERMS, Output
 from tinytensor.tensor import Tensor
 
 __all__ = ["Quantized", "bytes_of", "expect_exact", "multiplier", "output_of"]

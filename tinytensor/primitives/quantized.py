@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array
-from tinytensor.kernels.convolution import NO_PADDING, convolve
+from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
+from tinytensor.kernels.bytes_arrays import average_bytes, convolve_bytes, multiply_bytes
+from tinytensor.kernels.bytes_convolution import Rescaling
+from tinytensor.kernels.convolution import NO_PADDING
 from tinytensor.kernels.images import Pair
-from tinytensor.kernels.pooling import pool
-from tinytensor.primitives.definition import Primitive, Result, Symbol
+from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import joint_sample
 from tinytensor.primitives.windows import convolution_axes, pooled_axes, result_of
 
@@ -37,7 +38,6 @@ __all__ = [
     "quantized_linear",
 ]
 
-UINT8 = np.dtype(np.uint8)
 MOST_TERMS = (2**31 - 1) // (255 * 127) // 2  # of a sum, which an int32 bias of 2³⁰ and these cannot overflow
 
 
@@ -66,6 +66,16 @@ def result_dtype(output: Output | None) -> np.dtype[Any]:
 # From numbers to bytes, and from bytes by a table
 
 
+def is_of_floats(node: Node) -> bool:
+    """Whether a program can quantise it."""
+    return node.symbols[0].dtype == FLOAT32
+
+
+def is_of_bytes(node: Node) -> bool:
+    """Whether a program can compute it: of bytes, and of at least one of them."""
+    return all(each.dtype == UINT8 for each in node.symbols) and 0 not in node.result.sample
+
+
 def compute_quantize(x: Array, scale: np.float32, output: Output) -> Array:
     """clip(rint(x / scale) + zero_point, low, high)."""
     return rounded(x.astype(np.float32, copy=False) / np.float32(scale), output)
@@ -73,6 +83,7 @@ def compute_quantize(x: Array, scale: np.float32, output: Output) -> Array:
 
 quantize = Primitive(
     "quantize", compute_quantize, lambda x, **_: Result(x.sample, UINT8),
+    lambda program, node: program.quantize(node, **node.parameters), is_of_floats,
 )  # fmt: skip
 
 
@@ -81,7 +92,16 @@ def compute_lookup(x: Array, table: Array) -> Array:
     return table[x]
 
 
-lookup = Primitive("lookup", compute_lookup, lambda x, table: Result(x.sample, table.dtype))
+def is_table(node: Node) -> bool:
+    """Whether a program can look it up."""
+    return is_of_bytes(node) and node.result.dtype in (UINT8, FLOAT32)
+
+
+lookup = Primitive(
+    "lookup", compute_lookup, lambda x, table: Result(x.sample, table.dtype),
+    lambda program, node: program.lookup(node, *node.operands[1:], **node.parameters), is_table,
+    numpy="{1}[{0}]",
+)  # fmt: skip
 
 
 def compute_flip(x: Array) -> Array:
@@ -104,9 +124,7 @@ def compute_linear(
 
     x uint8 (…, in), weight int8 (out, in), bias int32 (out,), multiplier float32 (out,).
     """
-    # float64 is exact here: every partial sum is an integer below 2^53
-    sums = (x.astype(np.float64) - zero_point) @ weight.T.astype(np.float64) + bias
-    return rounded(sums.astype(np.float32) * multiplier, output)
+    return multiply_bytes(x, weight, Rescaling(bias, multiplier, zero_point, output))
 
 
 def linear_result(x: Symbol, weight: Array, bias: Array, multiplier: Array, **parameters: Any) -> Result:
@@ -114,7 +132,10 @@ def linear_result(x: Symbol, weight: Array, bias: Array, multiplier: Array, **pa
     return Result((*x.sample[:-1], len(weight)), result_dtype(parameters["output"]))
 
 
-quantized_linear = Primitive("quantized_linear", compute_linear, linear_result)
+quantized_linear = Primitive(
+    "quantized_linear", compute_linear, linear_result,
+    lambda program, node: program.quantized_linear(node, *node.operands[1:], **node.parameters), is_of_bytes,
+)  # fmt: skip
 
 
 def compute_convolution(
@@ -127,23 +148,33 @@ def compute_convolution(
     x uint8 (n, channels, height, width), or (n, height, width, channels) with `channels_last`, and y alike;
     weight int8 (out, channels / groups, kh, kw), bias int32 and multiplier float32 (out,).
     """
-    numbers = x.astype(np.float64) - zero_point
-    sums = convolve(
-        numbers, weight.astype(np.float64), bias.astype(np.float64), stride, padding, dilation, groups,
-        channels_last=channels_last,
-    )  # fmt: skip
-    scales = multiplier if channels_last else multiplier[:, None, None]
-    return rounded(sums.astype(np.float32) * scales, output)
+    how = Rescaling(bias, multiplier, zero_point, output)
+    return convolve_bytes(x, weight, how, stride, padding, dilation, groups, channels_last=channels_last)
+
+
+STILL: dict[str, Any] = {"padding": NO_PADDING, "dilation": (1, 1), "groups": 1, "channels_last": False}
 
 
 def convolution_result(x: Symbol, weight: Array, bias: Array, multiplier: Array, **parameters: Any) -> Result:
     """An image of out_channels."""
+    parameters = STILL | parameters
     axes = convolution_axes(x, weight, parameters)
     sample = result_of(x, axes, len(weight), parameters["channels_last"]).sample
     return Result(sample, result_dtype(parameters["output"]))
 
 
-quantized_convolution = Primitive("quantized_convolution", compute_convolution, convolution_result)
+def lower_convolution(program: Any, node: Node) -> None:
+    """One instruction; its result has its channels last."""
+    x, weight, bias, multiplier = node.operands
+    parameters = STILL | node.parameters
+    axes = convolution_axes(x, weight, parameters)
+    how = Rescaling(bias, multiplier, parameters["zero_point"], parameters["output"])
+    program.quantized_convolution(node, axes, weight, how, parameters["groups"], parameters["channels_last"])
+
+
+quantized_convolution = Primitive(
+    "quantized_convolution", compute_convolution, convolution_result, lower_convolution, is_of_bytes,
+)  # fmt: skip
 
 
 # What follows sums: residual connections and pooling. Maxima are those of the bytes: `pool` takes uint8.
@@ -160,7 +191,16 @@ def compute_add(
     return rounded(first + second, output)
 
 
-quantized_add = Primitive("quantized_add", compute_add, lambda a, b, **_: Result(joint_sample((a, b)), UINT8))
+def is_of_one_shape(node: Node) -> bool:
+    """Whether a program can add it: two values of bytes, neither repeated."""
+    alike = all(type(each) is Symbol and each.sample == node.result.sample for each in node.operands)
+    return alike and is_of_bytes(node)
+
+
+quantized_add = Primitive(
+    "quantized_add", compute_add, lambda a, b, **_: Result(joint_sample((a, b)), UINT8),
+    lambda program, node: program.quantized_add(node, **node.parameters), is_of_one_shape,
+)  # fmt: skip
 
 
 def compute_average(
@@ -172,23 +212,34 @@ def compute_average(
 
     Parameters as of `pool`. Padding counts as zero_point, or not at all.
     """
-    mean = pool(
-        x.astype(np.float64) - zero_point, "average", size, stride, padding, dilation,
+    return average_bytes(
+        x, zero_point, multiplier, output, size, stride, padding, dilation,
         counts_padding=counts_padding, outputs=outputs, channels_last=channels_last,
     )  # fmt: skip
-    return rounded(mean.astype(np.float32) * np.float32(multiplier), output)
+
+
+WHOLE: dict[str, Any] = {"dilation": (1, 1), "padding": NO_PADDING, "outputs": None, "channels_last": False}
 
 
 def average_result(x: Symbol, **parameters: Any) -> Result:
     """An image of as many channels."""
-    last = parameters["channels_last"]
+    last = parameters.get("channels_last", False)
     channels = x.sample[-1] if last else x.sample[0]
-    shape = {"dilation": (1, 1), "padding": NO_PADDING, "outputs": None, **parameters}
-    sample = result_of(x, pooled_axes(x, shape), channels, last).sample
+    sample = result_of(x, pooled_axes(x, WHOLE | parameters), channels, last).sample
     return Result(sample, result_dtype(parameters["output"]))
 
 
-quantized_average = Primitive("quantized_average", compute_average, average_result)
+def lower_average(program: Any, node: Node) -> None:
+    """One instruction on images with channels last."""
+    parameters = {"counts_padding": False} | WHOLE | node.parameters
+    names = ("zero_point", "multiplier", "output", "counts_padding")
+    axes = pooled_axes(node.operands[0], parameters)
+    program.quantized_average(node, axes, *(parameters[name] for name in names), parameters["channels_last"])
+
+
+quantized_average = Primitive(
+    "quantized_average", compute_average, average_result, lower_average, is_of_bytes,
+)  # fmt: skip
 
 
 def is_exact(weight: Array) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.kernels import convolution, pooling
-from tinytensor.kernels.boundary import FLOATS, Array
+from tinytensor.kernels.boundary import UINT8
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import is_float
@@ -103,23 +103,16 @@ def lower_pool(program: Any, node: Node) -> None:
 
 
 def has_pixels(node: Node) -> bool:
-    """Whether it is of floats, and there are pixels."""
-    return is_float(node) and 0 not in node.result.sample
-
-
-def compute_pool(x: Array, kind: str, **parameters: Any) -> Array:
-    """Pooling of floats; the largest bytes are found as floats, which hold them exactly."""
-    if x.dtype in FLOATS:
-        return pooling.pool(x, kind, **parameters)
-    y = pooling.pool(x.astype(FLOATS[0]), kind, **parameters)
-    return np.fmax(y, np.float32(0)).astype(x.dtype)  # a window without a tap gives -inf
+    """Whether it is of floats, or the largest of bytes, and there are pixels."""
+    bytes_only = node.parameters["kind"] == "max" and node.result.dtype == UINT8
+    return (is_float(node) or bytes_only) and 0 not in node.result.sample
 
 
 convolve = Primitive("convolve", convolution.convolve, convolved, lower_convolution, is_convolution)
 convolve_transposed = Primitive(
     "convolve_transposed", convolution.convolve_transposed, transposed, lower_transposed, is_convolution,
 )  # fmt: skip
-pool = Primitive("pool", compute_pool, pooled, lower_pool, has_pixels)
+pool = Primitive("pool", pooling.pool, pooled, lower_pool, has_pixels)
 
 
 def multiply_adds(node: Node) -> int:

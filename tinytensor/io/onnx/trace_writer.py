@@ -12,13 +12,12 @@ from tinytensor.inference.trace import Trace
 from tinytensor.io.onnx import image_rules
 from tinytensor.io.onnx.nodes import DTYPE, Nodes, Values
 from tinytensor.io.onnx.rules import RULES, layer_norm
-from tinytensor.io.traced import refused, traced
+from tinytensor.io.traced import Examples, refused, traced
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.primitives.definition import Node, Symbol
-from tinytensor.tensor import Tensor
 
 __all__ = ["OPSET", "write_layer"]
 
@@ -74,11 +73,12 @@ def write_graph(
 ) -> list[str]:
     """The layers of a graph, whose values keep their names."""
     prefix, outer = f"{nodes.where}." if nodes.where else "", nodes.where
-    examples = model.values(*(Tensor._wrap(each) for each in arrays if each is not None))
+    examples = Examples(model, arrays)
     names = {"": "", **dict(zip(model.input_names, inputs, strict=True))}
     for layer, (read, defined) in zip(model.layers, model.wires, strict=True):
         nodes.where = prefix + defined[0]
-        given = [examples[name].numpy() if name else None for name in read]
+        traces = not isinstance(layer, Operator | Constant)
+        given = [examples.of(name) for name in read] if traces else []
         to = [prefix + name if name else "" for name in defined]
         found = write_layer(nodes, layer, [names[name] for name in read], given, to)
         names |= dict(zip(defined, found, strict=False))

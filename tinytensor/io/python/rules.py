@@ -194,6 +194,24 @@ def embed(program: Program, node: Node, operands: Sequence[str]) -> str:
     return f"{operands[1]}[{operands[0]}.astype(np.int64)]"
 
 
+def on_bytes(*parameters: str) -> Rule:
+    """A function on bytes: of the operands, how the result becomes bytes, and some parameters."""
+
+    def rule(program: Program, node: Node, operands: Sequence[str]) -> str:
+        given = dict(node.parameters)
+        given["output"] = None if given["output"] is None else tuple(given["output"])
+        if node.primitive.name == "quantized_average":
+            given["ceil"] = has_partial_windows(node)
+        if node.primitive.name == "quantize":
+            given["scale"] = float(given["scale"])
+        named = [f"{key}={code(given[key])}" for key in (*parameters, "output")]
+        return f"{program.use(node.primitive.name)}({', '.join([*operands, *named])})"
+
+    return rule
+
+
+WINDOW = ("stride", "padding", "dilation", "channels_last")
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("sum", "mean", "prod", "var", "std", "max", "min", "argmax", "argmin", "any", "all"), fold
@@ -209,6 +227,11 @@ RULES: dict[str, Rule] = {
     "move": move,
     "pad": pad,
     "pool": pool,
+    "quantize": on_bytes("scale"),
+    "quantized_add": on_bytes("zero_points", "multipliers"),
+    "quantized_average": on_bytes("zero_point", "multiplier", "size", "ceil", "counts_padding", *WINDOW),
+    "quantized_convolution": on_bytes("zero_point", "groups", *WINDOW),
+    "quantized_linear": on_bytes("zero_point"),
     "resize": call("resized", "sizes", "factors", "mode", "corners", "channels_last"),
     "several": several,
     "softmax": call("softmax", "axis"),
