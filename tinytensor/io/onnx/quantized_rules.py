@@ -10,14 +10,14 @@ import numpy as np
 from tinytensor.io.onnx.image_rules import window_of
 from tinytensor.io.onnx.nodes import Values
 from tinytensor.io.pooling import covers_all, has_partial_windows
-from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.boundary import UINT8, Array
 from tinytensor.layers.quantize import Dequantize
 from tinytensor.layers.quantized_add import QuantizedAdd
 from tinytensor.layers.quantized_avg_pool import QuantizedAvgPool2d, QuantizedGlobalAvgPool2d
 from tinytensor.layers.quantized_conv import QuantizedConv2d
 from tinytensor.layers.quantized_linear import QuantizedLinear
 from tinytensor.primitives.definition import Node
-from tinytensor.primitives.quantized import UINT8, Output
+from tinytensor.primitives.quantized import Output
 
 __all__ = ["RULES"]
 
