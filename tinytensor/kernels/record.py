@@ -8,8 +8,8 @@ __all__: list[str] = []
 
 # A product, as the tile reads it.
 WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
-# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part of
-# the product, of how many, this call computes.
+# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part
+# of the product, of how many, this call computes.
 AFTER, FLOOR, CEILING, PART, PARTS = range(8, 13)
 PRODUCT = 16  # numbers
 
