@@ -38,6 +38,13 @@ ROWS, INSTRUCTIONS, FIRST, BUFFERS, TICKS = range(5)
 BUFFER_TABLE = 8
 INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 
+# A call of a program by several threads together (see `together`); what they write stands on lines of its own.
+PROGRAM, BUFFERS_AT, BLOCK_ROWS, STAGES, STAGES_FROM, MEMBERS, COUNTERS, MEMBER_COUNTERS = range(8)
+DONE, FAILED = 8, 9  # pieces; whether a function raised
+TOGETHER = 16  # numbers
+FROM_INSTRUCTION, TO_INSTRUCTION, PIECES, BY_PARTS, PIECES_BEFORE = range(5)
+STAGE = 8  # numbers
+
 # Scratch memory of one thread: address and stride of each buffer, a product, a list for each strip of rows.
 MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
