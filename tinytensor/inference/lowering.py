@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinytensor.inference.buffers import Buffer
-from tinytensor.inference.emitter import Emitter
+from tinytensor.inference.bytes_lowering import BytesLowering
 from tinytensor.kernels import arithmetic, record
-from tinytensor.kernels.boundary import Array, number
+from tinytensor.kernels.boundary import UINT8, Array, number
 from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.declared import (
     copy_rows,
@@ -39,7 +39,7 @@ BATCH_NORM = arithmetic.subtract, arithmetic.multiply, arithmetic.add
 LONG_ROW = 1024  # elements: shorter rows of a sample are one row of a pair; a call takes as long as 64
 
 
-class Lowering(Emitter):
+class Lowering(BytesLowering):
     """The instructions of a program while they are written."""
 
     def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
@@ -215,7 +215,7 @@ class Lowering(Emitter):
         (x,) = node.symbols
         here = self.channels_last(x, last)
         height, width, channels = x.sample if last else (*x.sample[1:], x.sample[0])
-        made = pool_instruction(kind, axes, Image(height, width, channels, True), self.dtype, counts_padding)
+        made = pool_instruction(kind, axes, Image(height, width, channels, True), x.dtype, counts_padding)
         self.emit_image(made, here, self.image_result(node, last))
 
     def standardize(self, node: Node) -> None:
@@ -273,4 +273,5 @@ class Lowering(Emitter):
             self.emit(copy_rows, here, there, FEATURES=len(places), FROM=int(places[0]), TO=first)
             return
         table = self.keep(np.ascontiguousarray(places, np.int64))
-        self.emit(gather_rows[self.dtype], here, there, FEATURES=len(places), CONSTANT=table, TO=first)
+        kernel = gather_rows[UINT8 if here.size == 1 else self.dtype]
+        self.emit(kernel, here, there, FEATURES=len(places), CONSTANT=table, TO=first)

@@ -11,13 +11,12 @@ import numpy as np
 
 from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
-from tinytensor.inference.emitter import UINT8
 from tinytensor.inference.program import Program
 from tinytensor.inference.state import State, reads_of, state_of
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.arithmetic import CHOOSE
-from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array
+from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, same, still
 from tinytensor.primitives.definition import Node, Symbol
@@ -108,7 +107,7 @@ def run_program(
     """Compute the outputs of a program into `values`."""
     given = [values[each.index] for each in program.inputs]
     if len(given) > 1:
-        given = [np.concatenate([each.reshape(count, -1) for each in given], axis=1, dtype=program.source)]
+        given = [joined(given, program, count)]
     shape = (count, *program.result)
     whole = len(program.outputs) == 1 and program.outputs[0] is wanted[0]
     fits = whole and out is not None and out.shape == shape and program.writes(out)
@@ -119,9 +118,18 @@ def run_program(
         return
     first = 0
     for each in program.outputs:
-        size = int(np.prod(each.sample))
-        values[each.index] = np.ascontiguousarray(y[:, first : first + size]).reshape(count, *each.sample)
+        size = int(np.prod(each.sample)) * each.dtype.itemsize // y.itemsize
+        part = np.ascontiguousarray(y[:, first : first + size]).view(each.dtype)
+        values[each.index] = part.reshape(count, *each.sample)
         first += size
+
+
+def joined(given: Sequence[Array], program: Program, count: int) -> Array:
+    """Several inputs side by side; as bytes, if they have different dtypes."""
+    rows = [
+        converted(array, each).reshape(count, -1) for array, each in zip(given, program.inputs, strict=True)
+    ]
+    return np.concatenate([np.ascontiguousarray(each).view(program.source) for each in rows], axis=1)
 
 
 def run_node(node: Node, values: dict[int, Array], count: int) -> bool:
@@ -160,7 +168,7 @@ def divide(traced: Trace) -> list[Stage]:
             finish()
             stages.append(Same(node.result, node.symbols[0]))
         elif node.primitive.is_fusable(node):
-            if part and part[-1].result.dtype != node.result.dtype:
+            if part and is_double(part[-1]) != is_double(node):
                 finish()
             part.append(node)
         else:
@@ -168,6 +176,11 @@ def divide(traced: Trace) -> list[Stage]:
             stages.append(node)
     finish()
     return stages
+
+
+def is_double(node: Node) -> bool:
+    """Whether a node computes in float64; one that does is no part of a program of float32 and bytes."""
+    return node.result.dtype == FLOATS[1]
 
 
 def is_folded(node: Node, nodes: list[Node]) -> bool:

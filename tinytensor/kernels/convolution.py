@@ -78,11 +78,12 @@ def convolution_instruction(
     )  # fmt: skip
 
 
-def tiles_of(plan: Layout, bytes_in: bool) -> tuple[tuple[int, ...], list[Tile]]:
+def tiles_of(plan: Layout, bytes_in: bool, **more: Any) -> tuple[tuple[int, ...], list[Tile]]:
     """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
     heights = heights_of(min(plan.rows, TALLEST))
     tiles = [
-        Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True) for height in heights
+        Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True, **more)
+        for height in heights
     ]
     last: dict[str, Any] = {"vectors": plan.last, "end": plan.end}
     middle = {} if plan.pages > 1 else last

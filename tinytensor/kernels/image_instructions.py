@@ -20,7 +20,7 @@ from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
 __all__ = [
     "ImageInstruction", "Step", "Windows", "follow_by_batch_norm", "follow_by_bounds", "heights_of",
-    "transposition", "window_instruction",
+    "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
 
@@ -90,7 +90,19 @@ def window_instruction(
 
     `tiles` has two addresses for each height, of a page in the middle and of the last one.
     """
-    rows, tables = class_table(windows)
+    return window_record(
+        windows.axes, class_table(windows), channels, steps, heights, tiles, kept, step_bytes=step_bytes,
+        left=left, table=table, constants=constants,
+    )  # fmt: skip
+
+
+def window_record(
+    axes: tuple[Axis, Axis], classes: tuple[Array, list[Array]], channels: int, steps: Sequence[Step],
+    heights: Sequence[int], tiles: Sequence[int], kept: Sequence[Array], *, step_bytes: int, left: int,
+    table: int = 0, constants: Array | None = None,
+) -> ImageInstruction:  # fmt: skip
+    """The same with records of classes, and the arrays whose addresses are in them."""
+    rows, tables = classes
     made = aligned((record.WINDOWS,), np.int64)
     pages = aligned((len(steps), record.STEP), np.int64)
     pages[:] = steps
@@ -101,7 +113,7 @@ def window_instruction(
         write_bounds(made, constants.dtype, -np.inf, np.inf)
     made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
-    height, width = (axis.outputs for axis in windows.axes)
+    height, width = (axis.outputs for axis in axes)
     return ImageInstruction(
         window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels, constants
     )

@@ -22,6 +22,7 @@ from tinytensor.kernels.record import (
     AHEAD,
     BIAS,
     HEIGHTS,
+    INIT_PAGE,
     INIT_STRIDE,
     INPUTS,
     LEFT,
@@ -108,7 +109,7 @@ def multiply(
 ) -> None:  # fmt: skip
     """Rows of x times some pages, of which `weights` is the first; `product` has the strides."""
     x_stride, out_stride = product[X_STRIDE], product[OUT_STRIDE]
-    init_stride, room = product[INIT_STRIDE], layer[LIST_ROOM]
+    init_stride, init_page, room = product[INIT_STRIDE], layer[INIT_PAGE], layer[LIST_ROOM]
     pages, page_bytes, page_outputs = layer[PAGES], product[PAGE_BYTES], layer[PAGE_OUTPUTS]
     top = 0
     for kind in range(KINDS):
@@ -146,7 +147,7 @@ def multiply(
                     count = integers_at(list_at)[0]
                 row = min(strip * height, last)
                 call_tile(tile, number_of(product), begin + row * x_stride, here,
-                          start + row * init_stride + across, target + row * out_stride + across,
+                          start + row * init_stride + page * init_page, target + row * out_stride + across,
                           list_at + 8, count)  # fmt: skip
             page += taken
         top += min(strips * height, rows - top)

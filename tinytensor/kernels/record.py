@@ -15,6 +15,7 @@ PRODUCT = 16  # numbers
 
 # A layer's product, as `multiply` reads it: the first 8 of a product's fields, then these.
 INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM = range(8, 14)
+INIT_PAGE = 14  # bytes from page to page of what the sums start from; PAGE_OUTPUTS are those of the result
 WEIGHTS, BIAS = 15, 16
 HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
 LISTERS = 20  # one for each height
@@ -38,7 +39,7 @@ ROWS, INSTRUCTIONS, FIRST, BUFFERS, TICKS = range(5)
 BUFFER_TABLE = 8
 INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 
-# A call of a program by several threads together (see `together`); what they write stands on lines of its own.
+# A call of a program by several threads together (see `together`); what they write stands on other lines.
 PROGRAM, BUFFERS_AT, BLOCK_ROWS, STAGES, STAGES_FROM, MEMBERS, COUNTERS, MEMBER_COUNTERS = range(8)
 DONE, FAILED = 8, 9  # pieces; whether a function raised
 TOGETHER = 16  # numbers
@@ -62,14 +63,20 @@ WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
 WINDOWS = 24  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
-TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR = range(6)
-CLASS = 6  # numbers
+TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT = range(7)
+CLASS = 7  # numbers
 # A step: a page of outputs, or of channels.
 STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
 STEP = 6  # numbers
 WINDOW_CHUNK = 240  # pixels that share a page of weights before the next page is read
 OUT_TABLE = 8 * (WINDOW_CHUNK + 16)  # bytes from the addresses of windows to those of pixels
 WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory
+
+# What a tile of bytes finds behind TABLE: bytes from the start of sums to multipliers, the bounds as float32,
+# the zero point, and where the last group lies in a row and among the weights.
+MULTIPLIERS, LOW, HIGH, ZERO_POINT, LAST_BYTE, LAST_GROUP = range(6)
+SCALE, ZERO, SECOND_SCALE, SECOND_ZERO = range(6, 10)  # of the operands of a loop over bytes, as float32
+ROUNDING = 10  # numbers
 
 # A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)

@@ -49,9 +49,9 @@ class Builder:
         """A pointer to a value of that type, `offset` bytes after an address."""
         return self.ir.inttoptr(self.add(address, offset) if offset else address, kind.as_pointer())
 
-    def load(self, address: Value, kind: ir.Type, offset: int = 0) -> Value:
-        """A value from memory, aligned as one element."""
-        return self.ir.load(self.pointer(address, kind, offset), align=alignment(kind))
+    def load(self, address: Value, kind: ir.Type, offset: int = 0, align: int = 0) -> Value:
+        """A value from memory, aligned as one element if nothing else is said."""
+        return self.ir.load(self.pointer(address, kind, offset), align=align or alignment(kind))
 
     def store(self, value: Value, address: Value, offset: int = 0) -> None:
         """A value to memory, aligned as one element."""

@@ -20,6 +20,7 @@ from tinytensor.kernels.record import (
     CLASSES_AT,
     CONSTANT,
     FLOOR,
+    INIT_SHIFT,
     INIT_STRIDE,
     LANES_LEFT,
     LAST_PAGE,
@@ -66,7 +67,7 @@ __all__ = ["window_rows", "window_share"]
 
 @subroutine
 def take_tiles(
-    windows: Any, step: Any, product: Any, rows_at: int, rows: int, taps_at: int, taps: int
+    windows: Any, step: Any, product: Any, rows_at: int, rows: int, init_at: int, taps_at: int, taps: int
 ) -> None:
     """One page for some pixels, from the tallest tile to the lowest."""
     product[TAIL], product[X_STRIDE] = step[STEP_TAIL], step[X_SHIFT]
@@ -80,7 +81,7 @@ def take_tiles(
             strips += 1
         tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
         for _ in range(strips):
-            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
+            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], init_at,
                       step[OUT_SHIFT], taps_at, taps)  # fmt: skip
             top += height
         top = min(top, rows)
@@ -126,7 +127,8 @@ def take_class(
         repeat(rows_at + OUT_TABLE, rows, tallest)
         for i in range(step, stop):
             page = integers_at(windows[STEPS_AT] + 8 * STEP * i)
-            take_tiles(windows, page, product, rows_at, rows, kind[TAPS_AT], kind[TAP_COUNT])
+            init_at = page[STEP_BIAS] + kind[INIT_SHIFT]
+            take_tiles(windows, page, product, rows_at, rows, init_at, kind[TAPS_AT], kind[TAP_COUNT])
         left -= rows
 
 
