@@ -135,9 +135,13 @@ class Program:
             if sharing is None:
                 sharing = self.sharing[key] = Sharing(self, count, threads)
             return sharing.run(x, y)
+        return self.run_ranges(x, y, self.share(count, threads), threads)
+
+    def run_ranges(self, x: Array, y: Array, size: int, threads: int) -> bool:
+        """Run on several threads, so many samples at a time; whether that was possible, and all went well."""
         return workers.run(
-            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y),
-            self.share(len(y), threads), threads, self.scratch_bytes,
+            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y), size, threads,
+            self.scratch_bytes,
         )  # fmt: skip
 
     def run(self, x: Array, y: Array) -> None:

@@ -1,4 +1,4 @@
-"""How threads share a block of samples: by rows, by parts of instructions, or not at all; what is measured wins.
+"""How threads share a block of samples: by rows, by parts of instructions, or not at all, as was measured.
 
 A block of few samples can be run by one thread; by several, each all instructions on some rows; or by several
 together, an instruction at a time, each some pages of its outputs or some of its pixels (`kernels.together`).
@@ -19,45 +19,65 @@ from tinytensor.kernels.layer import aligned
 
 __all__ = ["Sharing"]
 
+PIECES = 2  # of a thread: one that comes late leaves a piece to others
 TRIES = 6  # of each way; the fastest counts
 GAIN = 0.95  # of the time of one thread: noise shall not choose
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
 LINE = 8  # numbers of a line of memory
 
 
-class Way:
-    """Stages of a program, and the calls that are free."""
+class ByRows:
+    """Each thread takes samples through the whole program, in scratch memory of its own."""
 
-    def __init__(self, stages: Array, members: int, table_at: int):
-        self.stages, self.members, self.table_at = stages, members, table_at
-        self.room = len(stages) + LINE - 1 & -LINE
-        self.idle: list[Array] = []
+    def __init__(self, program: Any, threads: int):
+        self.program, self.threads = program, threads
 
-    def call(self) -> Array:
-        """A call's record, its counters, nothing done."""
-        try:
-            made = self.idle.pop()
-        except IndexError:
-            made = aligned((record.TOGETHER + self.members * self.room,), np.int64)
-        made[record.DONE :] = 0
-        made[[record.PROGRAM, record.STAGES, record.STAGES_FROM, record.MEMBERS, record.MEMBER_COUNTERS]] = (
-            self.table_at, len(self.stages), self.stages.ctypes.data, self.members, self.room,
-        )  # fmt: skip
-        made[record.COUNTERS] = made.ctypes.data + 8 * record.TOGETHER
-        return made
-
-    def run(self, program: Any, x: Array, y: Array) -> bool:
+    def run(self, x: Array, y: Array) -> bool:
         """Run on several threads; whether that was possible, and nothing raised."""
-        made, shared = self.call(), program.take_scratch()
-        made[[record.BUFFERS_AT, record.BLOCK_ROWS]] = shared.ctypes.data, len(y)
-        well = workers.run(
-            run_together.address, made.ctypes.data, x, x.strides[0], y, y.strides[0], self.members, 1,
-            self.members, program.work_end,
+        size = -(-len(y) // min(len(y), PIECES * self.threads))
+        return self.program.run_ranges(x, y, size, self.threads)  # type: ignore[no-any-return]
+
+
+class Together:
+    """Stages of a program, which share its buffers."""
+
+    def __init__(self, program: Any, stages: Array, members: int):
+        self.program, self.stages, self.members = program, stages, members
+        self.idle: list[tuple[Array, int, Array]] = []  # what a call needs, for each one that runs now
+        self.run_address = run_together.address
+
+    def new_call(self) -> tuple[Array, int, Array]:
+        """A call's record, its address, and buffers; counters of each member lie on lines of their own."""
+        count = len(self.stages)
+        room = count + LINE - 1 & -LINE
+        made = aligned((record.TOGETHER + self.members * room,), np.int64)
+        buffers = aligned((self.program.scratch_bytes,), np.uint8)
+        at = int(made.ctypes.data)
+        made[[record.PROGRAM, record.STAGES, record.STAGES_FROM, record.MEMBERS, record.MEMBER_COUNTERS]] = (
+            self.program.table_at, count, self.stages.ctypes.data, self.members, room,
         )  # fmt: skip
-        well = well and not made[record.FAILED]
-        self.idle.append(made)
-        program.idle.append(shared)
-        return well
+        made[[record.COUNTERS, record.BUFFERS_AT]] = at + 8 * record.TOGETHER, buffers.ctypes.data
+        return made, at, buffers
+
+    def run(self, x: Array, y: Array) -> bool:
+        """Run on several threads; whether that was possible, and nothing raised."""
+        try:
+            call = self.idle.pop()
+        except IndexError:
+            call = self.new_call()
+        made, at, _ = call
+        made[record.DONE :] = 0
+        made[record.BLOCK_ROWS] = len(y)
+        well = workers.run(
+            self.run_address, at, x, x.strides[0], y, y.strides[0], self.members, 1, self.members,
+            self.program.work_end,
+        )  # fmt: skip
+        failed = made[record.FAILED]
+        self.idle.append(call)
+        return well and not failed
+
+
+Way = ByRows | Together
 
 
 class Sharing:
@@ -68,7 +88,7 @@ class Sharing:
         self.rows = 1 << samples.bit_length() - 1  # the fewest samples that it is asked for
         self.ticks = np.full(len(program.owners), np.inf)
         self.way: Way | None = None
-        self.ways: list[Way | None] = [None]
+        self.ways: list[Way | None] = [None]  # None: on one thread
         self.seconds = [np.inf]  # a sample, of each way
         self.turn, self.open = 0, True
 
@@ -76,23 +96,22 @@ class Sharing:
         """Run as is fastest; False: the caller is to run it alone."""
         if self.open:
             return self.measure(x, y)
-        return self.way is not None and self.way.run(self.program, x, y)
+        return self.way is not None and self.way.run(x, y)
 
     def measure(self, x: Array, y: Array) -> bool:
         """One of the ways, timed."""
-        turn, self.turn = self.turn, self.turn + 1
-        place = turn % len(self.ways)
-        way = self.ways[place]
+        place = self.turn % len(self.ways)
+        way, well = self.ways[place], True
         begin = time.perf_counter()
-        if way is None:
-            ticks = self.program.ticks_of(x, y)
-            well = True
+        if way is not None:
+            well = way.run(x, y)
         else:
-            well = way.run(self.program, x, y)
+            self.program.run(x, y)
         if well:
             self.seconds[place] = min(self.seconds[place], (time.perf_counter() - begin) / len(y))
-        if well and way is None:
-            self.ticks = np.minimum(self.ticks, ticks)
+        if len(self.ways) == 1:
+            self.ticks = np.minimum(self.ticks, self.program.ticks_of(x, y))
+        self.turn += 1
         self.decide()
         return well
 
@@ -111,37 +130,34 @@ class Sharing:
 
 
 def ways(program: Any, ticks: Array, seconds: float, rows: int, threads: int) -> list[Way]:
-    """What several threads can do: all instructions by rows, and each as it can be divided."""
-    members, found = threads, []
-    if rows > 1:
-        pieces = min(rows, 2 * threads)
-        found.append([(0, len(program.owners), pieces, 0)])
+    """What several threads can do: the whole program by rows, and each instruction as it can be divided."""
+    found: list[Way] = [ByRows(program, threads)] if rows > 1 else []
     times = ticks * (seconds * rows / max(1.0, ticks.sum()))
     barrier = tune.barrier_seconds(threads)
-    by_parts: list[tuple[int, int, int, int]] = []
+    stages: list[tuple[int, int, int, int]] = []  # first and last instruction, pieces, whether they are parts
     for i, took in enumerate(times):
         parts = parts_of(program, i, threads, took, barrier)
         if parts > 1:
-            by_parts.append((i, i + 1, parts, 1))
+            stages.append((i, i + 1, parts, 1))
         elif rows >= threads and took * (1 - 1 / threads) > 2 * barrier:
-            by_parts.append((i, i + 1, threads, 0))
-        elif by_parts and by_parts[-1][2] == 1:
-            by_parts[-1] = by_parts[-1][0], i + 1, 1, 0
+            stages.append((i, i + 1, threads, 0))
+        elif stages and stages[-1][2] == 1:
+            stages[-1] = stages[-1][0], i + 1, 1, 0
         else:
-            by_parts.append((i, i + 1, 1, 0))
-    if any(pieces > 1 for _, _, pieces, _ in by_parts):
-        found.append(by_parts)
-    return [Way(stage_table(each), members, program.table_at) for each in found]
+            stages.append((i, i + 1, 1, 0))
+    if any(pieces > 1 for _, _, pieces, _ in stages):
+        found.append(Together(program, stage_table(stages), threads))
+    return found
 
 
 def parts_of(program: Any, i: int, threads: int, took: float, barrier: float) -> int:
-    """Into how many parts an instruction is divided: as many as pay, and as there are pages."""
+    """Into how many parts an instruction is divided: one for each thread, if it can be and that pays."""
     if took * (1 - 1 / threads) < 2 * barrier:
         return 1
     row = program.instruction(i)
     if row[record.FUNCTION] == linear.address:
         pages = int(row[record.PRODUCT_AT + record.PAGES])
-        return pages // (-(-pages // threads)) if pages >= threads else 1
+        return min(pages, threads)
     return threads if row[record.FUNCTION] == window_rows.address else 1
 
 

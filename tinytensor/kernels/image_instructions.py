@@ -23,6 +23,8 @@ __all__ = [
     "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
+FEW_PIXELS = 40  # with so few, tiles of a part of them would be low: threads share the channels
+
 
 class ImageInstruction(NamedTuple):
     """An instruction's function, its record, and the arrays whose addresses are in the record."""
@@ -114,6 +116,7 @@ def window_record(
     made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
     height, width = (axis.outputs for axis in axes)
+    made[record.BY_STEPS] = height * width <= FEW_PIXELS
     return ImageInstruction(
         window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels, constants
     )

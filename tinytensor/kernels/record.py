@@ -60,6 +60,7 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
 WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
+BY_STEPS = 23  # whether threads share the steps, if these can be divided evenly, else the windows
 WINDOWS = 24  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.

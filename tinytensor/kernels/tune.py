@@ -50,7 +50,7 @@ def page_vectors(dtype: np.dtype[Any], across: int) -> int:
 
 @cache
 def barrier_seconds(threads: int) -> float:
-    """What a stage of a program costs that so many threads run together (see `together`), without its work."""
+    """What a stage costs that so many threads run together (see `together`), without its work."""
     key = f"tuned barrier {threads}"
     found = kept_files.read(key)
     try:
@@ -62,7 +62,7 @@ def barrier_seconds(threads: int) -> float:
 
 
 def timed_stages(threads: int) -> float:
-    """The least time of one of many stages, whose pieces have no instructions."""
+    """The median time of one of many stages without instructions."""
     from tinytensor import workers
     from tinytensor.kernels.layer import aligned
 
@@ -71,7 +71,7 @@ def timed_stages(threads: int) -> float:
     stages[:, record.PIECES_BEFORE] = threads * np.arange(STAGES)
     program = aligned((record.BUFFER_TABLE + 8,), np.int64)
     call = aligned((record.TOGETHER + threads * STAGES,), np.int64)
-    best = np.inf
+    took = []
     for _ in range(ROUNDS):
         call[:] = 0
         call[[record.PROGRAM, record.STAGES, record.STAGES_FROM]] = (
@@ -82,8 +82,8 @@ def timed_stages(threads: int) -> float:
         given = run_together.address, call.ctypes.data, 0, 0, 0, 0, threads, 1, threads, record.WORK_OFFSET
         begin = time.perf_counter()
         workers.run(*given)
-        best = min(best, time.perf_counter() - begin)
-    return float(best) / STAGES
+        took.append(time.perf_counter() - begin)
+    return float(np.median(took)) / STAGES
 
 
 def fastest(dtype: np.dtype[Any], widths: tuple[int, ...]) -> int:

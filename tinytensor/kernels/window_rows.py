@@ -13,6 +13,7 @@ from tinytensor.kernels.address import integers_at, number_of
 from tinytensor.kernels.linear import call_tile, rows_of_block
 from tinytensor.kernels.record import (
     AFTER,
+    BY_STEPS,
     BYTE_TABLE,
     CEILING,
     CLASS,
@@ -145,7 +146,7 @@ def take_share(
     product[CEILING] = windows[WINDOW_CEILING]
     steps, first, last, shares = windows[STEPS], part, part + 1, parts
     step, stop = 0, steps
-    if steps % parts == 0:
+    if windows[BY_STEPS] and steps % parts == 0:
         step, stop, first, last, shares = steps * part // parts, steps * (part + 1) // parts, 0, 1, 1
     for i in range(windows[CLASSES]):
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
