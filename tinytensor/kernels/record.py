@@ -64,8 +64,8 @@ BY_STEPS = 23  # whether threads share the steps, if these can be divided evenly
 WINDOWS = 24  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
-TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT = range(7)
-CLASS = 7  # numbers
+TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
+CLASS = 8  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
 # A step: a page of outputs, or of channels.
 STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
 STEP = 6  # numbers

@@ -17,6 +17,7 @@ from tinytensor.kernels.record import (
     BYTE_TABLE,
     CEILING,
     CLASS,
+    CLASS_LEFT,
     CLASSES,
     CLASSES_AT,
     CONSTANT,
@@ -141,7 +142,7 @@ def take_share(
     """One part of the pages, if they can be divided evenly, or of the windows of every class."""
     windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
-    product[LEFT], product[TABLE] = windows[LANES_LEFT], windows[BYTE_TABLE]
+    product[TABLE] = windows[BYTE_TABLE]
     product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
     product[CEILING] = windows[WINDOW_CEILING]
     steps, first, last, shares = windows[STEPS], part, part + 1, parts
@@ -151,6 +152,7 @@ def take_share(
     for i in range(windows[CLASSES]):
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
         product[OUT_STRIDE], pixels = kind[WINDOW_DIVISOR], kind[PIXEL_COUNT]
+        product[LEFT] = kind[CLASS_LEFT] if kind[CLASS_LEFT] else windows[LANES_LEFT]
         take_class(windows, kind, product, scratch + WORK_OFFSET, x, x_stride, y, y_stride, samples,
                    pixels * first // shares, pixels * last // shares, step, stop)  # fmt: skip
 

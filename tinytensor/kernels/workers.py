@@ -61,7 +61,7 @@ PAUSES = 100  # turns of some 10 to 50 ns before others are let run
 TURNS = (
     1500  # some 0.5 ms where nobody else wants to run: batches of a hundred follow each other in that time
 )
-LAST_TURNS = 100_000  # a helper that has not ended by then has no core
+LAST_TURNS = 1_000_000  # a second or more: a helper that has not ended by then has no core
 NUMBERS = (int64,) * 8
 
 
