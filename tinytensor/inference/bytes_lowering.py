@@ -10,8 +10,14 @@ from tinytensor.kernels import record
 from tinytensor.kernels.boundary import UINT8, Array
 from tinytensor.kernels.bytes_convolution import Rescaling, bytes_convolution_instruction, reads_beyond
 from tinytensor.kernels.bytes_lanes import bytes_average_instruction, bytes_depthwise_instruction
-from tinytensor.kernels.bytes_layer import GROUP_BYTES, bytes_loop, rounding_record, write_bytes_layer
-from tinytensor.kernels.declared import bytes_rows, copy_rows, linear, widen_rows
+from tinytensor.kernels.bytes_layer import (
+    bytes_loop,
+    needs_room,
+    product_kernel,
+    rounding_record,
+    write_bytes_layer,
+)
+from tinytensor.kernels.declared import bytes_rows, copy_rows, widen_rows
 from tinytensor.kernels.native import address
 from tinytensor.kernels.windows import Image
 from tinytensor.primitives.definition import Node, Symbol
@@ -69,9 +75,10 @@ class BytesLowering(Emitter):
         (x,) = node.symbols
         inputs, here = weight.shape[1], self.source_of(x)
         repeat = self.size(x) // inputs
-        if inputs < GROUP_BYTES:
+        if needs_room(inputs):
             here = self.with_room(x)
-        row = self.emit(linear, here, self.result(node), repeat)
+        self.work_bytes = max(self.work_bytes, record.MATRIX_WORK)
+        row = self.emit(product_kernel(), here, self.result(node), repeat)
         product = row[record.PRODUCT_AT :]
         lists = self.is_of_input(x)
         self.kept += write_bytes_layer(product, weight, bias, multiplier, zero_point, output, lists)

@@ -126,10 +126,9 @@ def run_program(
 
 def joined(given: Sequence[Array], program: Program, count: int) -> Array:
     """Several inputs side by side; as bytes, if they have different dtypes."""
-    rows = [
-        converted(array, each).reshape(count, -1) for array, each in zip(given, program.inputs, strict=True)
-    ]
-    return np.concatenate([np.ascontiguousarray(each).view(program.source) for each in rows], axis=1)
+    pairs = zip(given, program.inputs, strict=True)
+    rows = [np.ascontiguousarray(converted(x, each).reshape(count, -1)) for x, each in pairs]
+    return np.concatenate([each.view(program.source) for each in rows], axis=1)
 
 
 def run_node(node: Node, values: dict[int, Array], count: int) -> bool:

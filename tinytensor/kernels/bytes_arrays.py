@@ -11,9 +11,8 @@ from tinytensor.kernels import record
 from tinytensor.kernels.boundary import FLOAT32, UINT8, Array
 from tinytensor.kernels.bytes_convolution import Rescaling, bytes_convolution_instruction, reads_beyond
 from tinytensor.kernels.bytes_lanes import bytes_average_instruction, bytes_depthwise_instruction
-from tinytensor.kernels.bytes_layer import GROUP_BYTES, write_bytes_layer
+from tinytensor.kernels.bytes_layer import needs_room, product_kernel, write_bytes_layer
 from tinytensor.kernels.convolution import NO_PADDING, image_of
-from tinytensor.kernels.declared import linear
 from tinytensor.kernels.image_instructions import ImageInstruction
 from tinytensor.kernels.images import ALONE, Pair, program_of, run_images, run_table
 from tinytensor.kernels.memory import LINE
@@ -43,9 +42,10 @@ def multiply_bytes(x: Array, weight: Array, how: Rescaling) -> Array:
     if not y.size:
         return y
     rows = np.ascontiguousarray(x).reshape(-1, inputs)
-    if inputs < GROUP_BYTES:
-        rows = with_room(rows, (len(rows), GROUP_BYTES))
-    made = ImageInstruction(linear, np.zeros(1, np.int64), [], 0, 1, 1, outputs)
+    if needs_room(inputs):
+        rows = with_room(rows, rows.shape)
+    none = np.zeros(1, np.int64)
+    made = ImageInstruction(product_kernel(), none, [], record.MATRIX_WORK, 1, 1, outputs)
     table, scratch_bytes = program_of([made], rows[0].nbytes, outputs * y.itemsize, y.itemsize)
     instruction = table[int(table[record.FIRST]) :]
     product = instruction[record.PRODUCT_AT :]

@@ -8,7 +8,8 @@ import numpy as np
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.bytes_convolution import Rescaling, class_records, starts_of
-from tinytensor.kernels.bytes_layer import rounding_record
+from tinytensor.kernels.bytes_layer import bytes_layout, dot_fields, rounding_record
+from tinytensor.kernels.convolution import tiles_of as windows_of
 from tinytensor.kernels.cpu import dot, vectors
 from tinytensor.kernels.image_instructions import ImageInstruction, Step, heights_of, window_record
 from tinytensor.kernels.layer import aligned
@@ -16,7 +17,10 @@ from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import BytesLaneTile
 from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
-__all__ = ["bytes_average_instruction", "bytes_depthwise_instruction", "bytes_max_instruction"]
+__all__ = [
+    "bytes_average_instruction", "bytes_depthwise_instruction", "bytes_max_instruction",
+    "common_bytes_tiles",
+]  # fmt: skip
 
 ROWS = 6  # of a tile of two vectors; twice as many of one
 ROOM = 64  # channels: weights have whole vectors
@@ -101,3 +105,15 @@ def instruction(
         step_bytes=0 if packed is None else packed.strides[0],
         left=(channels - (pages - 1) * across) % tiles[0].lanes, table=table.ctypes.data,
     )  # fmt: skip
+
+
+def common_bytes_tiles() -> set[Any]:
+    """Every tile that an image of bytes can need."""
+    found: set[Any] = set()
+    for output in ("uint8", "float32"):
+        for channels in range(1, 11 * vectors().width(4) + 1):
+            plan = bytes_layout(channels, False)
+            found |= set(windows_of(plan, False, **dot_fields(output))[1])
+            for operation in ("multiply", "average", "max")[: 3 if output == "uint8" else 2]:
+                found |= set(tiles_of(operation, output, channels)[1])
+    return found

@@ -13,19 +13,23 @@ import numpy as np
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.cpu import dot, features, vectors
-from tinytensor.kernels.layer import Layout, aligned, end_of, pack_weights, write_layer
+from tinytensor.kernels.declare import Kernel
+from tinytensor.kernels.declared import linear, matrix_linear
+from tinytensor.kernels.layer import Layout, aligned, end_of, pack_weights, parts_of, write_layer
+from tinytensor.kernels.matrix_unit import (
+    STEP_BYTES,
+    has_matrix_unit,
+    last_groups,
+    matrix_record,
+    matrix_tiles,
+    write_steps,
+)
 from tinytensor.kernels.specs import BytesLoop
 
 __all__ = [
-    "bytes_layout",
-    "bytes_loop",
-    "dot_fields",
-    "pack_groups",
-    "rounding_record",
-    "start_of_sums",
-    "taken_off",
-    "write_bytes_layer",
-]
+    "bytes_layout", "bytes_loop", "common_bytes_parts", "dot_fields", "needs_room", "pack_groups",
+    "product_kernel", "rounding_record", "start_of_sums", "taken_off", "write_bytes_layer",
+]  # fmt: skip
 
 GROUP_BYTES = 4
 NARROW = 6  # vectors: a layer up to that wide has one page, where registers suffice
@@ -45,6 +49,16 @@ def bytes_layout(outputs: int, tails: bool = True) -> Layout:
 def dot_fields(output: str) -> dict[str, Any]:
     """What a tile of bytes is beside its shape."""
     return {"dot": dot().name, "output": output}
+
+
+def product_kernel() -> Kernel:
+    """The instruction of a quantised layer on this CPU."""
+    return matrix_linear if has_matrix_unit() else linear
+
+
+def needs_room(inputs: int) -> bool:
+    """Whether a few bytes behind a row of so many are read."""
+    return inputs < GROUP_BYTES or (has_matrix_unit() and inputs < STEP_BYTES and inputs % GROUP_BYTES > 0)
 
 
 def rounding_record(output: Any, multipliers: int) -> Array:
@@ -85,8 +99,10 @@ def write_bytes_layer(
 ) -> list[Array]:
     """Fill in a layer's record; the arrays whose addresses it has."""
     outputs, inputs = weight.shape
-    plan, groups = bytes_layout(outputs), pack_groups(weight)
-    pages, tails = pack_weights(groups, plan)
+    matrix = has_matrix_unit()
+    plan, groups = bytes_layout(outputs, not matrix), pack_groups(weight)
+    packed = np.concatenate([groups, last_groups(weight)], axis=1) if matrix else groups
+    pages, tails = pack_weights(packed, plan)
     whole, left = divmod(inputs, GROUP_BYTES)
     partial = bool(left and whole)
     count = groups.shape[1] - partial
@@ -102,7 +118,12 @@ def write_bytes_layer(
     row[record.PAGE_OUTPUTS] = plan.page_outputs * (4 if output is None else 1)
     row[[record.WEIGHTS, record.TAIL]] = pages.ctypes.data, tails.ctypes.data
     row[[record.BIAS, record.TABLE]] = start.ctypes.data, table.ctypes.data
-    return [pages, tails, start, table]
+    kept = [pages, tails, start, table]
+    if matrix:
+        write_steps(table, inputs, groups.shape[1])
+        kept += matrix_record(plan, inputs, pages.strides[0], kind["output"])
+        row[record.MATRIX] = kept[4].ctypes.data
+    return kept
 
 
 def bytes_loop(operation: str) -> BytesLoop:
@@ -110,3 +131,14 @@ def bytes_loop(operation: str) -> BytesLoop:
     if operation == "lookup":
         return BytesLoop(operation, 64 if vectors().bytes == 64 and "avx512vbmi" in features() else 1)
     return BytesLoop(operation, vectors().width(4))
+
+
+def common_bytes_parts() -> set[Any]:
+    """Every tile, lister and loop that a quantised layer with a whole number of groups can need."""
+    found: set[Any] = {bytes_loop(operation) for operation in ("quantize", "add", "lookup")}
+    lanes = vectors().width(GROUP_BYTES)
+    for outputs in (*range(1, 11 * lanes + 1), 24 * lanes):
+        plan = bytes_layout(outputs, not has_matrix_unit())
+        for output in ("uint8", "float32"):
+            found |= {part.spec for part in parts_of(plan, "group", not dot().signed, **dot_fields(output))}
+    return found | (matrix_tiles() if has_matrix_unit() else set())

@@ -13,6 +13,7 @@ __all__ = [
     "linear",
     "log_softmax_rows",
     "map_rows",
+    "matrix_linear",
     "packed_product",
     "pair_rows",
     "product_range",
@@ -34,6 +35,7 @@ run_together = kernel("together.run_together", "void(i64, i64, i64, i64, i64, i6
 
 # Instructions: a record, the thread's scratch memory, and how many rows.
 linear = kernel("linear.linear", "void(i64, i64, i64)")
+matrix_linear = kernel("matrix_rows.matrix_linear", "void(i64, i64, i64)")
 map_rows = kernel("instructions.map_rows", "void(i64, i64, i64)")
 pair_rows = kernel("instructions.pair_rows", "void(i64, i64, i64)")
 several_rows = kernel("instructions.several_rows", "void(i64, i64, i64)")

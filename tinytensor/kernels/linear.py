@@ -50,7 +50,7 @@ from tinytensor.kernels.record import (
     X_STRIDE,
 )
 
-__all__ = ["call_tile", "linear", "multiply", "rows_of_block"]
+__all__ = ["call_tile", "linear", "linear_rows", "multiply", "rows_of_block"]
 
 KINDS = 3  # of heights
 LISTED_COST = 9  # a listed term takes 9/8 of a dense one: it reads its place, and lists have to be made
@@ -153,8 +153,9 @@ def multiply(
         top += min(strips * height, rows - top)
 
 
-def linear(instruction_at: int, scratch: int, rows: int) -> None:
-    """The instruction of a Linear layer, or some pages of it."""
+@subroutine
+def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Rows of a layer, or some pages of it."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     layer = pointer_to(instruction, PRODUCT_AT)
     product = integers_at(scratch + PRODUCT_OFFSET)
@@ -172,3 +173,8 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
     weights = layer[WEIGHTS] + first * layer[PAGE_BYTES]
     multiply(layer, product, layer[INPUTS], buffers[2 * source], weights, layer[BIAS],
              buffers[2 * target], rows * repeat, first, stop, scratch + WORK_OFFSET)  # fmt: skip
+
+
+def linear(instruction_at: int, scratch: int, rows: int) -> None:
+    """The instruction of a Linear layer."""
+    linear_rows(instruction_at, scratch, rows)

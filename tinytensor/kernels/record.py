@@ -21,7 +21,8 @@ HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
 LISTERS = 20  # one for each height
 TILES = 23  # for each height: dense, then listed; of each the page in the middle, then the last page
 SIDE_BY_SIDE = 35  # dense, then listed: four pages in one tile, for one row
-LAYER = 37  # numbers
+MATRIX = 37  # address of what the matrix unit is told
+LAYER = 38  # numbers
 
 # An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
@@ -77,7 +78,16 @@ WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory
 # the zero point, and where the last group lies in a row and among the weights.
 MULTIPLIERS, LOW, HIGH, ZERO_POINT, LAST_BYTE, LAST_GROUP = range(6)
 SCALE, ZERO, SECOND_SCALE, SECOND_ZERO = range(6, 10)  # of the operands of a loop over bytes, as float32
-ROUNDING = 10  # numbers
+WHOLE_STEPS, STEP_COUNT, LAST_ROW, LAST_STEP = range(10, 14)  # of a tile in the matrix unit
+ROUNDING = 14  # numbers
+
+# What the matrix unit is told of a layer: from how many rows on it is used, its machine code, a configuration
+# for every number of rows, and for each one or two vectors of outputs where their parts lie.
+FEWEST, CONFIGURE, RELEASE, CONFIGURATIONS_AT, COLUMNS_AT, COLUMNS_COUNT, MATRIX_TILES = range(7)
+MATRIX_SIZE = MATRIX_TILES + 8  # numbers: for 16 rows and for 32, two vectors or one, the last full or not
+COLUMN_WEIGHTS, COLUMN_INIT, COLUMN_OUT, COLUMN_KIND = range(4)
+COLUMN = 4  # numbers
+MATRIX_WORK = 4096  # bytes of scratch memory
 
 # A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)

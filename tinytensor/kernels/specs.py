@@ -173,3 +173,25 @@ class BytesLaneTile(NamedTuple):
         from tinytensor.kernels.bytes_lane_tile import build_bytes_lane_tile
 
         return build_bytes_lane_tile(self)
+
+
+class MatrixTile(NamedTuple):
+    """A function of the matrix unit: a tile's product, or what comes before the first and after the last."""
+
+    operation: str  # "multiply", "configure" or "release"
+    squares: int = 1  # of 16 rows, 1 or 2
+    vectors: int = 1  # of outputs, 1 or 2
+    output: str = ""  # "uint8" or "float32"
+    ragged: bool = False  # the last vector is not full
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        shape = f"{self.squares}x{self.vectors}{'_ragged' * self.ragged}"
+        return f"matrix_{self.operation}_{shape}_{self.output}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.matrix_tile import build_matrix_tile
+
+        return build_matrix_tile(self)
