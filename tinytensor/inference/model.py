@@ -15,7 +15,7 @@ from tinytensor.inference.predict import given, predict, predict_batches
 from tinytensor.inference.profile import Profile, profile
 from tinytensor.inference.summary import Summary, shapes, summarize
 from tinytensor.inference.traceable import Traceable
-from tinytensor.kernels.boundary import Array, index
+from tinytensor.kernels.boundary import Array, index, real_number
 from tinytensor.tensor import Tensor
 from tinytensor.threads import MOST
 
@@ -99,7 +99,7 @@ class Model(Traceable):
         >>> [row.name for row in model.profile(tt.ones((100, 784)), seconds=0).rows]
         ['0 Linear(in_features=784, out_features=50)', '1 Sigmoid()']
         """
-        return profile(plan_of(self), x, seconds)
+        return profile(plan_of(self), x, real_number("profile: seconds", seconds))
 
     def outputs(self, x: Any, *which: str | int) -> dict[str | int, Tensor]:
         """What layers inside the model make of x, by name or index; without any named, all of them.
@@ -131,6 +131,10 @@ class Model(Traceable):
         known = dict(everything_in(self))
         if not isinstance(key, str):
             names = list(self.children())
+            if not hasattr(key, "__index__") or isinstance(key, np.ndarray):
+                raise IndexingError(
+                    f"{type(self).__name__}: expected the name or the index of a layer, got {key!r:.80}"
+                )
             if not -len(names) <= index(key) < len(names):
                 raise IndexingError(
                     f"{type(self).__name__}: index {key} is out of range for {len(names)} layers"
