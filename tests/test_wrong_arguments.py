@@ -1,6 +1,7 @@
 """Arguments that people give by mistake: the error says what was expected."""
 
 import os
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -117,6 +118,7 @@ def test_arguments_of_save_the_other_way_round(tmp_path):
 
 LINEAR = tt.Sequential(tt.Linear(3, 2, seed=0))
 EMPTY, SEVERAL, NUMBER = np.ones(0), np.ones((2, 3)), np.array(1.0)
+DEEP = reduce(lambda inner, _: [inner], range(70), [1.0])
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,11 @@ EMPTY, SEVERAL, NUMBER = np.ones(0), np.ones((2, 3)), np.array(1.0)
         (lambda: tt.Operator(SEVERAL), "Operator: expected one of"),
         (lambda: tt.Operator(["Add"]), "Operator: expected one of"),
         (lambda: tt.Operator("Add", 2), "Operator: attributes: expected a dict"),
+        (lambda: tt.Activation()(SEVERAL), "Activation: expected a static method `scalar`"),
+        (lambda: tt.LayerNorm(DEEP), "axes"),
+        (lambda: tt.BatchNorm(DEEP), "axes"),
+        (lambda: tt.initializers.uniform((2, 3), bound={}), "uniform: bound: expected"),
+        (lambda: LINEAR.predict_batches(NUMBER), "predict_batches: expected samples"),
     ],
 )
 def test_arguments_that_random_calls_found(call, said):

@@ -1,8 +1,8 @@
 """Mutation testing by cosmic-ray: `python -m benchmarks.campaign.mutants --out DIR [MODULE …] [--most N]`.
 
 Of each module at most N mutants, drawn at random, are made one after the other in a copy of the tree, and
-the tests of that module run until the first fails. Without modules, all of `TESTS` are tried; compiled kernels
-are left to the planted faults (`benchmarks.campaign.faults`). Every survivor is listed with its difference.
+the tests of that module run until the first fails. Without modules, all of `TESTS` are tried; compiled
+kernels are left to the planted faults (`benchmarks.campaign.faults`). Every survivor is listed with its difference.
 """
 
 import argparse

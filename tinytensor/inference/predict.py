@@ -126,6 +126,8 @@ def predict_batches(
     check_progress("predict_batches", progress)
     if hasattr(batches, "shape"):
         samples = samples_of(batches)
+        if samples.ndim == 0:
+            raise ShapeError("predict_batches: expected samples along the first axis, got a single number")
         batches = (samples[start : start + size] for start in range(0, len(samples), size))
     elif not isinstance(batches, Iterable):
         raise DtypeError(f"predict_batches: expected an array or an iterable of batches, got {batches!r}")
