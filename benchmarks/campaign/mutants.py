@@ -2,7 +2,7 @@
 
 Of each module at most N mutants, drawn at random, are made one after the other in a copy of the tree, and
 the tests of that module run until the first fails. Without modules, all of `TESTS` are tried; compiled
-kernels are left to the planted faults (`benchmarks.campaign.faults`). Every survivor is listed with its difference.
+kernels are left to the planted faults (`benchmarks.campaign.faults`). Survivors are listed as differences.
 """
 
 import argparse
