@@ -1,6 +1,8 @@
 """Sphinx's configuration: `sphinx-build -W docs docs/_build`."""
 
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike
@@ -8,18 +10,34 @@ from sphinx.util.typing import stringify_annotation
 
 import tinytensor
 
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / "extensions")]
+
 project = "tinytensor"
 author = "The tinytensor authors"
 copyright = author
 version = release = tinytensor.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
-myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+extensions = [
+    "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode",
+    "sphinx_codeautolink", "sphinx_copybutton", "sphinx_design",
+    "mathematics", "names", "checks",  # in docs/extensions
+]  # fmt: skip
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
+html_math_renderer = "ziamath"
+codeautolink_global_preface = "import tinytensor as tt"
+codeautolink_concat_default = True
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
 html_theme = "furo"
 html_title = f"tinytensor {release}"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+html_theme_options = {"navigation_with_keys": True}
 
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -39,6 +57,7 @@ def as_restructured_text(app: Any, what: str, name: str, obj: Any, options: Any,
     """Docstrings are prose: |x|, x_i and * mean themselves, and `code` is code."""
     example = False
     for i, line in enumerate(lines):
+        lines[i] = line = line.partition("  # doctest:")[0]
         example = line.lstrip().startswith((">>>", "...")) or (example and bool(line.strip()))
         if not example:
             parts = QUOTED.split(line)
@@ -57,7 +76,15 @@ def with_names_of_unions(
     return arguments, result
 
 
+def draw_pictures(app: Any) -> None:
+    """The pictures of this version, before the pages are read that show them."""
+    from draw import pictures_of_the_site
+
+    pictures_of_the_site(HERE / "pictures" / "drawn")
+
+
 def setup(app: Any) -> None:
     """Docstrings come here before Napoleon gets them, which listens at 500."""
     app.connect("autodoc-process-docstring", as_restructured_text, priority=400)
     app.connect("autodoc-process-signature", with_names_of_unions)
+    app.connect("builder-inited", draw_pictures)

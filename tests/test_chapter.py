@@ -64,6 +64,58 @@ def test_a_layer_of_the_chapter_is_a_product_and_a_sum():
     same((tt.Linear(2, 3, weight=w, bias=b)(x[None]))[0], a)
 
 
+# Neurons
+
+coordinates = st.floats(-100, 100, width=32)
+
+
+@given(st.tuples(*5 * [coordinates]), float_dtypes)
+def test_a_neuron_is_a_weighted_sum(numbers, dtype):
+    """y = w₁x₁ + w₂x₂ + b: three terms, each rounded at most three times."""
+    w, x, b = np.array(numbers[:2], dtype), np.array(numbers[2:4], dtype), dtype(numbers[4])
+    exact = w.astype(np.longdouble) * x
+    bound = gamma(3, dtype) * (np.abs(exact).sum() + abs(b)) + 3 * np.finfo(dtype).smallest_subnormal
+    within(tt.Tensor(w) @ x + b, exact.sum() + b, bound)
+    within(tt.Linear.of(w[None], b[None])(x)[0], exact.sum() + b, bound)
+
+
+@given(st.tuples(*5 * [coordinates]), float_dtypes)
+def test_a_perceptron_is_the_step_of_that_sum(numbers, dtype):
+    w, x, b = np.array(numbers[:2], dtype), np.array(numbers[2:4], dtype), dtype(numbers[4])
+    same(tt.Perceptron(w, b)(x), tt.step(tt.Linear.of(w[None], b[None])(x))[0])
+
+
+@given(float_arrays())
+def test_the_step_is_1_above_0_only(x):
+    same(tt.step(x), (x > 0).astype(x.dtype))
+
+
+@given(st.tuples(*3 * [st.integers(1, 9)]), float_dtypes, st.data())
+def test_a_layer_is_one_sum_for_each_neuron(sizes, dtype, data):
+    """a_j = Σ_i w_ji x_i + b_j, and as matrices a = Wx + b with W of (out, in)."""
+    out, into, batch = sizes
+    w, b = data.draw(arrays((out, into), dtype)), data.draw(arrays((out,), dtype))
+    x = data.draw(arrays((batch, into), dtype))
+    a = tt.Linear.of(w, b)(x)
+    for sample in range(batch):
+        for j in range(out):
+            terms = w[j].astype(np.longdouble) * x[sample]
+            bound = gamma(into + 1, dtype) * (np.abs(terms).sum() + abs(b[j]))
+            within(a[sample, j], terms.sum() + b[j], bound)
+    same(a, tt.Linear.of(tt.Tensor(w), tt.Tensor(b))(tt.Tensor(x)))
+
+
+# Matrices
+
+
+@given(float_arrays())
+def test_an_element_is_in_row_i_and_column_j(array):
+    t = tt.Tensor(array)
+    assert t.shape == array.shape
+    for place in np.ndindex(array.shape):
+        assert t[place].item() == array[place].item()
+
+
 # Sums and scalar products
 
 
@@ -111,6 +163,16 @@ def test_the_transpose_of_a_product_has_the_same_bits(pair):
 
 
 # The product
+
+
+@given(products(2))
+def test_an_element_of_a_product_is_a_row_times_a_column(pair):
+    """c_ij = Σ_k a_ik b_kj, of an (m, p) and a (p, n) matrix an (m, n) matrix."""
+    a, b = pair
+    c = tt.Tensor(a) @ b
+    assert c.shape == (a.shape[0], b.shape[1])
+    exact = (a.astype(np.longdouble)[:, :, None] * b[None]).sum(axis=1)
+    within(c, exact, gamma(a.shape[1], a.dtype) * absolute_product(a, b))
 
 
 @given(products(2), st.data())
@@ -188,6 +250,14 @@ def test_softmax_gives_probabilities(x, axis):
     within(totals, np.full(totals.shape, of_something), gamma(x.shape[axis], x.dtype))
 
 
+@given(logits())
+def test_softmax_is_powers_over_their_sum(a):
+    """p_i = e^(a_i) / Σ e^(a_j), of which numpy's longdouble makes the exact one."""
+    powers = np.exp(a.astype(np.longdouble))
+    exact = powers / powers.sum(axis=-1, keepdims=True)
+    within(tt.softmax(a), exact, relative_error_of_softmax(a.shape[-1], 80, a.dtype) * exact)
+
+
 @given(logits(), st.floats(-40, 40, width=32))
 def test_softmax_does_not_see_a_common_summand(x, c):
     u = unit_roundoff(x.dtype)
@@ -213,6 +283,9 @@ def test_softmax_of_two_is_the_sigmoid(xs, dtype):
     # 0 - x and x - 0 are exact; sigmoid is within 2.4 ULP, which is 4.8 u
     bound = 4.8 * u + relative_error_of_softmax(2, 0, dtype)
     within(p, expected, bound * expected.astype(np.longdouble))
+    # the chapter's other column: of (0, -x)
+    reversed_p = tt.softmax(np.stack([np.zeros_like(x), -x], axis=-1))
+    within(reversed_p, expected[:, ::-1], bound * expected[:, ::-1].astype(np.longdouble))
 
 
 @given(st.lists(st.floats(-200, 200, width=32), min_size=1, max_size=40), float_dtypes)

@@ -5,11 +5,10 @@ reads the imports; at run time a name's module is imported when the name is firs
 longer than a first prediction.
 """
 
-import ast
-from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tinytensor.lazy import places
 
 if TYPE_CHECKING:
     from tinytensor.activations import (
@@ -58,6 +57,7 @@ if TYPE_CHECKING:
         MissingExtra,
         ModelFormatError,
         ModelFormatWarning,
+        PartitionError,
         ShapeError,
         TinyTensorError,
         UnsupportedOp,
@@ -152,7 +152,7 @@ __all__ = [
     "Embedding", "Exponential", "Flatten", "GlobalAvgPool2d", "GlobalMaxPool2d", "Graph", "HardSigmoid",
     "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LayerNorm", "LeakyReLU", "Linear",
     "LogSoftmax", "Lookup", "MaxPool1d", "MaxPool2d", "Mish", "MissingExtra", "ModelFormatError",
-    "ModelFormatWarning", "Operator", "PReLU", "Pad", "Perceptron", "Quantize", "QuantizedAdd",
+    "ModelFormatWarning", "Operator", "PReLU", "Pad", "PartitionError", "Perceptron", "Quantize", "QuantizedAdd",
     "QuantizedAvgPool2d", "QuantizedConv2d", "QuantizedGlobalAvgPool2d", "QuantizedLinear", "ReLU", "Rescale",
     "Reshape", "ScaledELU", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign",
     "Step", "Swish", "Tanh", "Tensor", "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "Upsample",
@@ -167,15 +167,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@cache
-def places() -> dict[str, str]:
-    """Each public name's module, from the imports above."""
-    tree = ast.parse(Path(__file__).read_text(encoding="utf-8"))
-    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
-    return {each.name: node.module or "" for node in imports for each in node.names}
-
-
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'tinytensor.contents' has no attribute {name!r}")
-    return getattr(import_module(places()[name]), name)
+    return getattr(import_module(places(__file__)[name]), name)

@@ -63,6 +63,16 @@ def test_the_digests_are_those_of_the_published_files(split, n):
         assert len(published.read_idx(SHARED / f"{file.name}.gz", file.ndim, file.sha256)) == n
 
 
+@needs_mnist
+def test_the_published_sets_are_what_the_chapter_says():
+    for split, n in (("train", 60_000), ("test", 10_000)):
+        images, labels = mnist(split, SHARED)
+        assert images.shape == (n, 28, 28)
+        assert images.dtype == np.uint8
+        assert (images.min(), images.max()) == (0, 255)
+        assert np.array_equal(np.unique(labels), np.arange(10))
+
+
 def test_from_a_folder(folder):
     images, labels = mnist("test", folder)
     assert np.array_equal(images, DIGITS)

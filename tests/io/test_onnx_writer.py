@@ -133,7 +133,7 @@ def test_a_graph(shape):
 
 
 def test_a_graph_needs_to_know_the_shape_of_its_inputs():
-    graph = tt.Graph(["x"], ["y"], [tt.Linear(2, 2, seed=0)], [(["x"], ["y"])])
+    graph = tt.Graph(["x"], ["y"], [tt.Linear(2, 2, seed=0)], [(["x"], ["y"])], signature=[["float32", None]])
     with pytest.raises(tt.ArgumentError, match="shape"):
         tt.to_onnx(graph)
     assert run(tt.to_onnx(graph, shape=(2,)), np.ones((3, 2), np.float32))[0].shape == (3, 2)

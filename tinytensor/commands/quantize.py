@@ -13,10 +13,10 @@ import click
 
 import tinytensor as tt
 from tinytensor.commands.arguments import Choice, command_of, json_option, load_model, model_argument
-from tinytensor.commands.predict import image_shape, prepared
 from tinytensor.commands.tables import on_a_terminal, show_table
 from tinytensor.quantization.ranges import METHODS
 from tinytensor.samples import Options, read
+from tinytensor.samples.prepared import image_shape, prepared
 from tinytensor.text import escaped
 
 __all__ = ["command"]
@@ -43,10 +43,7 @@ def command(
         raise tt.ArgumentError(f"{target}: exists already; --force replaces it")
     network = load_model(model)
     options = Options(key=key, shape=image_shape(network))
-    batches = (
-        prepared(network, samples, batch, i == 0)
-        for i, (_, batch) in enumerate(read(samples, options, BATCH))
-    )
+    batches = (prepared(network, batch) for _, batch in read(samples, options, BATCH))
     bound = None if agreement is None else ("agreement", agreement)
     found, report = tt.quantize(
         network, batches, keep=keep, calibration=calibration, bound=bound, report=True

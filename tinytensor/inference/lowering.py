@@ -8,7 +8,7 @@ import numpy as np
 
 from tinytensor.inference.buffers import Buffer
 from tinytensor.inference.bytes_lowering import BytesLowering
-from tinytensor.kernels import record
+from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import UINT8, Array, number
 from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.declared import (
@@ -25,6 +25,7 @@ from tinytensor.kernels.declared import (
     standardize_rows,
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
+from tinytensor.kernels.image_instructions import ImageInstruction, follow_by_batch_norm, follow_by_bounds
 from tinytensor.kernels.layer import layout, pack_weights, write_layer
 from tinytensor.kernels.pooling import pool_instruction
 from tinytensor.kernels.reduce import row_fold
@@ -32,6 +33,10 @@ from tinytensor.kernels.windows import Image
 from tinytensor.primitives.definition import Node, Symbol, constant_sample
 
 __all__ = ["Lowering"]
+
+
+BATCH_NORM = arithmetic.subtract, arithmetic.multiply, arithmetic.add
+LONG_ROW = 1024  # elements: shorter rows of a sample are one row of a pair; a call takes as long as 64
 
 
 class Lowering(BytesLowering):
@@ -78,6 +83,12 @@ class Lowering(BytesLowering):
     def map(self, node: Node, function: Any, arguments: Sequence[Any]) -> None:
         """The loop's address, and its parameters in the dtype."""
         symbol = node.symbols[0]
+        made = self.foregoing(symbol)
+        if made is not None and function in arithmetic.BOUNDS:
+            low, high = (float(number(each, self.dtype)) for each in arithmetic.BOUNDS[function](*arguments))
+            if follow_by_bounds(made, low, high):
+                self.in_place(node, symbol)
+                return
         here, there = self.values[symbol.index], self.in_place(node, symbol)
         parameters = self.store([number(each, self.dtype) for each in (*arguments, 0.0)])
         self.emit(map_rows, here, there, LOOP=loop_address(function, self.dtype), PARAMETERS=parameters)
@@ -106,11 +117,19 @@ class Lowering(BytesLowering):
 
     def pairs(self, node: Node, x: Symbol, steps: Sequence[tuple[Any, Any]]) -> None:
         """One function of a value and a constant after the other."""
-        here, there = self.values[x.index], self.in_place(node, x)
-        for function, constant in steps:
-            rows, repeat = self.constant_row(constant, x)
+        here, made = self.values[x.index], self.foregoing(x)
+        there = self.in_place(node, x)
+        given = [(function, *self.constant_row(constant, x)) for function, constant in steps]
+        if made is not None and tuple(function for function, _ in steps) == BATCH_NORM:
+            every = [row for _, row, _ in given]
+            if all(len(row) == made.channels for row in every) and follow_by_batch_norm(made, every):
+                return
+        for function, row, repeat in given:
+            most = max(1, LONG_ROW // len(row))
+            whole = max(d for d in range(1, most + 1) if repeat % d == 0)
+            constant_at = self.store(np.tile(row, whole))
             address = pair_address(function, self.dtype)
-            self.emit(pair_rows, here, there, repeat, LOOP=address, CONSTANT=self.store(rows))
+            self.emit(pair_rows, here, there, repeat // whole, LOOP=address, CONSTANT=constant_at)
             here = there
 
     def constant_row(self, constant: Any, x: Symbol) -> tuple[Array, int]:
@@ -184,6 +203,12 @@ class Lowering(BytesLowering):
         made = convolution_instruction(axes, image, self.dtype, weight, bias, groups, table)
         here = self.values[x.index]
         self.emit_image(made, here, self.image_result(node, last))
+        self.tiles[self.values[node.result.index]] = made
+
+    def foregoing(self, x: Symbol) -> ImageInstruction | None:
+        """The convolution that computes x, if nobody else reads it: its tiles go on."""
+        here = self.values[x.index]
+        return self.tiles.get(here) if here.readers == self.reads[x.index] == 1 else None
 
     def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
         """Lanes are channels."""

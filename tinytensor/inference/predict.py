@@ -69,6 +69,8 @@ def predict(
     model: Any, x: Any, batch_size: int | None, progress: bool, threads: int | None, out: Array | None
 ) -> Any:
     """See `Model.predict`."""
+    if is_lazy(x):
+        return lazily(model, x, batch_size, progress, threads, out)
     size = None if batch_size is None else length("predict: batch_size", batch_size)
     if threads is not None:
         threads = checked("predict: threads", threads)
@@ -94,6 +96,27 @@ def predict(
     starts = range(0, len(samples), size) or (0,)
     batches = (samples[start : start + size] for start in watched(starts, progress, len(starts)))
     return gather(run, batches, None, threads, out, len(samples))
+
+
+def is_lazy(x: Any) -> bool:
+    """Whether it is a Dask collection, or several."""
+    if isinstance(x, tuple | dict):
+        return any(map(is_lazy, x.values() if isinstance(x, dict) else x))
+    return hasattr(x, "__dask_graph__")
+
+
+def lazily(
+    model: Any, x: Any, batch_size: int | None, progress: bool, threads: int | None, out: Array | None
+) -> Any:
+    """The outputs for Dask arrays or a DataFrame, of which nothing is computed."""
+    from tinytensor.distributed.dask import predict  # a room that stands above this one
+
+    if out is not None or progress:
+        raise ArgumentError(
+            "predict: out and progress: expected neither for a Dask collection, of which nothing is computed "
+            "yet; write the result with its to_zarr or to_parquet, and Dask's dashboard shows the progress"
+        )
+    return predict(model, x, batch_size, 1 if threads is None else threads)
 
 
 def of_several(

@@ -20,7 +20,6 @@ from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
 from tinytensor.io.foreign import kind_of
-from tinytensor.io.pt import MAGIC
 from tinytensor.layers.layer import Layer
 from tinytensor.text import escaped
 
@@ -28,6 +27,7 @@ __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
+TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle in files of PyTorch before 1.6
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ONNX_FIELDS = {
     number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
@@ -73,7 +73,7 @@ def looks_like_keras(head: bytes, path: Path) -> bool:
 
 def looks_like_torch(head: bytes, path: Path) -> bool:
     """A ZIP archive with a pickle in it, or a pickle that starts with PyTorch's magic number."""
-    return head.startswith(MAGIC) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
+    return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
 
 
 def looks_like_onnx(head: bytes, path: Path) -> bool:

@@ -19,12 +19,16 @@ from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, line_of, trace
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.boundary import index as integer
 from tinytensor.layers.graph import Graph
+from tinytensor.layers.int8 import FromInt8
 from tinytensor.layers.layer import Layer
+from tinytensor.layers.quantize import Quantize
+from tinytensor.layers.quantized import Quantized
+from tinytensor.layers.quantized_conv import QuantizedConv2d
 from tinytensor.layers.reshape import Reshape
 from tinytensor.primitives.definition import Untraceable
 from tinytensor.tensor import Tensor
 
-__all__ = ["Constants", "Input", "examples_of", "inputs_of", "refused", "traced", "written"]
+__all__ = ["Constants", "Examples", "Input", "examples_of", "inputs_of", "refused", "traced", "written"]
 
 Lengths = list[int | None]
 Written = TypeVar("Written")
@@ -55,13 +59,16 @@ def inputs_of(who: str, model: Layer, shape: Any) -> list[list[Input]]:
             raise ArgumentError(f"{who}: expected the shape of a sample: {who}(model, shape=(…))")
         signature = zip(names, model.signature, strict=True)
         return [[Input(name, dtype, list(lengths)) for name, (dtype, lengths) in signature]]
+    if not names:
+        return [[]]
     if shape is None and len(names) == 1:
         return [[Input(names[0], dtype, [None, *lengths])] for lengths in samples_of(model)]
     shapes = [shape] if len(names) == 1 else shape
     if not isinstance(shapes, list | tuple) or len(shapes) != len(names):
         raise ArgumentError(f"{who}: expected a shape for each of {', '.join(names)}: shape=[(…), …]")
-    given = zip(names, shapes, strict=True)
-    return [[Input(name, dtype, [None, *lengths_of(who, each)]) for name, each in given]]
+    dtypes = [stated for stated, _ in getattr(model, "signature", ())] or [dtype] * len(names)
+    given = zip(names, dtypes, shapes, strict=True)
+    return [[Input(name, stated, [None, *lengths_of(who, each)]) for name, stated, each in given]]
 
 
 def lengths_of(who: str, shape: Any) -> Lengths:
@@ -89,7 +96,10 @@ def names_of(model: Layer) -> list[str]:
 
 
 def dtype_of(model: Layer) -> str:
-    """The dtype of the first parameter of floats."""
+    """The dtype of the first parameter of floats; of bytes, what the first layer on bytes takes."""
+    first = next((layer for _, layer in leaf_layers(model)), None)
+    if isinstance(first, FromInt8 | Quantized) and not isinstance(first, Quantize):
+        return "int8" if isinstance(first, FromInt8) else "uint8"
     return next(
         (each.dtype.name for each in model.parameters().values() if each.dtype.kind == "f"), "float32"
     )
@@ -100,6 +110,9 @@ def samples_of(model: Layer) -> list[Lengths]:
     for _, layer in leaf_layers(model):
         if hasattr(layer, "in_features"):
             return [[layer.in_features]]
+        if isinstance(layer, QuantizedConv2d):
+            channels = layer.weight.shape[1] * layer.groups
+            return [[None, None, channels] if layer.channels_last else [channels, None, None]]
         config = layer.config() if "in_channels" in inspect.signature(type(layer)).parameters else {}
         if "in_channels" in config:
             spatial: Lengths = [None] * (layer.weight.ndim - 2)
@@ -203,6 +216,30 @@ def traced(who: str, model: Layer, arrays: Sequence[Array]) -> Trace:
         raise refused(who, model, f"{error}{line_of(error)}") from error
 
 
+class Examples:
+    """The values of a graph for a few samples, as far as it can be run: zeros may be no size that fits."""
+
+    def __init__(self, model: Graph, arrays: Sequence[Array | None]):
+        given = [None if each is None else Tensor._wrap(each) for each in arrays]
+        self.values: dict[str, Any] = {"": None, **dict(zip(model.input_names, given, strict=True))}
+        for layer, (read, defined) in zip(model.layers, model.wires, strict=True):
+            operands = [self.values[name] for name in read]
+            failed = next((each for each in operands if isinstance(each, Exception)), None)
+            try:
+                y = failed or layer.forward(*operands)
+            except Exception as error:  # raised again if the value is needed
+                y = error
+            results = y if isinstance(y, tuple) else (y,) * (len(defined) if isinstance(y, Exception) else 1)
+            self.values |= dict(zip(defined, results, strict=False))
+
+    def of(self, name: str) -> Array | None:
+        """One value; None for one that is left out."""
+        found = self.values[name]
+        if isinstance(found, Exception):
+            raise found
+        return None if found is None else np.asarray(found._array)
+
+
 def refused(who: str, layer: Any, reason: str) -> UnsupportedOp:
     """The error for a layer that cannot be traced."""
     where = f"{who}: " if who else ""
@@ -216,11 +253,21 @@ class Constants:
     """The names of a model's parameters by the memory that they lie in."""
 
     def __init__(self, model: Layer):
-        self.names = {memory_of(each._array): name for name, each in reversed(model.parameters().items())}
+        self.parameters = {name: each._array for name, each in model.parameters().items()}
+        self.names = {memory_of(each): name for name, each in reversed(self.parameters.items())}
 
     def name(self, array: Array) -> str:
-        """The name of the parameter that an array shows all of, in whatever shape; empty if of none."""
-        return self.names.get(memory_of(array), "")
+        """The name of the parameter that an array shows all of, in any shape and dtype; empty if of none."""
+        found = self.names.get(memory_of(array), "")
+        return found or next((name for name, each in self.parameters.items() if is_cast(array, each)), "")
+
+
+def is_cast(array: Array, parameter: Array) -> bool:
+    """Whether an array is a parameter in another float dtype."""
+    alike = array.shape == parameter.shape and array.dtype != parameter.dtype
+    return alike and array.dtype.kind == parameter.dtype.kind == "f" and array.ndim > 0 and bool(
+        np.array_equal(array, parameter.astype(array.dtype), equal_nan=True)
+    )  # fmt: skip
 
 
 def memory_of(array: Array) -> tuple[int, int, str]:

@@ -49,12 +49,13 @@ def convolution_instruction(
         return depthwise_instruction(axes, image, dtype, weight, bias)
     outputs, each = len(weight) // groups, weight.shape[1]
     plan = layout(dtype, outputs)
-    start = aligned((groups, plan.pages * plan.page_outputs + plan.lanes), dtype)
+    constants = aligned((4, groups, plan.pages * plan.page_outputs + plan.lanes), dtype)
+    start = constants[0]
     start[:, :outputs] = 0 if bias is None else bias.reshape(groups, outputs)
     ordered = weight.astype(dtype, copy=False).transpose(0, 2, 3, 1).reshape(groups, outputs, -1)
     source = 1 if table is not None else dtype.itemsize
     *_, channel = image.strides(source)
-    kept, steps = [start], []
+    kept, steps = [constants], []
     if table is not None:
         table = aligned_copy(table, dtype)
         kept.append(table)
@@ -73,7 +74,7 @@ def convolution_instruction(
     return window_instruction(
         Windows(axes, image, source, len(weight) * dtype.itemsize, each), len(weight), steps, heights, tiles,
         kept, step_bytes=plan.page_outputs * dtype.itemsize, left=outputs % plan.lanes,
-        table=0 if table is None else table.ctypes.data,
+        table=0 if table is None else table.ctypes.data, constants=constants,
     )  # fmt: skip
 
 

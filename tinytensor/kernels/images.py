@@ -36,7 +36,7 @@ def run_images(
     """
     x, last = np.ascontiguousarray(x), image.channels_last
     before = [] if read == image or image.channels == 1 else [transposition(x.dtype, *image[:3], True)]
-    after = [] if last or made.channels == 1 else [transposition(dtype, *made[4:], False)]
+    after = [] if last or made.channels == 1 else [transposition(dtype, *made[4:7], False)]
     y = np.empty((len(x), *shape_of(made, last)), dtype)
     threads = get_num_threads()
     if not y.size:
@@ -57,7 +57,7 @@ def run_images(
 
 def shape_of(made: ImageInstruction, last: bool) -> tuple[int, ...]:
     """An image of the result."""
-    height, width, channels = made[4:]
+    height, width, channels = made[4:7]
     return (height, width, channels) if last else (channels, height, width)
 
 

@@ -24,12 +24,18 @@ lies in the window, in bytes and signed, and above it, which tap of the kernel i
 strides and the layout of the image are all in the list, and rows of a tile may lie anywhere, as long as their
 windows have the same taps.
 
-The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
+The first loads of a tile are the bias or, where a long sum goes on, what was summed before. What follows the
+sums of a window is computed before they leave the registers: where AFTER is not 0, a batch norm,
+((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its bias; then
+FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each vector.
 """
 
 from llvmlite import ir
 
 from tinytensor.kernels.record import (
+    AFTER,
+    CEILING,
+    FLOOR,
     INIT_STRIDE,
     LEFT,
     OUT_STRIDE,
@@ -88,6 +94,18 @@ class Emitter:
         self.store_rows(self.finished(walk(self.start())))
         self.b.ir.ret_void()
 
+    def followed(self, sums: list[Value]) -> list[Value]:
+        """A batch norm of the sums, if there is one, and their bounds."""
+        b, after = self.b, self.b.field(self.record, AFTER)
+
+        def scale(values: list[Value]) -> list[Value]:
+            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
+            a, m, c = (self.constants([each] * self.tile.rows) for each in at)
+            return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
+
+        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
+        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
+
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
         return self.tile.end != RAGGED or column < self.columns - 1
@@ -95,12 +113,17 @@ class Emitter:
     def start(self) -> list[Value]:
         """What the sums start from."""
         b, tile = self.b, self.tile
+        if tile.taps:
+            return self.constants([self.init] * tile.rows)
         stride = b.field(self.record, INIT_STRIDE)
-        rows = [b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)]
-        found = []
-        for row in rows:
-            for column in range(self.columns):
-                found.append(self.lanes_at(row, column, self.vector))
+        return self.constants([b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)])
+
+    def constants(self, rows: list[Value]) -> list[Value]:
+        """A number for each sum, from an address for each row."""
+        read = {
+            row: [self.lanes_at(row, column, self.vector) for column in range(self.columns)] for row in rows
+        }
+        found = [each for row in rows for each in read[row]]
         for group in self.tails:
             found.append(self.side_by_side([self.tail_at(rows[row], self.element) for row in group]))
         return found
@@ -233,8 +256,9 @@ class Emitter:
         return b.loop_if_any(self.count, sums, body)
 
     def finished(self, sums: list[Value]) -> list[Value]:
-        """What is stored: a -0 becomes 0."""
-        return [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
+        """What is stored: a -0 becomes 0, then comes what follows the sums of a window."""
+        sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
+        return self.followed(sums) if self.tile.taps else sums
 
     def store_rows(self, values: list[Value]) -> None:
         """Values to the rows of out."""

@@ -11,6 +11,7 @@ from tinytensor.io.onnx.program import Step
 from tinytensor.io.onnx.quantized_values import Quantity, Reader, Weight, layer, transposed
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.quantized import expect_exact
+from tinytensor.operators.definition import Value
 
 __all__ = ["PRODUCTS", "RULES", "Output"]
 
@@ -97,8 +98,19 @@ def add(reader: Reader, step: Step, output: Output) -> Step | None:
     a, b = (reader.quantity(name) for name in step.inputs)
     if a is None or b is None or not output:
         return None
+    names = [with_axes(reader, step, each.name) for each in (a, b)]
     pair: dict[str, Any] = {"scales": [a.scale, b.scale], "zero_points": [a.zero_point, b.zero_point]}
-    return layer("QuantizedAdd", [a.name, b.name], **pair, **output)
+    return layer("QuantizedAdd", names, **pair, **output)
+
+
+def with_axes(reader: Reader, step: Step, name: str) -> str:
+    """A constant with as many axes as the result of a step, anything else as it is."""
+    array, rank = reader.constants.get(name), reader.rank(step.outputs[0])
+    if array is None or array.ndim >= rank:
+        return name
+    found = reader.program.constant(step, array.reshape((1,) * (rank - array.ndim) + array.shape))
+    reader.values[found] = Value("uint8", reader.constants[found].shape, reader.constants[found])
+    return found
 
 
 def convolution(reader: Reader, step: Step, output: Output) -> Step | None:

@@ -12,13 +12,12 @@ from tinytensor.inference.trace import Trace
 from tinytensor.io.onnx import image_rules
 from tinytensor.io.onnx.nodes import DTYPE, Nodes, Values
 from tinytensor.io.onnx.rules import RULES, layer_norm
-from tinytensor.io.traced import refused, traced
+from tinytensor.io.traced import Examples, refused, traced
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.primitives.definition import Node, Symbol
-from tinytensor.tensor import Tensor
 
 __all__ = ["OPSET", "write_layer"]
 
@@ -49,7 +48,7 @@ def write_layer(
         return write_graph(nodes, layer, inputs, arrays)
     found = traced(nodes.where, layer, [each for each in arrays if each is not None])
     names = {symbol.index: name for symbol, name in zip(found.inputs, inputs, strict=True)}
-    return write_trace(nodes, found, names, to)
+    return write_trace(nodes, layer, found, names, to)
 
 
 def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence[str]) -> None:
@@ -74,11 +73,12 @@ def write_graph(
 ) -> list[str]:
     """The layers of a graph, whose values keep their names."""
     prefix, outer = f"{nodes.where}." if nodes.where else "", nodes.where
-    examples = model.values(*(Tensor._wrap(each) for each in arrays if each is not None))
+    examples = Examples(model, arrays)
     names = {"": "", **dict(zip(model.input_names, inputs, strict=True))}
     for layer, (read, defined) in zip(model.layers, model.wires, strict=True):
         nodes.where = prefix + defined[0]
-        given = [examples[name].numpy() if name else None for name in read]
+        traces = not isinstance(layer, Operator | Constant)
+        given = [examples.of(name) for name in read] if traces else []
         to = [prefix + name if name else "" for name in defined]
         found = write_layer(nodes, layer, [names[name] for name in read], given, to)
         names |= dict(zip(defined, found, strict=False))
@@ -86,9 +86,11 @@ def write_graph(
     return [names[name] for name in model.output_names]
 
 
-def write_trace(nodes: Nodes, found: Trace, names: dict[int, str], to: Sequence[str]) -> list[str]:
+def write_trace(
+    nodes: Nodes, model: Layer, found: Trace, names: dict[int, str], to: Sequence[str]
+) -> list[str]:
     """The nodes of a trace; values are named for the layers that compute them."""
-    values, outer = Values(nodes, names), nodes.where
+    values, outer = Values(nodes, names, model), nodes.where
     wanted: dict[int, str] = {}
     for symbol, name in zip(found.outputs, to, strict=False):
         wanted.setdefault(symbol.index, name)

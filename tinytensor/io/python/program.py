@@ -14,23 +14,18 @@ from tinytensor.io.expressions import Expression
 from tinytensor.io.python.library import FUNCTIONS, sources, used_by
 from tinytensor.io.python.rules import expression
 from tinytensor.io.python.scalars import source_of
-from tinytensor.io.traced import Constants, refused, traced
+from tinytensor.io.traced import Constants, Examples, refused, traced
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer, code
 from tinytensor.layers.operator import Constant, Operator
 from tinytensor.primitives.definition import Node, Symbol
-from tinytensor.tensor import Tensor
 
 __all__ = ["Program"]
 
-SEVERAL = (
-    "Dropout",
-    "DynamicQuantizeLinear",
-    "LayerNormalization",
-    "Split",
-    "TopK",
-)  # operations with several results
+# Operations with several results.
+SEVERAL = ("Dropout", "DynamicQuantizeLinear", "LayerNormalization", "Split", "TopK")
+CONVOLUTIONS = ("convolve", "convolve_transposed")
 NAMES = ("x", "y", "z", "u", "v", "w")  # of values
 TAKEN = {*FUNCTIONS, *NAMES, *keyword.kwlist, *dir(builtins)} | {
     "W", "INPUTS", "Any", "Array", "array", "np", "math", "base64", "sys", "values", "inputs", "predict",
@@ -53,11 +48,7 @@ class Program:
             line, _ = self.call(model, "", [f"*map({self.use('given')}, inputs)"], arrays)
             lines += [f"        return {line}"]
         else:
-            body = Body(len(arrays))
-            names = f"({body.inputs[0]},)" if len(arrays) == 1 else ", ".join(body.inputs)
-            body.lines.append(f"{names} = map({self.use('samples')}, inputs)")
-            found = self.layer(body, model, "", body.inputs, arrays)
-            lines += [f"        {line}" for line in [*body.lines, f"return {', '.join(found)}"]]
+            lines += [f"        {line}" for line in self.body(model, arrays)]
         self.functions.append(lines)
 
     def same(self, other: "Program") -> bool:
@@ -99,6 +90,8 @@ class Program:
         name = self.parameters.name(array)
         if name:
             whole = self.constants[name]
+            if array.dtype != whole.dtype:
+                return f"W[{name!r}].astype({array.dtype.name!r})"
             if array.shape == whole.shape and array.strides == whole.strides:
                 return f"W[{name!r}]"
             if array.shape == whole.T.shape and array.strides == whole.T.strides:
@@ -116,12 +109,31 @@ class Program:
 
     # Layers
 
+    def body(self, model: Layer, arrays: Sequence[Array]) -> list[str]:
+        """The lines that compute a model; two sets where float32 and float64 take different ways."""
+        single, double = (
+            self.layer(Body(len(arrays)), model, "", NAMES, [each.astype(dtype) for each in arrays])
+            for dtype in ("float32", "float64")
+        )
+        names = ", ".join(NAMES[: len(arrays)])
+        lines = [f"{names if len(arrays) > 1 else f'({names},)'} = map({self.use('samples')}, inputs)"]
+        if single != double:
+            lines += [f"if np.result_type({names}) == np.float64:", *(f"    {line}" for line in double)]
+        return [*lines, *single]
+
     def layer(
         self, body: "Body", layer: Layer, prefix: str, inputs: Sequence[str], arrays: Sequence[Any]
     ) -> list[str]:
-        """Lines that compute a layer; its results as code."""
+        """Lines that compute a layer and return its results."""
+        found = self.results(body, layer, prefix, inputs, arrays)
+        return [*body.lines, f"return {', '.join(found)}"]
+
+    def results(
+        self, body: "Body", layer: Layer, prefix: str, inputs: Sequence[str], arrays: Sequence[Any]
+    ) -> list[str]:
+        """The results of a layer as code, after lines that compute them."""
         found = traced(prefix.rstrip("."), layer, [each for each in arrays if each is not None])
-        codes = {symbol.index: name for symbol, name in zip(found.inputs, inputs, strict=True)}
+        codes = {symbol.index: name for symbol, name in zip(found.inputs, inputs, strict=False)}
         return self.trace(body, found, prefix, codes)
 
     def call(
@@ -139,17 +151,28 @@ class Program:
     def trace(self, body: "Body", found: Trace, prefix: str, codes: dict[int, str]) -> list[str]:
         """A line for each node."""
         nodes = needed(found)
+        same: dict[int, int] = {}
+        for node in nodes:
+            if is_natural(nodes, node):
+                source = node.symbols[0].index
+                same[node.result.index] = same.get(source, source)
+        nodes = [node for node in nodes if node.result.index not in same]
         ends = {each.index for each in found.outputs}
-        last = {each.index: position for position, node in enumerate(nodes) for each in node.symbols}
+        last: dict[int, int] = {}
         for position, node in enumerate(nodes):
+            last |= {same.get(each.index, each.index): position for each in node.symbols}
+        for position, node in enumerate(nodes):
+            codes |= {each.index: codes[same[each.index]] for each in node.symbols if each.index in same}
             operands = [self.operand(each, codes) for each in node.operands]
+            if node.primitive.name in CONVOLUTIONS:  # their weights are converted as NumPy does it
+                operands[1:] = [each.partition(".astype")[0] for each in operands[1:]]
             line = self.node(body, node, f"{prefix}{node.owner}.", operands, found)
-            for each in {each.index for each in node.symbols}:
-                if last[each] == position and each not in ends:
-                    body.free(codes[each])
+            for index in {same.get(each.index, each.index) for each in node.symbols}:
+                if last[index] == position and index not in ends:
+                    body.free(codes[index])
             codes[node.result.index] = body.new()
-            shown = ascii(node.owner)[1:-1]  # a name from a file must not end the comment
-            body.lines.append(f"{codes[node.result.index]} = {line}{f'  # {prefix}{shown}' if shown else ''}")
+            shown = ascii(f"{prefix}{node.owner}")[1:-1]  # a name from a file must not end the comment
+            body.lines.append(f"{codes[node.result.index]} = {line}{f'  # {shown}' if shown else ''}")
         return [codes[each.index] for each in found.outputs]
 
     def operand(self, operand: Any, codes: dict[int, str]) -> str:
@@ -181,24 +204,23 @@ class Program:
             return self.graphs[prefix]
         name = self.graphs[prefix] = f"graph_{len(self.graphs) + 1}"
         body = Body(0)
-        examples = model.values(*(Tensor._wrap(np.asarray(each)) for each in arrays))
+        examples = Examples(model, arrays)
         for position, (layer, (read, defined)) in enumerate(zip(model.layers, model.wires, strict=True)):
+            where = f"{prefix}layers.{position}."
             inputs = [f"values[{each!a}]" if each else "None" for each in read]
             to = [f"values[{each!a}]" if each else "_" for each in defined]
-            given = [examples[each].numpy() if each else None for each in read]
-            where = f"{prefix}layers.{position}."
             if isinstance(layer, Constant):
                 body.lines.append(f"{to[0]} = {self.constant(layer.value.numpy())}")
             elif isinstance(layer, Operator | Graph):
+                given = [examples.of(each) for each in read] if isinstance(layer, Graph) else []
                 line, several = self.call(layer, where, inputs, given)
                 body.lines.append(f"{', '.join(to)}, *_ = {line}" if several else f"{to[0]} = {line}")
             else:
-                known = [each in model.input_names and examples[each].dtype.kind == "f" for each in read]
-                floats = [
-                    f"{self.use('floating')}({name})" if outer else name
-                    for name, outer in zip(inputs, known, strict=True)
-                ]
-                found = self.layer(body, layer, where, floats, given)
+                given = [examples.of(each) for each in read]
+                for item, (source, array) in enumerate(zip(read, given, strict=True)):
+                    if source in model.input_names and array is not None and array.dtype.kind == "f":
+                        inputs[item] = f"{self.use('floating')}({inputs[item]})"
+                found = self.results(body, layer, where, inputs, given)
                 body.lines += [f"{one} = {each}" for one, each in zip(to, found, strict=True)]
             body.taken.clear()
         outputs = ", ".join(f"values[{each!a}]" for each in model.output_names)
@@ -214,7 +236,8 @@ class Body:
     def __init__(self, inputs: int):
         self.lines: list[str] = []
         self.taken: list[str] = []
-        self.inputs = [self.new() for _ in range(inputs)]
+        for _ in range(inputs):
+            self.new()
 
     def new(self) -> str:
         """A name that is free."""
@@ -233,3 +256,17 @@ def said(function: Any) -> str:
     """The first line of a function's docstring, as it may stand in one."""
     lines = (function.__doc__ or "").strip().splitlines()
     return lines[0].replace("\\", "\\\\").replace('"', "'") if lines else ""
+
+
+def is_natural(nodes: Sequence[Node], cast: Node) -> bool:
+    """Whether a node converts a value to what NumPy converts it to by itself, wherever it is read."""
+    if cast.primitive.name != "cast":
+        return False
+    readers = [node for node in nodes if any(each is cast.result for each in node.symbols)]
+    for node in readers:
+        kinds = [each if type(each) in (bool, int, float) else each.dtype
+                 for each in node.operands if each is not None and each is not cast.result]  # fmt: skip
+        promotes = node.primitive.promotes and node.primitive.name != "several"
+        if not promotes or np.result_type(cast.symbols[0].dtype, *kinds) != cast.result.dtype:
+            return False
+    return bool(readers)

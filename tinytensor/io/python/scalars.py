@@ -20,7 +20,8 @@ def literal(value: float) -> str:
     """A number as code: the shortest that is this number."""
     if not math.isfinite(value):
         return f"{'-' * (value < 0)}np.{'nan' if value != value else 'inf'}"
-    return str(int(value)) if value.is_integer() and abs(value) < 1e6 and value != 0 else repr(float(value))
+    whole = value.is_integer() and abs(value) < 1e6 and str(value) != "-0.0"
+    return str(int(value)) if whole else repr(float(value))
 
 
 def source_of(name: str, parameters: list[str], expression: Expression, text: str) -> tuple[str, set[str]]:
@@ -29,14 +30,14 @@ def source_of(name: str, parameters: list[str], expression: Expression, text: st
     uses = Counter(one.key for each in steps for one in each.of if isinstance(one, Expression))
     codes: dict[int, str] = {}
     lines: list[str] = []
+    simple = {each.key for each in steps if each.operation not in FORMS}  # need no parentheses
     for each in steps:
-        code = code_of(each, codes, parameters)
+        code = code_of(each, codes, simple, parameters)
         if uses[each.key] > 1 and each.of and isinstance(each.of[0], Expression):
             temporary = f"t{len(lines) + 1}"
             lines.append(f"    {temporary} = {code}")
             code = temporary
-        elif each.operation in FORMS and each is not expression:
-            code = f"({code})"
+            simple.add(each.key)
         codes[each.key] = code
     head = [f"def {name}({', '.join(f'{each}: Any' for each in parameters)}) -> Any:"]
     head += [f'    """{text}"""'] if text else []
@@ -44,7 +45,7 @@ def source_of(name: str, parameters: list[str], expression: Expression, text: st
     return "\n".join([*head, *lines, f"    return {codes[expression.key]}", ""]), used
 
 
-def code_of(each: Expression, codes: dict[int, str], parameters: list[str]) -> str:
+def code_of(each: Expression, codes: dict[int, str], simple: set[int], parameters: list[str]) -> str:
     """One operation as code."""
     if each.operation == "operand":
         return str(parameters[each.of[0]])
@@ -54,7 +55,10 @@ def code_of(each: Expression, codes: dict[int, str], parameters: list[str]) -> s
     if each.operation == "where":
         return f"np.where({', '.join([inner[0], *arms(each, inner[1:], parameters)])})"
     if each.operation in FORMS:
-        return FORMS[each.operation].format(*inner)
+        whole = (one.key in simple for one in each.of)
+        return FORMS[each.operation].format(
+            *(code if alone else f"({code})" for code, alone in zip(inner, whole, strict=True))
+        )
     prefix = "" if each.operation in LIBRARY else "np."
     return f"{prefix}{each.operation}({', '.join(inner)})"
 
