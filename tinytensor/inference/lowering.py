@@ -128,7 +128,11 @@ class Lowering(BytesLowering):
             if all(len(row) == made.channels for row in rows) and follow_by_batch_norm(made, rows):
                 return
         for function, rows, repeat in given:
-            whole = max(d for d in range(1, MOST_TOGETHER + 1) if repeat % d == 0 and d * len(rows) <= LONG_ROW or d == 1)
+            whole = max(
+                d
+                for d in range(1, MOST_TOGETHER + 1)
+                if repeat % d == 0 and d * len(rows) <= LONG_ROW or d == 1
+            )
             rows, repeat = np.tile(rows, whole), repeat // whole
             address = pair_address(function, self.dtype)
             self.emit(pair_rows, here, there, repeat, LOOP=address, CONSTANT=self.store(rows))

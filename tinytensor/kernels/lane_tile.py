@@ -93,7 +93,8 @@ class Emitter:
             ]
 
         low, high = (
-            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes) for place in (FLOOR, CEILING)
+            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes)
+            for place in (FLOOR, CEILING)
         )
         return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 

@@ -99,13 +99,14 @@ class Emitter:
         b, after = self.b, self.b.field(self.record, AFTER)
 
         def scale(values: list[Value]) -> list[Value]:
-            a, m, c = (self.constants([b.add(self.init, b.multiply(after, i))] * self.tile.rows) for i in (1, 2, 3))
-            return [
-                b.ir.fadd(b.ir.fmul(b.ir.fsub(each, a[i]), m[i]), c[i]) for i, each in enumerate(values)
-            ]
+            a, m, c = (
+                self.constants([b.add(self.init, b.multiply(after, i))] * self.tile.rows) for i in (1, 2, 3)
+            )
+            return [b.ir.fadd(b.ir.fmul(b.ir.fsub(each, a[i]), m[i]), c[i]) for i, each in enumerate(values)]
 
         low, high = (
-            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes) for place in (FLOOR, CEILING)
+            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes)
+            for place in (FLOOR, CEILING)
         )
         return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 

@@ -145,6 +145,16 @@ class Steps:
         scaling = Scaling(tensor.scaling.scale, tensor.scaling.zero_point, axis)
         return self.dequantized(name, scaling, tensor.dtype, found.shape)
 
+    def bias(self, position: int) -> str:
+        """An operand in units of the first operand's scale · the weight's, if these are quantised."""
+        tensor, x, weight = self.tensor(position), self.tensor(0), self.tensor(1)
+        if tensor is None or x is None or weight is None or tensor.dtype != "int32":
+            return self.number(position)
+        if x.scaling is None or weight.scaling is None:
+            raise UnsupportedOp("a bias of whole numbers beside numbers; quantised operands would help")
+        scale = x.scaling.scale * weight.scaling.scale
+        return self.dequantized(tensor.name, Scaling(scale, np.zeros(1, np.int64), 0), "int32", tensor.shape)
+
     def activated(self, name: str) -> str:
         """A value after the activation that the operation says."""
         kind, shape = self.option("FusedActivationFunction"), batched(self.result())
