@@ -5,9 +5,9 @@ import numpy as np
 import tflite
 
 TYPES = {
-    "float32": tflite.TensorType.FLOAT32, "float16": tflite.TensorType.FLOAT16, "int8": tflite.TensorType.INT8,
-    "uint8": tflite.TensorType.UINT8, "int16": tflite.TensorType.INT16, "int32": tflite.TensorType.INT32,
-    "int64": tflite.TensorType.INT64, "bool": tflite.TensorType.BOOL,
+    "float32": tflite.TensorType.FLOAT32, "float16": tflite.TensorType.FLOAT16,
+    "int8": tflite.TensorType.INT8, "uint8": tflite.TensorType.UINT8, "int16": tflite.TensorType.INT16,
+    "int32": tflite.TensorType.INT32, "int64": tflite.TensorType.INT64, "bool": tflite.TensorType.BOOL,
 }  # fmt: skip
 
 
@@ -129,8 +129,10 @@ def small(dtype="int8"):
         )
 
     x = value((1, 5, 4, 2), 0.1)
-    h = file.add("CONV_2D", [x, weight((3, 2, 2, 2), 0), bias(3, 0.1)], value((1, 3, 2, 3), 0.05), "Conv2DOptions",
-                 StrideH=2, StrideW=2, DilationHFactor=1, DilationWFactor=1, FusedActivationFunction=1)  # fmt: skip
+    options = {"StrideH": 2, "StrideW": 2, "DilationHFactor": 1, "DilationWFactor": 1}
+    inputs = [x, weight((3, 2, 2, 2), 0), bias(3, 0.1)]
+    h = value((1, 3, 2, 3), 0.05)
+    file.add("CONV_2D", inputs, h, "Conv2DOptions", **options, FusedActivationFunction=1)
     axes = file.constant(np.array([1, 2], np.int32))
     m = file.add("MEAN", [h, axes], value((1, 3), 0.05), "ReducerOptions", KeepDims=False)
     y = file.add(

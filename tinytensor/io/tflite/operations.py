@@ -5,6 +5,7 @@ Source: the schema and the reference kernels of TensorFlow Lite.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,7 @@ def pooling(op: str) -> Callable[[Steps], None]:
     def pooled(steps: Steps) -> None:
         kernel = positive([steps.option("FilterHeight"), steps.option("FilterWidth")])
         steps.image()
-        halves = {"halves_away_from": 128 if steps.result().dtype == "int8" else 0}
+        halves: dict[str, Any] = {"halves_away_from": 128 if steps.result().dtype == "int8" else 0}
         y = steps.add(
             op, [steps.number(0)], batched(steps.result()), kernel_shape=kernel, strides=strides(steps),
             auto_pad=padding(steps), channels_last=True, **(halves if op == "AveragePool" else {}),
@@ -308,7 +309,8 @@ def sliced(steps: Steps) -> None:
 
 def requantize(steps: Steps) -> None:
     """QUANTIZE and DEQUANTIZE: the numbers are the same."""
-    steps.finish(steps.number(0))
+    if not steps.same_constant():
+        steps.finish(steps.number(0))
 
 
 OPERATIONS: dict[str, Callable[[Steps], None]] = {
