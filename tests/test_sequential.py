@@ -363,3 +363,12 @@ def test_threads_that_change_the_list_and_run_it():
         thread.join()
     assert failures == []
     assert len(model) == 1
+
+
+def test_an_array_is_no_layer_of_a_model():
+    model = tt.Sequential(tt.Linear(3, 2, seed=0), tt.relu)
+    for array in (np.ones(3), np.ones(0), np.float32(1)):
+        assert array not in model
+        assert model.count(array) == 0
+        assert (model[0] == array) is False
+    assert model.count(tt.relu) == 1

@@ -16,43 +16,11 @@ from tinytensor.primitives import normalization
 from tinytensor.tensor import Tensor
 
 __all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "HardSigmoid",
-    "HardSwish",
-    "Identity",
-    "LeakyReLU",
-    "LogSoftmax",
-    "Mish",
-    "ReLU",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Step",
-    "Swish",
-    "Tanh",
-    "elu",
-    "gelu",
-    "get",
-    "hard_sigmoid",
-    "hard_swish",
-    "identity",
-    "leaky_relu",
-    "log_softmax",
-    "mish",
-    "names",
-    "relu",
-    "selu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "step",
-    "swish",
-    "tanh",
-]
+    "ELU", "GELU", "SELU", "HardSigmoid", "HardSwish", "Identity", "LeakyReLU", "LogSoftmax", "Mish",
+    "ReLU", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step", "Swish", "Tanh", "elu", "gelu", "get",
+    "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "log_softmax", "mish", "names", "relu",
+    "selu", "sigmoid", "silu", "softmax", "softplus", "step", "swish", "tanh",
+]  # fmt: skip
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -70,6 +38,9 @@ def identity(x: Any) -> Any:
     return x
 
 
+Identity = type(identity)
+
+
 @activation(class_name="Step")
 def step(x: Any) -> Any:
     """h(x) = 0 if x ≤ 0 else 1. Range {0, 1}; NaN gives NaN.
@@ -80,6 +51,9 @@ def step(x: Any) -> Any:
     [0.0, 0.0, 1.0]
     """
     return 0 if x <= 0 else (1 if x > 0 else x)
+
+
+Step = type(step)
 
 
 @activation(class_name="Sigmoid")
@@ -99,6 +73,9 @@ def sigmoid(x: Any) -> Any:
     return n - n * (e / (1 + e))
 
 
+Sigmoid = type(sigmoid)
+
+
 @activation(class_name="Tanh")
 def tanh(x: Any) -> Any:
     """f(x) = (e^x - e^-x) / (e^x + e^-x). Range [-1, 1]; error at most 1 ULP.
@@ -107,6 +84,9 @@ def tanh(x: Any) -> Any:
     [-1.0, 0.0, 1.0]
     """
     return math.tanh(x)
+
+
+Tanh = type(tanh)
 
 
 @activation(class_name="ReLU")
@@ -122,6 +102,9 @@ def relu(x: Any) -> Any:
     return 0 if x < 0 else x
 
 
+ReLU = type(relu)
+
+
 @activation(class_name="LeakyReLU")
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     """f(x) = x if x ≥ 0 else negative_slope · x. Range (-∞, ∞).
@@ -132,6 +115,9 @@ def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
     [-1.0, 3.0]
     """
     return negative_slope * x if x < 0 else x
+
+
+LeakyReLU = type(leaky_relu)
 
 
 @activation(class_name="ELU")
@@ -146,6 +132,9 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return alpha * math.expm1(x) if x < 0 else x
 
 
+ELU = type(elu)
+
+
 @activation(class_name="SELU")
 def selu(x: Any) -> Any:
     """f(x) = 1.0507 · (x if x ≥ 0 else 1.6733 · (e^x - 1)). Range [-1.7581, ∞).
@@ -156,6 +145,9 @@ def selu(x: Any) -> Any:
     [0.0]
     """
     return SELU_SCALE * (SELU_ALPHA * math.expm1(x) if x < 0 else x)
+
+
+SELU = type(selu)
 
 
 @activation(class_name="Swish")
@@ -170,6 +162,9 @@ def swish(x: Any, beta: float = 1.0) -> Any:
     [0.0, 1000.0]
     """
     return gate(x, beta * x)
+
+
+Swish = SiLU = type(swish)
 
 
 def gate(x: Any, u: Any) -> Any:
@@ -191,6 +186,9 @@ def hard_sigmoid(x: Any) -> Any:
     return 0 if y < 0 else (1 if y > 1 else y)
 
 
+HardSigmoid = type(hard_sigmoid)
+
+
 @activation(class_name="HardSwish")
 def hard_swish(x: Any) -> Any:
     """f(x) = x · hard_sigmoid(x). Range [-0.375, ∞).
@@ -204,6 +202,9 @@ def hard_swish(x: Any) -> Any:
     return 0 if p == 0 else x * p
 
 
+HardSwish = type(hard_swish)
+
+
 @activation(class_name="Softplus")
 def softplus(x: Any) -> Any:
     """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). Range [0, ∞).
@@ -214,6 +215,9 @@ def softplus(x: Any) -> Any:
     [0.0, 1000.0]
     """
     return (0 if x < 0 else x) + math.log1p(math.exp(-abs(x)))
+
+
+Softplus = type(softplus)
 
 
 @activation(class_name="Mish")
@@ -232,6 +236,9 @@ def mish(x: Any) -> Any:
     e = math.exp(-abs(x))
     ratio = (e * e + e if x < 0 else 1 + 2 * e) / (e * (e + 2) + 2 if x < 0 else 1 + 2 * e + 2 * e * e)
     return exp_times(-abs(x), x * (1 - ratio)) if x < 0 else x * ratio
+
+
+Mish = type(mish)
 
 
 def gelu_erf(x: Any) -> Any:
@@ -314,18 +321,8 @@ class LogSoftmax(Activation):
 gelu, softmax, log_softmax = GELU(), Softmax(), LogSoftmax()
 silu = swish
 
-ELU, HardSigmoid, HardSwish, Identity = type(elu), type(hard_sigmoid), type(hard_swish), type(identity)
-LeakyReLU, Mish, ReLU, SELU = type(leaky_relu), type(mish), type(relu), type(selu)
-Sigmoid, Softplus, Step, Tanh = type(sigmoid), type(softplus), type(step), type(tanh)
-Swish = SiLU = type(swish)
 
-BY_NAME = {
-    each.name: each
-    for each in (
-        elu, gelu, hard_sigmoid, hard_swish, identity, leaky_relu, log_softmax, mish, relu, selu,
-        sigmoid, softmax, softplus, step, swish, tanh,
-    )
-}  # fmt: skip
+BY_NAME = {each.name: each for each in map(globals().get, __all__) if isinstance(each, Activation)}
 
 
 def names() -> list[str]:

@@ -26,6 +26,7 @@ Initializer = Callable[..., Tensor]
 
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight of shape (out, in, …)."""
+    shape = creation.lengths(shape)
     if len(shape) < 2:
         raise ShapeError(f"initializer: expected a weight of shape (out, in), got {shape}")
     receptive = math.prod(shape[2:])
