@@ -79,7 +79,8 @@ WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory
 MULTIPLIERS, LOW, HIGH, ZERO_POINT, LAST_BYTE, LAST_GROUP = range(6)
 SCALE, ZERO, SECOND_SCALE, SECOND_ZERO = range(6, 10)  # of the operands of a loop over bytes, as float32
 WHOLE_STEPS, STEP_COUNT, LAST_ROW, LAST_STEP = range(10, 14)  # of a tile in the matrix unit
-ROUNDING = 14  # numbers
+PIXEL_BYTES, INTERLEAVING = 14, 15  # of a depthwise tile: from pixel to pixel, and 64 bytes for `vpermb`
+ROUNDING = 24  # numbers
 
 # What the matrix unit is told of a layer: from how many rows on it is used, its machine code, a configuration
 # for every number of rows, and for each one or two vectors of outputs where their parts lie.
