@@ -16,6 +16,7 @@ from tinytensor.operators.definition import Value
 __all__ = ["PRODUCTS", "RULES", "Output"]
 
 Output = dict[str, Any]  # output_scale, output_zero_point, low, high; nothing: the result is numbers
+BEYOND_HALF = 1 + 2.0**-20  # a mean of fewer than 2¹¹ bytes that is half a step is rounded away from zero
 SAME_UNIT = 1e-5  # relative difference of scales that were computed in float32
 INT32 = 2**31 - 1
 
@@ -134,10 +135,17 @@ def convolution(reader: Reader, step: Step, output: Output) -> Step | None:
 
 
 def average(reader: Reader, step: Step, output: Output) -> Step | None:
-    """A QuantizedAvgPool2d."""
+    """A QuantizedAvgPool2d; halves may be rounded away from a byte that is 0 in the file."""
     source, pool = reader.quantity(step.inputs[0]), windows.pooling(reader, step)
     if source is None or pool is None or pool.op != "AvgPool2d" or not output:
         return None
+    zero = step.attributes.get("halves_away_from")
+    if zero is not None and (source.scale, source.zero_point) == (
+        output["output_scale"],
+        output["output_zero_point"],
+    ):
+        source = source._replace(scale=source.scale * BEYOND_HALF, zero_point=zero)
+        output = output | {"output_zero_point": zero}
     return layer("QuantizedAvgPool2d", [source.name], **pool.attributes, **scaled(source), **output)
 
 
