@@ -36,8 +36,8 @@ def ratios(run: Run, plt: Any) -> tuple[Any, str] | None:
         threads, rows = result.threads, result.settings["rows"]
         place = len(names) - names.index(result.settings["network"]) + (0.15 if threads == 1 else -0.15)
         label = f"batch {rows:,}, {threads} thread{'s' * (threads > 1)}"
-        ax.scatter(median, place, 40, COLOURS.get(threads, GREY), MARKERS.get(rows, "x"), label=label,
-                   edgecolors="white", linewidths=0.6, zorder=3)  # fmt: skip
+        ax.scatter([median], [place], s=40, color=COLOURS.get(threads, GREY), marker=MARKERS.get(rows, "x"),
+                   label=label, edgecolors="white", linewidths=0.6, zorder=3)  # fmt: skip
     ax.axvline(1, color=INK, lw=1.2)
     ax.set(xscale="log", xlabel="times as fast as the fastest other peer")
     ax.set_yticks(range(len(names), 0, -1), names)
@@ -66,7 +66,9 @@ def roofline(run: Run, plt: Any) -> tuple[Any, str] | None:
     )
     for name, each in largest.items():
         rate = each.facts["flop"] / each.median / 1e9
-        ax.scatter(places[name], rate, 46, COLOURS[1], edgecolors="white", linewidths=0.6, zorder=3)
+        ax.scatter(
+            [places[name]], [rate], s=46, color=COLOURS[1], edgecolors="white", linewidths=0.6, zorder=3
+        )
         text = f"{name}, {each.label}: {rate / peak:.0%}"
         ax.annotate(text, (places[name], rate), (7, -4), textcoords="offset points", fontsize=8.5)
     ax.set(xscale="log", yscale="log", ylabel="GFLOP/s",
