@@ -38,7 +38,7 @@ from tinytensor.commands.tables import on_a_terminal
 from tinytensor.errors import require
 from tinytensor.io.atomic import replacing
 from tinytensor.samples import Options, read
-from tinytensor.samples.prepared import image_shape, prepared, rescales
+from tinytensor.samples.prepared import features, image_shape, prepared, rescales
 from tinytensor.text import did_you_mean, escaped
 
 __all__ = ["command"]
@@ -101,13 +101,13 @@ def command(
         )
         step = stack.enter_context(progress(bool(output) and not as_json))
         for path in inputs:
-            for rows, batch in read(path, options, batch_size or 1000):
+            for names, batch in read(path, options, batch_size or 1000):
                 with located(path, hint_of(network, path, batch)):
                     if samples == 0:
                         warn_of_small_pixels(network, path, batch)
                     answers = network.predict(prepared(network, batch), threads=threads)
-                    rows = rows if len(rows) == len(answers) else [""]
-                    write(path, rows, answers)
+                    names = names if len(names) == len(answers) else [""]
+                    write(path, names, answers)
                 samples += len(answers)
                 step(len(answers))
     if output:
@@ -158,7 +158,7 @@ def written(output: str, force: bool) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def located(path: str, hint: str) -> Iterator[None]:
+def located(path: str, hint: str = "") -> Iterator[None]:
     """Errors of the model name the input, and what helps if its shape does not fit."""
     try:
         yield
