@@ -1,15 +1,22 @@
-"""Quantised arithmetic: every rule against plain loops over Python's integers, eager and in programs."""
+"""Quantised arithmetic: every rule against plain loops over Python's integers, eager and in programs.
 
+Inputs and outputs end where a page of memory ends, behind which nothing may be read or written.
+"""
+
+import ctypes
 import itertools
+import mmap
+import sys
 
 import numpy as np
 import pytest
 
+import tinytensor as tt
 from tinytensor import Layer, Tensor
 from tinytensor.inference import plan
 from tinytensor.inference.program import Program
 from tinytensor.inference.trace import trace
-from tinytensor.primitives.elementwise import divide, multiply
+from tinytensor.primitives.elementwise import cast, divide, multiply, subtract
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.quantized import (
     Output,
@@ -26,6 +33,19 @@ F = np.float32
 OUTPUTS = (Output(), Output(3), Output(128, 128), Output(0, 0, 77), Output(200, 5, 250))
 
 
+def at_end_of_page(x):
+    """A copy whose last byte is the last that this process may touch."""
+    size = -(-x.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
+    room = mmap.mmap(-1, size + mmap.PAGESIZE)
+    whole = np.frombuffer(room, np.uint8)
+    if sys.platform == "linux":
+        behind = ctypes.c_void_p(whole.ctypes.data + size)
+        assert ctypes.CDLL(None).mprotect(behind, mmap.PAGESIZE, 0) == 0
+    copy = whole[size - x.nbytes : size].view(x.dtype).reshape(x.shape)
+    copy[...] = x
+    return copy
+
+
 class Function(Layer):
     """A layer that computes a function of arrays."""
 
@@ -39,17 +59,17 @@ class Function(Layer):
     forward.__module__ = "tinytensor.tests"  # it does no more than call primitives
 
 
-def compiled(function, x, *, wanted=1):
+def compiled(function, x, *, wanted=1, threads=1):
     """The result of programs alone, `wanted` of them."""
     given = Tensor._wrap(x) if x.dtype != np.uint8 else Tensor(x)
     traced = trace(Function(function), [given._array[:2]])
     traced.given = [x.dtype]
     stages = plan.divide(traced)
     assert [type(each) for each in stages] == [Program] * wanted
-    values = x
+    values = at_end_of_page(x) if x.flags.c_contiguous else x
     for stage in stages:
-        y = np.empty((len(x), *stage.result), stage.dtype)
-        stage.apply(values, y, 1)
+        y = at_end_of_page(np.zeros((len(x), *stage.result), stage.dtype))
+        stage.apply(values, y, threads)
         values = y
     return values
 
@@ -140,7 +160,7 @@ def bytes_of(seed, *shape, density=1.0):
 def as_bytes(x):
     """The first node of a program that reads bytes where they lie."""
     if type(x) is np.ndarray and x.dtype == np.uint8:
-        return x
+        return at_end_of_page(x)
     return quantize(divide(x, F(255)), scale=F(1 / 255), output=Output())
 
 
@@ -249,6 +269,12 @@ CONVOLUTIONS = [
     ((6, 5, 17), 17, (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 17),
     ((6, 5, 40), 40, (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 40),
     ((3, 4, 5), 70, (2, 4), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+    ((5, 6, 8), 8, (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 8),
+    ((4, 7, 16), 16, (2, 4), (1, 2), ((2, 0), (3, 3)), (1, 1), 16),
+    ((4, 3, 2), 2, (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1), 2),
+    ((6, 7, 20), 20, (3, 3), (1, 1), ((2, 2), (2, 2)), (2, 2), 20),
+    ((4, 2, 9), 9, (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1), 9),
+    ((3, 9, 33), 33, (1, 4), (1, 3), ((0, 0), (0, 2)), (1, 1), 33),
 ]
 
 
@@ -383,3 +409,74 @@ def test_rows_have_the_same_bits_in_every_batch():
     apart = np.zeros((300, 97), np.uint8)
     apart[:, :90] = x
     assert np.array_equal(compiled(net, apart[:, :90]), whole)
+
+
+def test_threads_share_the_rows():
+    x = bytes_of(18, 4000, 300)
+    weight, bias, multiplier = draw(19, 100, 300)
+
+    def net(a):
+        return quantized_linear(as_bytes(a), weight, bias, multiplier, zero_point=2, output=Output(1))
+
+    alone = compiled(net, x)
+    assert np.array_equal(compiled(net, x, threads=2), alone)
+    tt.set_num_threads(2)
+    try:
+        assert np.array_equal(net(x), alone)
+    finally:
+        tt.set_num_threads(None)
+
+
+def test_bytes_that_stand_for_other_bytes_go_through_one_table():
+    x = bytes_of(20, 30, 40)
+    weight, bias, multiplier = draw(21, 12, 40)
+
+    def net(a):
+        numbers = a.astype(F) if type(a) is np.ndarray else a
+        b = subtract(divide(numbers, F(255)), F(0.3))
+        c = quantize(b, scale=F(0.02), output=Output(15))
+        return quantized_linear(c, weight, bias, multiplier, zero_point=15, output=None)
+
+    assert np.array_equal(compiled(net, x), net(x))
+
+
+def test_an_output_of_bytes_and_numbers_beside_each_other():
+    x = bytes_of(22, 50, 33)
+    numbers = np.linspace(-1, 1, 256).astype(F)
+    table = np.arange(256)[::-1].astype(np.uint8)
+
+    class Two(Layer):
+        def forward(self, x):
+            first = lookup(as_bytes(x._array), table)
+            return Tensor._wrap(lookup(first, numbers)), Tensor._wrap(first)
+
+        forward.__module__ = "tinytensor.tests"
+
+    y, z = Two().predict(x)
+    assert y.dtype == F
+    assert np.array_equal(y, numbers[table[x]])
+    assert z.dtype == np.uint8
+    assert np.array_equal(z, table[x])
+
+
+def test_programs_pass_on_bytes_and_numbers():
+    x = bytes_of(23, 20, 9)
+    numbers = np.linspace(0, 1, 256).astype(F)
+
+    class Between(Layer):
+        """A node that no program computes stands between two programs."""
+
+        def forward(self, x):
+            a = as_bytes(x._array)
+            b = lookup(a, numbers)
+            c = cast(b, dtype=np.dtype(np.float64))
+            d = quantize(c, scale=F(0.25), output=Output(1))
+            parts = lookup(d, numbers), b, lookup(a, numbers)
+            return Tensor._wrap(moved(lambda *each: np.concatenate(each, axis=1), parts))
+
+        forward.__module__ = "tinytensor.tests"
+
+    expected = numbers[x]
+    of_bytes = quantize(expected.astype(np.float64), scale=F(0.25), output=Output(1))
+    y = Between().predict(x)
+    assert np.array_equal(y, np.concatenate([numbers[of_bytes], expected, expected], axis=1))

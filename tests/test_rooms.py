@@ -18,6 +18,7 @@ ROOMS = (
     "operators",
     "quantization",
     "io",
+    "distributed",
     "commands",
 )
 OUTSIDE = {  # the modules that stand in no folder of a room
@@ -28,7 +29,8 @@ OUTSIDE = {  # the modules that stand in no folder of a room
         "padding", "pooling", "upsampling", "initializers", "notebook",
     ),
     "layers": ("activations",),
-    "commands": ("cli", "__main__", "warm", "digits"),
+    "distributed": ("digits",),
+    "commands": ("cli", "__main__", "warm"),
 }  # fmt: skip
 ROOM = {module: room for room, modules in OUTSIDE.items() for module in modules}
 
@@ -38,7 +40,7 @@ def room_of(module):
     if module == "layers.operator":  # the layer of one operation of a file
         return ROOMS.index("operators")
     first = module.split(".")[0]
-    name = first if first in ROOMS else ROOM.get(first)
+    name = "distributed" if first == "samples" else first if first in ROOMS else ROOM.get(first)
     return None if name is None else ROOMS.index(name)
 
 

@@ -75,7 +75,7 @@ def cache(effort: Effort) -> Outcome:
     trial = Trial(outcome, effort.scratch)
     kept = outcome.count("a second process compiles nothing")
     trial.check(kept, trial.predict(TINYTENSOR_CACHE=str(trial.good)), compiled=False)
-    damage(trial, effort.of(1, 60))
+    damage(trial, effort.of(1, 30))
     moved(trial)
     at_once(trial, *effort.of((3, 1), (8, 20)))
     stale(trial)

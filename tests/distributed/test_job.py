@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from benchmarks.scale_faults import servers
 from tests.distributed.layers import Hungry, Poisoned, Slow
 from tinytensor import cli
 
@@ -205,7 +206,7 @@ def test_a_worker_that_needs_more_memory_than_its_limit():
     np.save("x.npy", x)
     settings = {"distributed.scheduler.allowed-failures": 0}
     with dask.config.set(settings), distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=60,
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=60,
         memory_limit="700MB",
     ) as cluster:  # fmt: skip
         with pytest.raises(
@@ -215,40 +216,14 @@ def test_a_worker_that_needs_more_memory_than_its_limit():
         assert set(done_parts()) <= {"0", "1", "2", "3", "5"}
 
 
-@pytest.fixture
-def servers():
-    """A scheduler and a worker, each a process that a test may kill."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    file = Path("scheduler.json").absolute()
-    common = ["--host", "127.0.0.1", "--no-dashboard"]
-    quiet = {"env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask_ = [sys.executable, "-m", "dask"]
-    started = [
-        subprocess.Popen(
-            [*dask_, "scheduler", "--port", "0", "--scheduler-file", str(file), *common], **quiet
-        )
-    ]
-    wait_for(file.exists)
-    started.append(
-        subprocess.Popen(
-            [*dask_, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", *common],
-            **quiet,
-        )
-    )
-    yield started, json.loads(file.read_text())["address"]
-    for each in started:
-        each.kill()
-        each.wait()
-
-
-def test_the_scheduler_is_lost_and_the_job_resumed(servers, cluster):
-    (scheduler, _), address = servers
+def test_the_scheduler_is_lost_and_the_job_resumed(cluster):
     np.save("x.npy", IMAGES)
     model = tt.Sequential(Slow(0.1), *MODEL)
-    thread, raised = finish_later(model, address, rows=50)
-    wait_for(lambda: len(done_parts()) >= 3)
-    scheduler.kill()
-    thread.join()
+    with servers(Path.cwd(), workers=1) as (started, address):
+        thread, raised = finish_later(model, address, rows=50)
+        wait_for(lambda: len(done_parts()) >= 3)
+        started[0].kill()
+        thread.join()
     assert isinstance(raised[0], tt.ArgumentError)
     assert "the Dask scheduler was lost; what was written is kept" in str(raised[0])
     before = done_parts()
@@ -347,6 +322,7 @@ def test_partitions_of_different_lengths_and_zarr(cluster):
 CRASHING = """
 import sys
 import tinytensor as tt
+from benchmarks.scale_faults import servers
 from tests.distributed.layers import Slow
 if __name__ == "__main__":
     model = tt.Sequential(Slow(0.1), *tt.models.mnist_mlp())

@@ -7,6 +7,7 @@ import pytest
 
 import tinytensor as tt
 from tests.distributed.layers import Counted, Poisoned, Two
+from tests.test_documents import ROOT, blocks
 
 IMAGES = tt.datasets.mnist("sample")[0]
 MODEL = tt.models.mnist_mlp()
@@ -105,3 +106,12 @@ def test_a_local_ray(ray, tmp_path, actors, cpus):
     assert {row["threads"] for row in done} == {cpus}
     loads = file.read_text().split()
     assert all(loads.count(str(process)) == 1 for process in {row["process"] for row in done})
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_code_of_the_page(ray, capsys):
+    ((_, code, output),) = [
+        each for each in blocks(ROOT / "docs" / "scaling.md", "py") if "ray.data" in each[1]
+    ]
+    exec(code, {})
+    assert capsys.readouterr().out == output

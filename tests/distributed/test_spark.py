@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tests.test_documents import ROOT, blocks
 
 ROWS = tt.datasets.mnist("sample")[0][:300].reshape(300, 784).astype(np.float32)
 MODEL = tt.models.mnist_mlp()
@@ -56,3 +57,10 @@ def test_without_spark_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyspark.ml.functions", None)
     with pytest.raises(tt.MissingExtra, match=r"tinytensor-nn\[spark\]"):
         tt.distributed.spark.predict_udf(MODEL, None, 784)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_code_of_the_page(session, capsys):
+    ((_, code, output),) = [each for each in blocks(ROOT / "docs" / "scaling.md", "py") if "spark" in each[1]]
+    exec(code, {})
+    assert capsys.readouterr().out == output

@@ -17,6 +17,7 @@ from tinytensor.kernels.bytes_layer import (
     rounding_record,
     write_bytes_layer,
 )
+from tinytensor.kernels.bytes_taps import reads_rows
 from tinytensor.kernels.declared import bytes_rows, copy_rows, widen_rows
 from tinytensor.kernels.native import address
 from tinytensor.kernels.windows import Image
@@ -116,6 +117,8 @@ class BytesLowering(Emitter):
         height, width = x.sample[:2] if last else x.sample[1:]
         image = Image(height, width, channels, stored_last)
         if depthwise:
+            if reads_rows(axes, image):
+                self.with_room(x)
             made = bytes_depthwise_instruction(axes, image, weight, how)
         else:
             if reads_beyond(axes, image, weight.shape[1]):

@@ -60,6 +60,7 @@ class Emitter:
         self.last: set[int] = set()
         self.table: Array | None = None  # what each byte of the input stands for
         self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
+        self.tiles: dict[Buffer, ImageInstruction] = {}  # what computed a buffer, if that was a convolution
         self.list_bytes = 0  # for the lists of one sample's rows
         self.lower()
 
@@ -269,6 +270,7 @@ class Emitter:
             else:
                 row[getattr(record, name)] = value
         self.note(used, repeat)
+        self.tiles.pop(there, None)
         self.instructions.append(row)
         self.uses.append(used)
         self.owners.append(self.owner)

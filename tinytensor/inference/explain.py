@@ -13,9 +13,10 @@ from tinytensor.creation import zeros
 from tinytensor.errors import ArgumentError
 from tinytensor.inference import calls
 from tinytensor.inference.formulas import Formulas, called, subscript
-from tinytensor.inference.plan import Form, is_folded, needed, read_as
+from tinytensor.inference.plan import Form, is_folded, needed
 from tinytensor.inference.predict import given
 from tinytensor.inference.program import Program, operations
+from tinytensor.inference.samples import read_as
 from tinytensor.inference.summary import axes, leaf_layers
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.kernels.boundary import Array

@@ -36,14 +36,11 @@ __all__ = ["Lowering"]
 
 
 BATCH_NORM = arithmetic.subtract, arithmetic.multiply, arithmetic.add
-MOST_TOGETHER, LONG_ROW = 64, 1024  # rows of a sample that are one row of a pair, and elements of it
+LONG_ROW = 1024  # elements: shorter rows of a sample are one row of a pair; a call takes as long as 64
 
 
 class Lowering(BytesLowering):
     """The instructions of a program while they are written."""
-
-    # how many instructions there were behind the last convolution, its result, and what its tiles do
-    tiles: tuple[int, Buffer | None, ImageInstruction | None] = 0, None, None
 
     def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
         """The tile's product, for the rows of all samples."""
@@ -88,7 +85,7 @@ class Lowering(BytesLowering):
         symbol = node.symbols[0]
         made = self.foregoing(symbol)
         if made is not None and function in arithmetic.BOUNDS:
-            low, high = (number(each, self.dtype) for each in arithmetic.BOUNDS[function](*arguments))
+            low, high = (float(number(each, self.dtype)) for each in arithmetic.BOUNDS[function](*arguments))
             if follow_by_bounds(made, low, high):
                 self.in_place(node, symbol)
                 return
@@ -124,14 +121,15 @@ class Lowering(BytesLowering):
         there = self.in_place(node, x)
         given = [(function, *self.constant_row(constant, x)) for function, constant in steps]
         if made is not None and tuple(function for function, _ in steps) == BATCH_NORM:
-            rows = [row for _, row, _ in given]
-            if all(len(row) == made.channels for row in rows) and follow_by_batch_norm(made, rows):
+            every = [row for _, row, _ in given]
+            if all(len(row) == made.channels for row in every) and follow_by_batch_norm(made, every):
                 return
-        for function, rows, repeat in given:
-            whole = max(d for d in range(1, MOST_TOGETHER + 1) if repeat % d == 0 and d * len(rows) <= LONG_ROW or d == 1)
-            rows, repeat = np.tile(rows, whole), repeat // whole
+        for function, row, repeat in given:
+            most = max(1, LONG_ROW // len(row))
+            whole = max(d for d in range(1, most + 1) if repeat % d == 0)
+            constant_at = self.store(np.tile(row, whole))
             address = pair_address(function, self.dtype)
-            self.emit(pair_rows, here, there, repeat, LOOP=address, CONSTANT=self.store(rows))
+            self.emit(pair_rows, here, there, repeat // whole, LOOP=address, CONSTANT=constant_at)
             here = there
 
     def constant_row(self, constant: Any, x: Symbol) -> tuple[Array, int]:
@@ -205,13 +203,12 @@ class Lowering(BytesLowering):
         made = convolution_instruction(axes, image, self.dtype, weight, bias, groups, table)
         here = self.values[x.index]
         self.emit_image(made, here, self.image_result(node, last))
-        self.tiles = len(self.instructions), self.values[node.result.index], made
+        self.tiles[self.values[node.result.index]] = made
 
     def foregoing(self, x: Symbol) -> ImageInstruction | None:
-        """The convolution that computes x, if nothing came since and nobody else reads it: its tiles go on."""
-        position, buffer, made = self.tiles
+        """The convolution that computes x, if nobody else reads it: its tiles go on."""
         here = self.values[x.index]
-        return made if position == len(self.instructions) and here is buffer and here.readers == 1 else None
+        return self.tiles.get(here) if here.readers == self.reads[x.index] == 1 else None
 
     def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
         """Lanes are channels."""

@@ -12,6 +12,7 @@ import numpy as np
 from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
 from tinytensor.inference.program import Program
+from tinytensor.inference.samples import as_tensor, of_its_own, read_as
 from tinytensor.inference.state import State, reads_of, state_of
 from tinytensor.inference.stepwise import RAISED, Same, Short, Stage, stepwise
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
@@ -313,24 +314,12 @@ class Plan:
         return y
 
 
-def read_as(samples: Array, tensor: bool) -> Array:
-    """Samples as a forward sees them: a Tensor's array as it is, others as `Tensor` takes them."""
-    return samples.copy() if tensor else Tensor(samples)._array.copy()
-
-
 def forward(model: Any, xs: Sequence[Array | Tensor]) -> Any:
     """What the model's forward gives, as arrays."""
-    y = calls.call_with(model, *(each if type(each) is Tensor else Tensor(each) for each in xs))
+    y = calls.call_with(model, *map(as_tensor, xs))
     if isinstance(y, tuple):
         return tuple(of_its_own(each._array, xs) for each in y)
     return of_its_own(y._array, xs)
-
-
-def of_its_own(y: Array, xs: Sequence[Array | Tensor]) -> Array:
-    """The outputs, in memory that is not that of the samples."""
-    samples = [each._array if type(each) is Tensor else each for each in xs]
-    shared = not y.flags.writeable or any(np.may_share_memory(y, each) for each in samples)
-    return y.copy() if shared else y
 
 
 def plan_of(model: Any) -> Plan:

@@ -9,6 +9,7 @@ import numpy as np
 from tinytensor import workers
 from tinytensor.inference.buffers import LINE, place
 from tinytensor.inference.lowering import Lowering
+from tinytensor.inference.sharing import Sharing
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declared import run_program
@@ -22,8 +23,10 @@ __all__ = ["Program"]
 ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
 BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
-ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
-LEAST = 12  # samples of a thread; with fewer, tiles are low and 2 threads took 1.35 times as long
+ALONE = (
+    500_000  # multiplications, of 4 µs at the peak: with fewer, to share them takes longer than to do them
+)
+SMALL_BLOCK = 24  # rows: of images, each of which takes the same time whatever their number
 PIECE = 1 << 35  # multiplications, of a second or less
 CONVOLUTIONS = (convolve, convolve_transposed, quantized_convolution)
 
@@ -54,8 +57,8 @@ class Program:
         self.kept, self.owners = lowered.kept, lowered.owners
         self.assemble(lowered)
         work = multiplications(nodes) + 8 * sum(math.prod(node.result.sample) for node in nodes) + 1
-        self.least = min(LEAST, self.block)
-        self.alone, self.piece = max(self.least, ALONE // work), PIECE // work + 1  # samples
+        self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
+        self.sharing: dict[tuple[int, int], Sharing] = {}  # by the bits of a number of samples, and threads
         self.run_compiled = run_program.function
         self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
 
@@ -69,7 +72,8 @@ class Program:
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
         )
         work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
-        memory = place(lowered.buffers, self.block, (record.WORK_OFFSET + work + 4095) & ~4095)
+        self.work_end = record.WORK_OFFSET + work + 4095 & ~4095
+        memory = place(lowered.buffers, self.block, self.work_end)
         for row, used in zip(lowered.instructions, lowered.uses, strict=True):
             for field, buffer in used:
                 row[field] = buffer.number
@@ -123,29 +127,52 @@ class Program:
                 self.run(some, target)
 
     def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
-        """Run on several threads; whether that was possible, and all went well."""
+        """Run on several threads; whether that was possible and pays, and all went well."""
+        count = len(y)
+        if count <= self.block:
+            key = count.bit_length(), threads
+            sharing = self.sharing.get(key)
+            if sharing is None:
+                sharing = self.sharing[key] = Sharing(self, count, threads)
+            return sharing.run(x, y)
+        return self.run_ranges(x, y, self.share(count, threads), threads)
+
+    def run_ranges(self, x: Array, y: Array, size: int, threads: int) -> bool:
+        """Run on several threads, so many samples at a time; whether that was possible, and all went well."""
         return workers.run(
-            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y),
-            self.share(len(y), threads), threads, self.scratch_bytes,
+            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y), size, threads,
+            self.scratch_bytes,
         )  # fmt: skip
 
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""
-        try:
-            scratch = self.idle.pop()
-        except IndexError:
-            scratch = aligned((self.scratch_bytes,), np.uint8)
+        scratch = self.take_scratch()
         self.run_compiled(self.table_at, x, x.strides[0], y, y.strides[0], 0, len(y), scratch)
         self.idle.append(scratch)
+
+    def take_scratch(self) -> Array:
+        """Scratch memory, to be given back to `idle`."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return aligned((self.scratch_bytes,), np.uint8)
+
+    def instruction(self, i: int) -> Array:
+        """The record of an instruction."""
+        return self.table[self.table[record.FIRST] + record.INSTRUCTION * i :][: record.INSTRUCTION]
 
     def share(self, samples: int, threads: int) -> int:
         """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
         if samples <= 4 * self.block * threads:
-            return max(self.least, -(-samples // (2 * threads)))
+            return -(-samples // ((8 if self.block <= SMALL_BLOCK else 2) * threads))
         return max(1, samples // (8 * threads * self.block)) * self.block
 
     def timed(self, x: Array, y: Array) -> Array:
         """Run on this thread; the ticks that each node took."""
+        return np.bincount(self.owners, self.ticks_of(x, y), len(self.nodes))
+
+    def ticks_of(self, x: Array, y: Array) -> Array:
+        """Run on this thread; the ticks that each instruction took."""
         other, ticks = object.__new__(Program), np.zeros(max(1, len(self.owners)), np.int64)
         other.__dict__.update(vars(self))
         other.table, other.idle = aligned(self.table.shape, np.int64), []
@@ -153,7 +180,7 @@ class Program:
         other.table[record.TICKS] = ticks.ctypes.data
         other.table_at = other.table.ctypes.data
         other.apply(x, y, threads=1)
-        return np.bincount(self.owners, ticks[: len(self.owners)], len(self.nodes))
+        return ticks[: len(self.owners)]
 
 
 def side_by_side(values: Sequence[Symbol], dtype: np.dtype[Any]) -> tuple[int, ...]:

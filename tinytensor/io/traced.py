@@ -19,7 +19,11 @@ from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, line_of, trace
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.boundary import index as integer
 from tinytensor.layers.graph import Graph
+from tinytensor.layers.int8 import FromInt8
 from tinytensor.layers.layer import Layer
+from tinytensor.layers.quantize import Quantize
+from tinytensor.layers.quantized import Quantized
+from tinytensor.layers.quantized_conv import QuantizedConv2d
 from tinytensor.layers.reshape import Reshape
 from tinytensor.primitives.definition import Untraceable
 from tinytensor.tensor import Tensor
@@ -62,8 +66,9 @@ def inputs_of(who: str, model: Layer, shape: Any) -> list[list[Input]]:
     shapes = [shape] if len(names) == 1 else shape
     if not isinstance(shapes, list | tuple) or len(shapes) != len(names):
         raise ArgumentError(f"{who}: expected a shape for each of {', '.join(names)}: shape=[(…), …]")
-    given = zip(names, shapes, strict=True)
-    return [[Input(name, dtype, [None, *lengths_of(who, each)]) for name, each in given]]
+    dtypes = [stated for stated, _ in getattr(model, "signature", ())] or [dtype] * len(names)
+    given = zip(names, dtypes, shapes, strict=True)
+    return [[Input(name, stated, [None, *lengths_of(who, each)]) for name, stated, each in given]]
 
 
 def lengths_of(who: str, shape: Any) -> Lengths:
@@ -91,7 +96,10 @@ def names_of(model: Layer) -> list[str]:
 
 
 def dtype_of(model: Layer) -> str:
-    """The dtype of the first parameter of floats."""
+    """The dtype of the first parameter of floats; of bytes, what the first layer on bytes takes."""
+    first = next((layer for _, layer in leaf_layers(model)), None)
+    if isinstance(first, FromInt8 | Quantized) and not isinstance(first, Quantize):
+        return "int8" if isinstance(first, FromInt8) else "uint8"
     return next(
         (each.dtype.name for each in model.parameters().values() if each.dtype.kind == "f"), "float32"
     )
@@ -102,6 +110,9 @@ def samples_of(model: Layer) -> list[Lengths]:
     for _, layer in leaf_layers(model):
         if hasattr(layer, "in_features"):
             return [[layer.in_features]]
+        if isinstance(layer, QuantizedConv2d):
+            channels = layer.weight.shape[1] * layer.groups
+            return [[None, None, channels] if layer.channels_last else [channels, None, None]]
         config = layer.config() if "in_channels" in inspect.signature(type(layer)).parameters else {}
         if "in_channels" in config:
             spatial: Lengths = [None] * (layer.weight.ndim - 2)

@@ -12,6 +12,7 @@ from tinytensor.kernels.boundary import FLOAT32, UINT8, Array
 from tinytensor.kernels.bytes_convolution import Rescaling, bytes_convolution_instruction, reads_beyond
 from tinytensor.kernels.bytes_lanes import bytes_average_instruction, bytes_depthwise_instruction
 from tinytensor.kernels.bytes_layer import needs_room, product_kernel, write_bytes_layer
+from tinytensor.kernels.bytes_taps import reads_rows
 from tinytensor.kernels.convolution import NO_PADDING, image_of
 from tinytensor.kernels.image_instructions import ImageInstruction
 from tinytensor.kernels.images import ALONE, Pair, program_of, run_images, run_table
@@ -65,6 +66,8 @@ def convolve_bytes(
     axes = axes_of(image, WindowSpec(weight.shape[2:], stride, padding, dilation))
     if image.channels == groups == len(weight) > 1:
         read = image._replace(channels_last=True)
+        if reads_rows(axes, read):
+            x = with_room(x, x.shape)
         made = bytes_depthwise_instruction(axes, read, weight, how)
     else:
         read, made = image, bytes_convolution_instruction(axes, image, weight, how, groups)

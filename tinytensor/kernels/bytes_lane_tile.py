@@ -6,17 +6,20 @@
 
 Bytes are widened to int32 as they are loaded, one shuffle a vector, which is the bound. A product has 16 bits
 or fewer on either side, so `vpdpwssd` or `vpmaddwd` multiplies it, whose second pair is 0; `vpmulld` takes
-twice as long. Sums are exact. Rows and taps are found as in `lane_tile`. A mean is a double, rounded once.
+twice as long. Where the taps of a window's row can be interleaved (`bytes_taps`), `vpdpbusd` does up to four
+in one step. Sums are exact. Rows and taps are found as in `lane_tile`. A mean is a double, rounded once.
 """
 
 from llvmlite import ir
 
-from tinytensor.kernels.bytes_tile import rounded
+from tinytensor.kernels.bytes_tile import by_vpdpbusd, rounded
 from tinytensor.kernels.record import (
+    INTERLEAVING,
     LEFT,
     MULTIPLIERS,
     OUT_STRIDE,
     OUT_TABLE,
+    PIXEL_BYTES,
     SCALE,
     TABLE,
     WEIGHT_STRIDE,
@@ -29,6 +32,7 @@ from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, functio
 __all__ = ["build_bytes_lane_tile"]
 
 FLOAT = ir.FloatType()
+PIXELS = ir.VectorType(I8, 64)
 
 
 def build_bytes_lane_tile(tile: BytesLaneTile) -> ir.Module:
@@ -47,6 +51,7 @@ class Emitter:
         self.bytes = ir.VectorType(I8, tile.lanes)
         self.sums = self.bytes if tile.operation == "max" else ir.VectorType(I32, tile.lanes)
         self.numbers = ir.VectorType(FLOAT, tile.lanes)
+        self.multiplies = tile.operation in ("multiply", "rows")
         self.table = builder.field(self.record, TABLE)
         self.mask = builder.first_lanes(builder.field(self.record, LEFT), tile.lanes) if tile.ragged else None
 
@@ -60,7 +65,7 @@ class Emitter:
             entry = b.load(b.add(self.list, b.multiply(i, 8)), I64)
             offset, tap = b.ir.sext(b.ir.trunc(entry, I32), I64), b.ir.lshr(entry, b.integer(32))
             weights = [None] * tile.vectors
-            if tile.operation == "multiply":
+            if self.multiplies:
                 at = b.add(self.w, b.multiply(tap, step))
                 weights = [b.load(at, self.sums, 4 * tile.lanes * v) for v in range(tile.vectors)]
             return [
@@ -88,14 +93,32 @@ class Emitter:
     def read(self, address: Value, vector: int) -> Value:
         """Bytes of an image."""
         place = self.tile.lanes * vector
+        if self.tile.operation == "rows":
+            return self.taps(self.b.add(address, place))
         if self.is_ragged(vector):
             return self.b.masked_load(self.b.add(address, place), self.bytes, self.mask)
         return self.b.load(address, self.bytes, place)
 
+    def taps(self, address: Value) -> Value:
+        """The bytes of up to four pixels, those of a channel in one lane."""
+        b = self.b
+        if self.tile.loads == 1:
+            pixels = b.load(address, PIXELS)
+        else:
+            stride = b.field(self.table, PIXEL_BYTES)
+            parts = [
+                b.load(b.add(address, b.multiply(stride, min(i, self.tile.loads - 1))), self.bytes)
+                for i in range(4)
+            ]
+            pixels = b.join(b.join(*parts[:2]), b.join(*parts[2:]))
+        order = b.load(b.add(self.table, 8 * INTERLEAVING), PIXELS)
+        mixed = b.call("llvm.x86.avx512.permvar.qi.512", PIXELS, pixels, order)
+        return b.ir.bitcast(mixed, self.sums)
+
     def start(self) -> list[Value]:
         """What the results start from."""
         tile = self.tile
-        if tile.operation == "multiply":
+        if self.multiplies:
             row = [self.b.load(self.init, self.sums, 4 * tile.lanes * v) for v in range(tile.vectors)]
             return row * tile.rows
         return [ir.Constant(self.sums, None)] * (tile.rows * tile.vectors)
@@ -103,6 +126,8 @@ class Emitter:
     def update(self, state: Value, x: Value, weight: Value | None) -> Value:
         """One tap more."""
         b = self.b
+        if self.tile.operation == "rows":
+            return by_vpdpbusd(b, weight, x, state)
         if self.tile.operation == "max":
             return b.ir.select(b.ir.icmp_unsigned(">", x, state), x, state)
         wide = b.ir.zext(x, self.sums)
@@ -126,7 +151,7 @@ class Emitter:
         b, tile = self.b, self.tile
         if tile.operation == "max":
             return state
-        if tile.operation == "multiply":
+        if self.multiplies:
             at = b.add(self.init, b.field(self.table, MULTIPLIERS))
             number, scale = (
                 b.ir.sitofp(state, self.numbers),

@@ -19,6 +19,7 @@ __all__ = [
     "product_range",
     "reduce_rows",
     "run_program",
+    "run_together",
     "several_rows",
     "softmax_rows",
     "spread_rows",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 run_program = kernel("driver.run_program", "void(i64, data, i64, data, i64, i64, i64, data)")
+run_together = kernel("together.run_together", "void(i64, i64, i64, i64, i64, i64, i64, i64)")
 
 # Instructions: a record, the thread's scratch memory, and how many rows.
 linear = kernel("linear.linear", "void(i64, i64, i64)")

@@ -23,6 +23,8 @@ __all__ = [
     "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
+FEW_PIXELS = 40  # with so few, tiles of a part of them would be low: threads share the channels
+
 
 class ImageInstruction(NamedTuple):
     """An instruction's function, its record, and the arrays whose addresses are in the record."""
@@ -35,6 +37,7 @@ class ImageInstruction(NamedTuple):
     width: int
     channels: int
     constants: Array | None = None  # (4, groups, …): the bias, then three numbers of what follows the sums
+    side_by_side: int = 1  # pixels, each of which reads the constants
 
     @property
     def record_at(self) -> int:
@@ -62,6 +65,7 @@ class Windows(NamedTuple):
     out_pixel: int  # bytes of a pixel of the result
     channels: int = 1
     counts_padding: bool = False
+    side_by_side: int = 1  # pixels of a row of an image that a vector holds (see `lanes`)
 
 
 @lru_cache(maxsize=256)
@@ -73,13 +77,24 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
     kept = [rows]
     for row, kind in zip(rows, classes, strict=True):
         taps = taps_of(kind, windows.channels, channel)
-        kept += [taps, kind.sources, kind.targets]
+        first, together = beginnings(kind.columns, windows.side_by_side)
+        places = np.add.outer(np.arange(0, len(kind.sources), kind.columns), first).ravel()
+        sources, targets = kind.sources[places], kind.targets[places]
+        kept += [taps, sources, targets]
         row[[record.TAPS_AT, record.TAP_COUNT]] = taps.ctypes.data, len(taps)
-        row[[record.SOURCES_AT, record.TARGETS_AT]] = kind.sources.ctypes.data, kind.targets.ctypes.data
-        row[record.PIXEL_COUNT] = len(kind.sources)
+        row[[record.SOURCES_AT, record.TARGETS_AT]] = sources.ctypes.data, targets.ctypes.data
+        row[record.PIXEL_COUNT] = len(sources)
+        if windows.side_by_side > 1:
+            row[record.CLASS_LEFT] = together * windows.image.channels
     counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
     rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
     return rows, kept
+
+
+def beginnings(columns: int, most: int) -> tuple[Array, int]:
+    """Where groups of neighbours begin in a row, the last perhaps before its turn; how many each is."""
+    together = min(columns, most)
+    return np.minimum(np.arange(0, columns, together), columns - together), together
 
 
 def window_instruction(
@@ -93,7 +108,7 @@ def window_instruction(
     return window_record(
         windows.axes, class_table(windows), channels, steps, heights, tiles, kept, step_bytes=step_bytes,
         left=left, table=table, constants=constants,
-    )  # fmt: skip
+    )._replace(side_by_side=windows.side_by_side)  # fmt: skip
 
 
 def window_record(
@@ -114,6 +129,7 @@ def window_record(
     made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
     height, width = (axis.outputs for axis in axes)
+    made[record.BY_STEPS] = height * width <= FEW_PIXELS
     return ImageInstruction(
         window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels, constants
     )
@@ -125,7 +141,8 @@ def follow_by_batch_norm(made: ImageInstruction, steps: Sequence[Array]) -> bool
         return False
     _, groups, _ = made.constants.shape
     for row, values in zip(made.constants[1:], steps, strict=True):
-        row[:, : made.channels // groups] = values.reshape(groups, -1)
+        each = np.tile(values.reshape(groups, -1), made.side_by_side)
+        row[:, : each.shape[1]] = each
     made.table[record.WINDOW_AFTER] = made.constants.strides[0]
     return True
 

@@ -47,12 +47,18 @@ def run_images(
         run_program_of([*before, made, *after], x, y, threads)
         return y
     for each in before:
-        x = run_alone(each, x, np.empty((len(x), *shape_of(each, True)), x.dtype))
+        x = run_alone(each, x, with_room((len(x), *shape_of(each, True)), x.dtype))
     result = np.empty((len(x), *shape_of(made, True)), dtype) if after else y
     share_windows(made, x, result, threads)
     for each in after:
         run_alone(each, result, y)
     return y
+
+
+def with_room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array behind whose end some bytes can be read."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    return np.empty(size + LINE, np.uint8)[:size].view(dtype).reshape(shape)
 
 
 def shape_of(made: ImageInstruction, last: bool) -> tuple[int, ...]:
@@ -116,4 +122,4 @@ def program_of(
         row[record.FUNCTION], row[record.CONSTANT] = made.function.address, made.record_at
         row[[record.REPEAT, record.OTHER_REPEAT]] = 1
         row[[record.SOURCE, record.TARGET]] = buffers[i : i + 2]
-    return table, end
+    return table, end + LINE

@@ -88,13 +88,11 @@ class Emitter:
             at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
             a, m, c = ([b.load(each, self.vector, self.place(v)) for v in range(vectors)] for each in at)
             return [
-                b.ir.fadd(b.ir.fmul(b.ir.fsub(each, a[i % vectors]), m[i % vectors]), c[i % vectors])
+                b.normalized(each, a[i % vectors], m[i % vectors], c[i % vectors])
                 for i, each in enumerate(values)
             ]
 
-        low, high = (
-            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes) for place in (FLOOR, CEILING)
-        )
+        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
         return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 
     def place(self, vector: int) -> int:

@@ -32,6 +32,8 @@ from tinytensor.kernels.record import (
     PAGE_BYTES,
     PAGE_OUTPUTS,
     PAGES,
+    PART,
+    PARTS,
     PRODUCT_AT,
     PRODUCT_OFFSET,
     REPEAT,
@@ -153,7 +155,7 @@ def multiply(
 
 @subroutine
 def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
-    """Rows of a layer."""
+    """Rows of a layer, or some pages of it."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     layer = pointer_to(instruction, PRODUCT_AT)
     product = integers_at(scratch + PRODUCT_OFFSET)
@@ -166,8 +168,11 @@ def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
         buffers[2 * target + 1] // repeat,
     )
     product[INIT_STRIDE] = 0
-    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
-             buffers[2 * target], rows * repeat, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip
+    part, parts = product[PART], product[PARTS]
+    first, stop = layer[PAGES] * part // parts, layer[PAGES] * (part + 1) // parts
+    weights = layer[WEIGHTS] + first * layer[PAGE_BYTES]
+    multiply(layer, product, layer[INPUTS], buffers[2 * source], weights, layer[BIAS],
+             buffers[2 * target], rows * repeat, first, stop, scratch + WORK_OFFSET)  # fmt: skip
 
 
 def linear(instruction_at: int, scratch: int, rows: int) -> None:

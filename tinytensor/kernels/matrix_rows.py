@@ -1,8 +1,8 @@
 """The instruction of a quantised product in the CPU's matrix unit: strips of rows through pairs of vectors.
 
-All strips of a block go through the weights of one pair of vectors before the next pair is read. A strip has
-32 rows, or all rows if there are fewer; the last one has 16 or 32 and begins before its turn, where rows are
-computed twice. A few rows are faster in vectors, and may be listed there.
+All strips of a block go through the weights of one pair of vectors before the next pair is read. Strips
+have 32 rows at most and all the same number; the last one begins before its turn, if need be, and computes a
+few rows twice. A few rows are faster in vectors, and may be listed there.
 """
 
 from tinytensor.kernels.address import integers_at, number_of
@@ -60,24 +60,18 @@ def matrix_linear(instruction_at: int, scratch: int, rows: int) -> None:
     product[WEIGHT_STRIDE], product[LEFT], product[TABLE] = layer[WEIGHT_STRIDE], layer[LEFT], layer[TABLE]
     product[X_STRIDE], product[OUT_STRIDE] = x_stride, y_stride
     work = scratch + WORK_OFFSET
-    height = min(STRIP, rows)
+    strips = -(-rows // STRIP)
+    height = -(-rows // strips)
+    tiles = MATRIX_TILES + (TILES_EACH if height > SQUARE else 0)
     setting = matrix[CONFIGURATIONS_AT] + CONFIGURATION * (height - 1)
     call_tile(matrix[CONFIGURE], setting, 0, 0, 0, 0, 0, 0)
     for i in range(matrix[COLUMNS_COUNT]):
         column = integers_at(matrix[COLUMNS_AT] + 8 * COLUMN * i)
-        top = 0
-        while top < rows:
-            count = min(height, rows - top)
-            tile = MATRIX_TILES + column[COLUMN_KIND]
-            if count > SQUARE:
-                tile, count = tile + TILES_EACH, height
-            else:
-                count = min(height, SQUARE)
-            row = min(top, rows - count)
+        for strip in range(strips):
+            row = min(strip * height, rows - height)
             call_tile(
-                matrix[tile], number_of(product), x + row * x_stride,
+                matrix[tiles + column[COLUMN_KIND]], number_of(product), x + row * x_stride,
                 layer[WEIGHTS] + column[COLUMN_WEIGHTS], layer[BIAS] + column[COLUMN_INIT],
-                y + row * y_stride + column[COLUMN_OUT], work, count,
+                y + row * y_stride + column[COLUMN_OUT], work, height,
             )  # fmt: skip
-            top = row + count
     call_tile(matrix[RELEASE], 0, 0, 0, 0, 0, 0, 0)

@@ -8,8 +8,8 @@ __all__: list[str] = []
 
 # A product, as the tile reads it.
 WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
-# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part of
-# the product, of how many, this call computes.
+# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part
+# of the product, of how many, this call computes.
 AFTER, FLOOR, CEILING, PART, PARTS = range(8, 13)
 PRODUCT = 16  # numbers
 
@@ -40,6 +40,13 @@ ROWS, INSTRUCTIONS, FIRST, BUFFERS, TICKS = range(5)
 BUFFER_TABLE = 8
 INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 
+# A call of a program by several threads together (see `together`); what they write stands on other lines.
+PROGRAM, BUFFERS_AT, BLOCK_ROWS, STAGES, STAGES_FROM, MEMBERS, COUNTERS, MEMBER_COUNTERS = range(8)
+DONE, FAILED = 8, 9  # pieces; whether a function raised
+TOGETHER = 16  # numbers
+FROM_INSTRUCTION, TO_INSTRUCTION, PIECES, BY_PARTS, PIECES_BEFORE = range(5)
+STAGE = 8  # numbers
+
 # Scratch memory of one thread: address and stride of each buffer, a product, a list for each strip of rows.
 MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
@@ -54,11 +61,12 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
 WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
+BY_STEPS = 23  # whether threads share the steps, if these can be divided evenly, else the windows
 WINDOWS = 24  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
-TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT = range(7)
-CLASS = 7  # numbers
+TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
+CLASS = 8  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
 # A step: a page of outputs, or of channels.
 STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
 STEP = 6  # numbers
@@ -71,7 +79,8 @@ WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory
 MULTIPLIERS, LOW, HIGH, ZERO_POINT, LAST_BYTE, LAST_GROUP = range(6)
 SCALE, ZERO, SECOND_SCALE, SECOND_ZERO = range(6, 10)  # of the operands of a loop over bytes, as float32
 WHOLE_STEPS, STEP_COUNT, LAST_ROW, LAST_STEP = range(10, 14)  # of a tile in the matrix unit
-ROUNDING = 14  # numbers
+PIXEL_BYTES, INTERLEAVING = 14, 15  # of a depthwise tile: from pixel to pixel, and 64 bytes for `vpermb`
+ROUNDING = 24  # numbers
 
 # What the matrix unit is told of a layer: from how many rows on it is used, its machine code, a configuration
 # for every number of rows, and for each one or two vectors of outputs where their parts lie.

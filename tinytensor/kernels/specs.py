@@ -154,19 +154,20 @@ class BytesLoop(NamedTuple):
 class BytesLaneTile(NamedTuple):
     """What the machine code of a depthwise convolution or a pooling of bytes depends on beside the CPU."""
 
-    operation: str  # "multiply", "max" or "average"
+    operation: str  # "multiply", "rows" (multiply by rows of taps), "max" or "average"
     lanes: int
     rows: int
     vectors: int
     ragged: bool = False  # the last vector is not full
     dot: str = ""  # multiply: which instructions the CPU has
     output: str = "uint8"  # or "float32"
+    loads: int = 1  # rows: pixels that are loaded one by one, or 1 for all at once
 
     @property
     def name(self) -> str:
         """A symbol."""
         shape = f"{self.lanes}_{self.rows}x{self.vectors}{'_ragged' * self.ragged}"
-        return f"bytes_lane_{self.operation}x{shape}_{self.dot}_{self.output}"
+        return f"bytes_lane_{self.operation}x{shape}_{self.dot}_{self.output}_{self.loads}"
 
     def build(self) -> Any:
         """LLVM code of it."""

@@ -26,7 +26,7 @@ windows have the same taps.
 
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before. What follows the
 sums of a window is computed before they leave the registers: where AFTER is not 0, a batch norm,
-((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its bias; then bounds
+((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its bias; then
 FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each vector.
 """
 
@@ -99,14 +99,11 @@ class Emitter:
         b, after = self.b, self.b.field(self.record, AFTER)
 
         def scale(values: list[Value]) -> list[Value]:
-            a, m, c = (self.constants([b.add(self.init, b.multiply(after, i))] * self.tile.rows) for i in (1, 2, 3))
-            return [
-                b.ir.fadd(b.ir.fmul(b.ir.fsub(each, a[i]), m[i]), c[i]) for i, each in enumerate(values)
-            ]
+            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
+            a, m, c = (self.constants([each] * self.tile.rows) for each in at)
+            return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
 
-        low, high = (
-            b.splat(b.load(self.record, self.element, 8 * place), self.tile.lanes) for place in (FLOOR, CEILING)
-        )
+        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
         return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 
     def full(self, column: int) -> bool:
@@ -123,8 +120,9 @@ class Emitter:
 
     def constants(self, rows: list[Value]) -> list[Value]:
         """A number for each sum, from an address for each row."""
-        columns = range(self.columns)
-        read = {row: [self.lanes_at(row, column, self.vector) for column in columns] for row in rows}
+        read = {
+            row: [self.lanes_at(row, column, self.vector) for column in range(self.columns)] for row in rows
+        }
         found = [each for row in rows for each in read[row]]
         for group in self.tails:
             found.append(self.side_by_side([self.tail_at(rows[row], self.element) for row in group]))
@@ -258,7 +256,7 @@ class Emitter:
         return b.loop_if_any(self.count, sums, body)
 
     def finished(self, sums: list[Value]) -> list[Value]:
-        """What is stored: a -0 becomes 0, and what follows the sums of a window."""
+        """What is stored: a -0 becomes 0, then comes what follows the sums of a window."""
         sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
         return self.followed(sums) if self.tile.taps else sums
 

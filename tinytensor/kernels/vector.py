@@ -173,8 +173,13 @@ class Builder:
             found.append(each)
         return found
 
+    def normalized(self, value: Value, a: Value, b: Value, c: Value) -> Value:
+        """((value - a) · b) + c, each operation rounded."""
+        return self.ir.fadd(self.ir.fmul(self.ir.fsub(value, a), b), c)
+
     def bounded(self, value: Value, low: Value, high: Value) -> Value:
-        """High if low, or the value where that is greater, is less than it; NaN stays."""
+        """min(max(value, low), high) with two numbers; NaN stays, and so does a zero's sign."""
+        low, high = (self.splat(each, value.type.count) for each in (low, high))
         raised = self.ir.select(self.ir.fcmp_ordered("<", value, low), low, value)
         return self.ir.select(self.ir.fcmp_ordered(">", raised, high), high, raised)
 

@@ -59,7 +59,7 @@ from tinytensor.kernels.native_threads import NO_THREAD, acquire, new_lock, rele
 __all__ = ["free", "serve", "share", "stop", "take"]
 
 PAUSES = 100  # turns of some 10 to 50 ns before others are let run
-LAST_TURNS = 100_000  # a helper that has not ended by then has no core
+LAST_TURNS = 1_000_000  # a second or more: a helper that has not ended by then has no core
 NUMBERS = (int64,) * 8
 
 

@@ -65,7 +65,7 @@ def pool(values: Values, node: Node, y: str) -> str:
     """A pooling; of whole images a global one."""
     parameters, x = node.parameters, node.operands[0]
     last = parameters["channels_last"]
-    if covers_all(node):
+    if covers_all(node) and x.dtype.kind == "f":
         op = {"max": "GlobalMaxPool", "average": "GlobalAveragePool"}[parameters["kind"]]
         return between(values, op, [values.take(x)], y, last, 2, {})
     return pooling(values, node, x, y, 0)

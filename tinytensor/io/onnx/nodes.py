@@ -1,17 +1,25 @@
 """The nodes and constants of an ONNX graph while it is written: what the rules of primitives write with."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from tinytensor.io.traced import Constants
 from tinytensor.kernels.boundary import Array
-from tinytensor.primitives.definition import Symbol
+from tinytensor.layers.layer import Layer
+from tinytensor.primitives.definition import Node, Symbol
 
 __all__ = ["DTYPE", "Nodes", "Values"]
 
 DTYPE = "to_dtype"
+
+
+def named(layer: Layer, name: str) -> Iterator[tuple[str, Layer]]:
+    """A layer and those inside it, by their names."""
+    yield name, layer
+    for key, child in layer.children().items():
+        yield from named(child, f"{name}.{key}" if name else key)
 
 
 class Nodes:
@@ -65,11 +73,16 @@ class Nodes:
 
 
 class Values:
-    """The values of a trace by their names in the graph."""
+    """The values of a trace of a model by their names in the graph."""
 
-    def __init__(self, nodes: Nodes, names: Mapping[int, str]):
+    def __init__(self, nodes: Nodes, names: Mapping[int, str], model: Layer):
         self.nodes = nodes
         self.names = dict(names)
+        self.layers = dict(named(model, ""))
+
+    def layer(self, node: Node) -> Layer | None:
+        """The layer that calls a node."""
+        return self.layers.get(node.owner)
 
     def take(self, operand: Any, dtype: Any = None, of: Any = None) -> str:
         """The name of an operand in that dtype, or in its own: a value, cast if need be, or a constant."""

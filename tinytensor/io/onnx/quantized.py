@@ -136,6 +136,8 @@ def finish(reader: Reader, step: Step) -> None:
     found = None
     if step.op in PRODUCTS and step.parameters is None:
         found = PRODUCTS[step.op](reader, step, {})
+    elif step.op == "Gather":
+        found = entries(reader, step)
     elif step.op == "DequantizeLinear" and step.inputs[0] not in reader.constants:
         source = reader.quantity(step.outputs[0])
         if source is not None:
@@ -144,4 +146,14 @@ def finish(reader: Reader, step: Step) -> None:
         reader.steps.append(step)
     else:
         name = step.outputs[0]
-        reader.emit(step, found, reader.shape(name), "float32", name)
+        reader.emit(step, found, reader.shape(name), reader.values[name].dtype, name)
+
+
+def entries(reader: Reader, step: Step) -> Step | None:
+    """The layer for the entries of a table whose positions are bytes."""
+    values, cast = reader.constants.get(step.inputs[0]), reader.step(step.inputs[1], "Cast")
+    if values is None or values.shape != (256,) or values.dtype.name not in ("uint8", "float32"):
+        return None
+    if cast is None or reader.values[cast.inputs[0]].dtype != "uint8" or step.attributes.get("axis", 0) != 0:
+        return None
+    return layer("Lookup", [cast.inputs[0]], {"table": values})

@@ -11,10 +11,12 @@ from tinytensor.io.onnx.program import Step
 from tinytensor.io.onnx.quantized_values import Quantity, Reader, Weight, layer, transposed
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.quantized import expect_exact
+from tinytensor.operators.definition import Value
 
 __all__ = ["PRODUCTS", "RULES", "Output"]
 
 Output = dict[str, Any]  # output_scale, output_zero_point, low, high; nothing: the result is numbers
+BEYOND_HALF = 1 + 2.0**-20  # a mean of fewer than 2¹¹ bytes that is half a step is rounded away from zero
 SAME_UNIT = 1e-5  # relative difference of scales that were computed in float32
 INT32 = 2**31 - 1
 
@@ -97,8 +99,19 @@ def add(reader: Reader, step: Step, output: Output) -> Step | None:
     a, b = (reader.quantity(name) for name in step.inputs)
     if a is None or b is None or not output:
         return None
+    names = [with_axes(reader, step, each.name) for each in (a, b)]
     pair: dict[str, Any] = {"scales": [a.scale, b.scale], "zero_points": [a.zero_point, b.zero_point]}
-    return layer("QuantizedAdd", [a.name, b.name], **pair, **output)
+    return layer("QuantizedAdd", names, **pair, **output)
+
+
+def with_axes(reader: Reader, step: Step, name: str) -> str:
+    """A constant with as many axes as the result of a step, anything else as it is."""
+    array, rank = reader.constants.get(name), reader.rank(step.outputs[0])
+    if array is None or array.ndim >= rank:
+        return name
+    found = reader.program.constant(step, array.reshape((1,) * (rank - array.ndim) + array.shape))
+    reader.values[found] = Value("uint8", reader.constants[found].shape, reader.constants[found])
+    return found
 
 
 def convolution(reader: Reader, step: Step, output: Output) -> Step | None:
@@ -122,10 +135,17 @@ def convolution(reader: Reader, step: Step, output: Output) -> Step | None:
 
 
 def average(reader: Reader, step: Step, output: Output) -> Step | None:
-    """A QuantizedAvgPool2d."""
+    """A QuantizedAvgPool2d; halves may be rounded away from a byte that is 0 in the file."""
     source, pool = reader.quantity(step.inputs[0]), windows.pooling(reader, step)
     if source is None or pool is None or pool.op != "AvgPool2d" or not output:
         return None
+    zero = step.attributes.get("halves_away_from")
+    if zero is not None and (source.scale, source.zero_point) == (
+        output["output_scale"],
+        output["output_zero_point"],
+    ):
+        source = source._replace(scale=source.scale * BEYOND_HALF, zero_point=zero)
+        output = output | {"output_zero_point": zero}
     return layer("QuantizedAvgPool2d", [source.name], **pool.attributes, **scaled(source), **output)
 
 

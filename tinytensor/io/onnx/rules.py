@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import UnsupportedOp
-from tinytensor.io.onnx import image_rules, moves, scalars
+from tinytensor.io.onnx import image_rules, moves, quantized_rules, scalars
 from tinytensor.io.onnx.nodes import DTYPE, Values
 from tinytensor.kernels.boundary import normalize_axis
 from tinytensor.primitives.definition import Node, Symbol
@@ -189,6 +189,7 @@ def embed(values: Values, node: Node, y: str) -> str:
 
 
 RULES: dict[str, Rule] = {
+    **quantized_rules.RULES,
     "absolute": elementwise("Abs"),
     "add": elementwise("Add"),
     "all": fold("ReduceMin"),

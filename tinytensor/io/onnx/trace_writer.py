@@ -48,7 +48,7 @@ def write_layer(
         return write_graph(nodes, layer, inputs, arrays)
     found = traced(nodes.where, layer, [each for each in arrays if each is not None])
     names = {symbol.index: name for symbol, name in zip(found.inputs, inputs, strict=True)}
-    return write_trace(nodes, found, names, to)
+    return write_trace(nodes, layer, found, names, to)
 
 
 def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence[str]) -> None:
@@ -86,9 +86,11 @@ def write_graph(
     return [names[name] for name in model.output_names]
 
 
-def write_trace(nodes: Nodes, found: Trace, names: dict[int, str], to: Sequence[str]) -> list[str]:
+def write_trace(
+    nodes: Nodes, model: Layer, found: Trace, names: dict[int, str], to: Sequence[str]
+) -> list[str]:
     """The nodes of a trace; values are named for the layers that compute them."""
-    values, outer = Values(nodes, names), nodes.where
+    values, outer = Values(nodes, names, model), nodes.where
     wanted: dict[int, str] = {}
     for symbol, name in zip(found.outputs, to, strict=False):
         wanted.setdefault(symbol.index, name)

@@ -176,7 +176,22 @@ def between_transposes(chooser: Any, step: Step) -> tuple[Step, int] | None:
 def transpose(chooser: Any, step: Step) -> Step | None:
     """The second of two transpositions around a step."""
     found = between_transposes(chooser, step)
-    return None if found is None else STEPS[found[0].op](chooser, found[0], last=True)
+    if found is None:
+        return layer_between(chooser, step)
+    return STEPS[found[0].op](chooser, found[0], last=True)
+
+
+def layer_between(chooser: Any, step: Step) -> Step | None:
+    """A layer of images between two transpositions, if nothing else reads its result."""
+    inner = chooser.producer.get(step.inputs[0])
+    if inner is None or inner.attributes.get("channels_last") is not False or len(inner.inputs) != 1:
+        return None
+    first, alone = chooser.step(inner.inputs[0], "Transpose"), chooser.readers[step.inputs[0]] == 1
+    perms = None if first is None else (first.attributes.get("perm"), step.attributes.get("perm"))
+    if first is None or perms != ([0, 3, 1, 2], [0, 2, 3, 1]) or not alone:
+        return None
+    config = inner.attributes | {"channels_last": True}
+    return Step("", inner.op, [first.inputs[0]], [], config, inner.parameters)
 
 
 def with_bias(chooser: Any, step: Step) -> Step | None:

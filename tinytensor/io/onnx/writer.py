@@ -95,7 +95,7 @@ def graph_of(model: Layer, inputs: Sequence[Input]) -> Written:
         last = trace.producer(trace.outputs[0])
         to = output_names(last.owner if last is not None else "", len(trace.outputs))
         start = {symbol.index: name for symbol, name in zip(trace.inputs, names, strict=True)}
-        found = write_trace(nodes, trace, start, to)
+        found = write_trace(nodes, model, trace, start, to)
         ends = [(each.dtype.name, (None, *each.sample)) for each in trace.outputs]
     computed = {name for _, _, defined, _ in nodes.nodes for name in defined}
     outputs: list[tuple[str, str, list[Any]]] = []

@@ -23,7 +23,8 @@ from tinytensor.primitives.definition import Node, Symbol
 
 __all__ = ["Program"]
 
-SEVERAL = ("Dropout", "LayerNormalization", "Split", "TopK")  # operations with several results
+# Operations with several results.
+SEVERAL = ("Dropout", "DynamicQuantizeLinear", "LayerNormalization", "Split", "TopK")
 CONVOLUTIONS = ("convolve", "convolve_transposed")
 NAMES = ("x", "y", "z", "u", "v", "w")  # of values
 TAKEN = {*FUNCTIONS, *NAMES, *keyword.kwlist, *dir(builtins)} | {

@@ -5,6 +5,7 @@ Source: the schema and the reference kernels of TensorFlow Lite.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def convolved(steps: Steps, weight: str, groups: int) -> None:
     """A convolution by a weight (out, in / groups, height, width)."""
     dilation = positive([steps.option("DilationHFactor", 1), steps.option("DilationWFactor", 1)])
     y = steps.add(
-        "Conv", [steps.number(0), weight, steps.number(2)], batched(steps.result()), strides=strides(steps),
+        "Conv", [steps.number(0), weight, steps.bias(2)], batched(steps.result()), strides=strides(steps),
         dilations=dilation, group=groups, auto_pad=padding(steps), channels_last=True,
     )  # fmt: skip
     steps.finish(steps.activated(y))
@@ -71,9 +72,10 @@ def pooling(op: str) -> Callable[[Steps], None]:
     def pooled(steps: Steps) -> None:
         kernel = positive([steps.option("FilterHeight"), steps.option("FilterWidth")])
         steps.image()
+        halves: dict[str, Any] = {"halves_away_from": 128 if steps.result().dtype == "int8" else 0}
         y = steps.add(
             op, [steps.number(0)], batched(steps.result()), kernel_shape=kernel, strides=strides(steps),
-            auto_pad=padding(steps), channels_last=True,
+            auto_pad=padding(steps), channels_last=True, **(halves if op == "AveragePool" else {}),
         )  # fmt: skip
         steps.finish(steps.activated(y))
 
@@ -86,17 +88,17 @@ def linear(steps: Steps) -> None:
     features, outputs = steps.shape(1)[1], steps.shape(1)[0]
     if steps.option("WeightsFormat"):
         raise UnsupportedOp("shuffled weights; plain ones would help")
-    x = steps.number(0)
+    x, bias = steps.number(0), steps.bias(2)
     if steps.option("KeepNumDims") and len(shape) > 2:
         turned = steps.add("Transpose", [weight], (features, outputs), perm=[1, 0])
         y = steps.add("MatMul", [x, turned], batched(steps.result()))
-        y = steps.add("Add", [y, steps.number(2)], batched(steps.result())) if steps.number(2) else y
+        y = steps.add("Add", [y, bias], batched(steps.result())) if bias else y
     else:
         if len(shape) != 2:
             first = KEPT if shape[1:] and None not in shape[1:] and known_size(shape[1:]) == features else -1
             wanted = steps.constant([first, features], "int64")
             x = steps.add("Reshape", [x, wanted], (None, features))
-        inputs = [x, weight, *filter(None, [steps.number(2)])]
+        inputs = [x, weight, *filter(None, [bias])]
         y = steps.add("Gemm", inputs, (None, outputs), transB=1)
     steps.finish(steps.activated(y))
 
@@ -307,7 +309,8 @@ def sliced(steps: Steps) -> None:
 
 def requantize(steps: Steps) -> None:
     """QUANTIZE and DEQUANTIZE: the numbers are the same."""
-    steps.finish(steps.number(0))
+    if not steps.same_constant():
+        steps.finish(steps.number(0))
 
 
 OPERATIONS: dict[str, Callable[[Steps], None]] = {

@@ -18,7 +18,7 @@ __all__ = ["Steps"]
 ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read, beside eight times its weights
 BYTES = ("int8", "uint8")
 ACTIVATIONS: dict[int, tuple[str, tuple[float, ...]]] = {
-    1: ("Relu", ()), 2: ("Clip", (-1.0, 1.0)), 3: ("Clip", (0.0, 6.0)), 4: ("Tanh", ()),
+    1: ("Relu", ()), 2: ("Clip", (-1.0, 1.0)), 3: ("Clip", (0.0, 6.0)),
 }  # fmt: skip
 WEIGHTS_ALONE = (
     "weights of 8 bits beside numbers of float32 are computed in float32, without rounding the numbers"
@@ -50,6 +50,7 @@ class Steps:
         budget = ALLOWANCE + 8 * sum(array.nbytes for array in constants.values())
         self.program = Program(inputs, outputs, [], constants, set(), names, {}, budget, True)
         self.read: dict[int, str] = {}
+        self.turned: dict[tuple[str, tuple[int, ...]], str] = {}  # weights that were read
         self.operation = Operation("", [], [], None)
 
     def tensor(self, position: int) -> TensorOf | None:
@@ -134,16 +135,32 @@ class Steps:
         tensor = self.tensor(position)
         if tensor is None or tensor.content is None or tensor.content.ndim != len(perm):
             raise UnsupportedOp("weights that are computed; constant weights would help")
+        first, key = self.tensor(0), (tensor.name, perm)
+        if tensor.scaling is not None and first is not None and first.scaling is None:
+            self.program.note(WEIGHTS_ALONE)
+        if key not in self.turned:
+            self.turned[key] = self.turned_weight(tensor, perm)
+        return self.turned[key]
+
+    def turned_weight(self, tensor: TensorOf, perm: tuple[int, ...]) -> str:
+        """A constant with its axes in another order, as numbers."""
         name = self.program.constant(self.like(), self.program.constants[tensor.name].transpose(perm))
         found = self.program.constants[name]
         if tensor.scaling is None or tensor.dtype not in BYTES:
             return name
-        first = self.tensor(0)
-        if first is not None and first.scaling is None:
-            self.program.note(WEIGHTS_ALONE)
         axis = perm.index(tensor.scaling.axis) if tensor.scaling.scale.size > 1 else 0
         scaling = Scaling(tensor.scaling.scale, tensor.scaling.zero_point, axis)
         return self.dequantized(name, scaling, tensor.dtype, found.shape)
+
+    def bias(self, position: int) -> str:
+        """An operand in units of the first operand's scale · the weight's, if these are quantised."""
+        tensor, x, weight = self.tensor(position), self.tensor(0), self.tensor(1)
+        if tensor is None or x is None or weight is None or tensor.dtype != "int32":
+            return self.number(position)
+        if x.scaling is None or weight.scaling is None:
+            raise UnsupportedOp("a bias of whole numbers beside numbers; quantised operands would help")
+        scale = x.scaling.scale * weight.scaling.scale
+        return self.dequantized(tensor.name, Scaling(scale, np.zeros(1, np.int64), 0), "int32", tensor.shape)
 
     def activated(self, name: str) -> str:
         """A value after the activation that the operation says."""
@@ -151,7 +168,7 @@ class Steps:
         if kind == 0:
             return name
         if kind not in ACTIVATIONS:
-            raise UnsupportedOp(f"activation {kind}; ReLU, ReLU6 or tanh would help")
+            raise UnsupportedOp(f"activation {kind}; ReLU or ReLU6 would help")
         op, bounds = ACTIVATIONS[kind]
         return self.add(op, [name, *map(self.constant, bounds)], shape)
 
@@ -170,6 +187,15 @@ class Steps:
         else:
             self.add("Identity", [name], batched(tensor), tensor.dtype)
             self.program.steps[-1].outputs = [tensor.name]
+
+    def same_constant(self) -> bool:
+        """Whether the first operand is a constant; then so is the result."""
+        source, result = self.tensor(0), self.result()
+        if source is None or source.content is None or result.scaling is not None:
+            return False
+        result.content, result.scaling, result.dtype = source.content, source.scaling, source.dtype
+        self.program.constants[result.name] = self.program.constants[source.name]
+        return True
 
     def image(self) -> tuple[int, int, int]:
         """Height, width and channels of the first operand.
