@@ -72,7 +72,7 @@ def default_threads() -> int:
 
 
 def get_num_threads() -> int:
-    """How many threads `predict` uses unless told otherwise.
+    """The number of threads that `predict` uses by default.
 
     >>> get_num_threads() >= 1
     True
@@ -81,7 +81,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int | None) -> None:
-    """Let `predict` use so many threads from now on; None: `$TINYTENSOR_NUM_THREADS`, or every CPU's.
+    """Set the default number of threads; None restores `$TINYTENSOR_NUM_THREADS`, or one for each CPU.
 
     Raises:
         ArgumentError: no integer from 1 to 512.

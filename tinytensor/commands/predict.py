@@ -112,7 +112,7 @@ def written(output: str, force: bool) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def located(path: str, hint: str) -> Iterator[None]:
+def located(path: str, hint: str = "") -> Iterator[None]:
     """Errors of the model name the input, and what helps if its shape does not fit."""
     try:
         yield

@@ -173,7 +173,7 @@ def located(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def save(model: Layer, path: str | os.PathLike[str]) -> None:
-    """Write a model in the format that the name's ending asks for, whole or not at all.
+    """Write a model in the format that the name's ending says; the write is atomic.
 
     Raises:
         ArgumentError: no format has that ending, or a layer cannot be described.

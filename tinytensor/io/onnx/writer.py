@@ -35,7 +35,7 @@ NUMBERS = {name: number for number, name in DTYPES.items()}
 
 
 def to_onnx(model: Layer, shape: Sequence[int | None] | None = None) -> Any:
-    """The `ModelProto` that computes the same.
+    """Export a model as an ONNX `ModelProto`.
 
     Values are named as the layers are that compute them; `Gemm`, `Relu` and so on are each one node, Swish
     and Step several. Weights are not copied into another layout.
