@@ -1,4 +1,4 @@
-"""Files that a fuzzer found, kept: each loads, or raises an error of ours. A file is named FORMAT-what-it-is."""
+"""Files that a fuzzer found: each loads, or raises an error of ours. One is named FORMAT-what-it-is."""
 
 from pathlib import Path
 
