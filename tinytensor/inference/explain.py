@@ -129,7 +129,7 @@ def explain(model: Any, x: Any = None, shape: int | tuple[int, ...] | None = Non
     samples = examples_of_shape(model, shape) if x is None else one_sample(model, x)
     arrays = [each._array for each in samples]
     dtypes = [x.dtype] if type(x) is np.ndarray else [each.dtype for each in arrays]
-    form = Form(model, [read_as(each, True) for each in arrays], dtypes)
+    form = Form(model, [read_as(model, each, True) for each in arrays], dtypes)
     if form.traced is None:
         return layer_by_layer(model, samples, form.reason, x is not None)
     return Explanation(tuple(steps(model, form, x is not None)))
