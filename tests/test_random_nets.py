@@ -17,8 +17,8 @@ OF_IMAGES = {  # tests/test_images.py has their oracles, tests/test_image_nets.p
 }  # fmt: skip
 
 ON_BYTES = {  # tests/test_quantized_layers.py has their oracles
-    "Dequantize", "Lookup", "Quantize", "QuantizedAdd", "QuantizedAvgPool2d", "QuantizedConv2d",
-    "QuantizedGlobalAvgPool2d", "QuantizedLinear",
+    "Dequantize", "FromInt8", "Lookup", "Quantize", "QuantizedAdd", "QuantizedAvgPool2d", "QuantizedConv2d",
+    "QuantizedGlobalAvgPool2d", "QuantizedLinear", "ToInt8",
 }  # fmt: skip
 
 
