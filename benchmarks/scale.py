@@ -21,11 +21,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import dask
 import dask.array as da
 import distributed
 import numpy as np
@@ -58,7 +58,7 @@ def networks() -> dict[str, tuple[Any, int]]:
         tt.Rescale(1 / 255), tt.Linear(784, 512, seed=0), tt.relu, tt.Linear(512, 512, seed=1), tt.relu,
         tt.Linear(512, 10, seed=2), tt.softmax,
     )  # fmt: skip
-    return {"784-50-100-10": (tt.models.mnist_mlp(), 40), "784-512-512-10": (wide, 10)}
+    return {"784-50-100-10": (tt.models.mnist_mlp(), 20), "784-512-512-10": (wide, 5)}
 
 
 def digits(path: Path, count: int) -> str:
@@ -93,7 +93,8 @@ def by_dask(client: Any, model: Any, path: str, tasks: int) -> Any:
     )
     y = model.predict(x)
     futures = client.compute(y.to_delayed().ravel().tolist())
-    distributed.wait(futures)
+    with client.as_current():
+        distributed.wait(futures)
     return futures
 
 
@@ -102,7 +103,7 @@ def cluster(workers: int, **options: Any) -> Iterator[Any]:
     """A client of workers of one thread on this machine."""
     with (
         distributed.LocalCluster(
-            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None,
+            n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
             silence_logs=50, **options,
         ) as servers,
         distributed.Client(servers, set_as_default=False) as client,
@@ -117,47 +118,60 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begin
 
 
+def measured(client: Any, work: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds that pass, and those that the workers compute, or without a client this process."""
+
+    def computed() -> float:
+        return time.process_time() if client is None else sum(client.run(time.process_time).values())
+
+    before = computed()
+    elapsed = seconds(work)
+    return elapsed, computed() - before
+
+
 def efficiency(path: str, rounds: int) -> dict[str, Any]:
     """Seconds of each side in each round, for each network."""
     found: dict[str, Any] = {}
     with cluster(1) as one, cluster(2) as two:
         for name, (model, tasks) in networks().items():
-            sides: dict[str, Callable[[], Any]] = {
-                "local": lambda model=model, tasks=tasks: local(model, path, tasks),
-                "one worker": lambda model=model, tasks=tasks: by_dask(one, model, path, tasks),
-                "two workers": lambda model=model, tasks=tasks: by_dask(two, model, path, tasks),
-            }
-            expected = np.concatenate(sides["local"]())
-            for side in ("one worker", "two workers"):
-                got = np.concatenate([each.result() for each in sides[side]()])
-                assert got.tobytes() == expected.tobytes()
-            times: dict[str, list[float]] = {side: [] for side in sides}
+            sides = {"local": None, "one worker": one, "two workers": two}
+            expected = np.concatenate(local(model, path, tasks)).tobytes()
+            for client in (one, two):
+                got = np.concatenate(client.gather(by_dask(client, model, path, tasks)))
+                assert got.tobytes() == expected
+            times: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
             for _ in range(rounds):
-                for side, work in sides.items():
-                    times[side].append(seconds(work))
-            found[name] = {"tasks": tasks, "seconds": times}
+                for side, client in sides.items():
+                    work = partial(local, model, path, tasks)
+                    if client is not None:
+                        work = partial(by_dask, client, model, path, tasks)
+                    times[side].append(measured(client, work))
+            found[name] = {
+                "tasks": tasks,
+                "seconds": {side: [each[0] for each in pairs] for side, pairs in times.items()},
+                "CPU seconds": {side: [each[1] for each in pairs] for side, pairs in times.items()},
+            }
     return found
 
 
 def overhead_of_a_task(tasks: int) -> float:
     """Seconds that a task takes which does nothing, by one worker: the scheduler's part and the worker's."""
     with cluster(1) as client:
-        distributed.wait(client.map(int, range(10)))
-        return seconds(lambda: distributed.wait(client.map(abs, range(tasks)))) / tasks
+        client.gather(client.map(int, range(10)))
+        return seconds(lambda: client.gather(client.map(abs, range(tasks)))) / tasks
 
 
-def starts(rounds: int) -> dict[str, list[float]]:
+def starts(rounds: int, tasks: int) -> dict[str, Any]:
     """Seconds from the start of Python to the first prediction, without kernels in the cache and with."""
-    found: dict[str, list[float]] = {"cold": [], "warm": []}
+    found: dict[str, Any] = {"cold": [], "warm": []}
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as cache:
             environment = {**os.environ, "TINYTENSOR_CACHE": cache, "PYTHONPATH": str(ROOT)}
-            for kind, times in found.items():
+            for times in found.values():
                 command = [sys.executable, "-c", COLD]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
                 times.append(float(done.stdout))
-                assert kind in found
-    return found
+    return {**found, "task": overhead_of_a_task(tasks)}
 
 
 def most_memory(pids: list[int], done: threading.Event, found: dict[int, int]) -> None:
@@ -207,30 +221,50 @@ def shown(each: Ratio) -> str:
 
 def report(figures: dict[str, Any]) -> Iterator[str]:
     """The figures as Markdown."""
-    yield "| network | µs a digit, local | one worker / local | one worker / two workers |"
-    yield "|---|---|---|---|"
-    for name, case in figures["efficiency"].items():
-        times = case["seconds"]
-        each = 1e6 * median(times["local"]) / (case["tasks"] * CHUNK)
-        overhead = ratio(times["local"], times["one worker"])
+    for part, lines in PARTS.items():
+        if part in figures:
+            yield from lines(figures[part])
+
+
+def of_efficiency(cases: dict[str, Any]) -> Iterator[str]:
+    """A table of ratios."""
+    yield "| network | µs a digit, local | one worker / local | the same in CPU time | one worker / two workers |"
+    yield "|---|---|---|---|---|"
+    for name, case in cases.items():
+        times, cpu = case["seconds"], case["CPU seconds"]
+        each = 1e6 * median(cpu["local"]) / (case["tasks"] * CHUNK)
+        overhead, in_cpu = (ratio(one["local"], one["one worker"]) for one in (times, cpu))
         speedup = ratio(times["two workers"], times["one worker"])
-        yield f"| {name} | {each:.3f} | {shown(overhead)} | {shown(speedup)} |"
+        yield f"| {name} | {each:.3f} | {shown(overhead)} | {shown(in_cpu)} | {shown(speedup)} |"
     yield ""
-    yield f"A task that does nothing: {1e3 * figures['seconds of a task']:.2f} ms."
-    cold, warm = (median(figures["starts"][kind]) for kind in ("cold", "warm"))
+
+
+def of_starts(found: dict[str, Any]) -> Iterator[str]:
+    """What a task costs, and a worker."""
+    yield f"A task that does nothing: {1e3 * found['task']:.2f} ms."
+    cold, warm = (median(found[kind]) for kind in ("cold", "warm"))
     yield f"From the start of Python to the first prediction: {cold:.1f} s cold, {warm:.2f} s warm."
-    one = figures["memory"]
+
+
+def of_memory(one: dict[str, Any]) -> Iterator[str]:
+    """The most memory of a worker."""
     yield (
         f"{one['rows']:,} digits by two workers in {one['partitions']} partitions: {one['seconds']:.1f} s, "
         f"{one['wrong']} rows wrong; most memory of a worker {one['most bytes of a worker'] / 1e6:.0f} MB "
         f"(before: {one['bytes before'] / 1e6:.0f} MB, bound: {one['bound'] / 1e6:.0f} MB)."
     )
-    one = figures["faults"]
+
+
+def of_faults(one: dict[str, Any]) -> Iterator[str]:
+    """What was killed, and what came of it."""
     yield (
         f"{one['jobs']} jobs with random kills: {one['workers killed']} workers, {one['schedulers killed']} "
         f"schedulers and {one['clients killed']} clients killed, {one['resumed']} partitions kept over a "
         f"restart; {one['rows']:,} rows, {one['wrong']} wrong."
     )
+
+
+PARTS = {"efficiency": of_efficiency, "starts": of_starts, "memory": of_memory, "faults": of_faults}
 
 
 def main() -> int:
@@ -239,29 +273,32 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a few rounds of everything, in two minutes")
-    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
-    parser.add_argument("--markdown", metavar="FILE", help="write the report there, too")
+    parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS], help="some parts")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, beside those of other parts")
     options = parser.parse_args()
-    rounds = 3 if options.quick else 21
-    dask.config.set({"distributed.worker.daemon": True})
+    quick = options.quick
+    figures: dict[str, Any] = {}
+    if options.json and os.path.exists(options.json):
+        figures = json.loads(Path(options.json).read_text("utf-8"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures: dict[str, Any] = {
-            "efficiency": efficiency(digits(folder / "digits.npy", CHUNKS * CHUNK), rounds),
-            "seconds of a task": overhead_of_a_task(500 if options.quick else 5000),
-            "starts": starts(1 if options.quick else 5),
-            "memory": memory(folder, MANY // 10 if options.quick else MANY),
-            "faults": faults(folder, 2 if options.quick else 20),
+        measure: dict[str, Callable[[], Any]] = {
+            "efficiency": lambda: efficiency(digits(folder / "x.npy", CHUNKS * CHUNK), 3 if quick else 15),
+            "starts": lambda: starts(1 if quick else 5, 500 if quick else 5000),
+            "memory": lambda: memory(folder, MANY // 10 if quick else MANY),
+            "faults": lambda: faults(folder, 2 if quick else 20),
         }
+        for part in options.only:
+            figures[part] = measure[part]()
+            if options.json:
+                Path(options.json).write_text(json.dumps({**figures, "machine": machine()}, indent=1) + "\n")
     lines = list(report(figures))
     print(*lines, sep="\n")
     if options.json:
-        Path(options.json).write_text(json.dumps({**figures, "machine": machine()}, indent=1) + "\n")
-    if options.markdown:
-        Path(options.markdown).write_text("\n".join(lines) + "\n")
-    one = figures["memory"]
-    bad = one["wrong"] or figures["faults"]["wrong"] or one["most bytes of a worker"] > one["bound"]
-    return int(bool(bad))
+        Path(options.json).with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    memory_, faults_ = figures.get("memory"), figures.get("faults")
+    wrong = sum(each["wrong"] for each in (memory_, faults_) if each)
+    return int(bool(wrong or (memory_ and memory_["most bytes of a worker"] > memory_["bound"])))
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def servers(folder: Path, workers: int = 2) -> Any:
     """A scheduler, and workers under a nanny: processes on this machine, with the scheduler's address."""
     file = folder / "scheduler.json"
     file.unlink(missing_ok=True)
-    common = ["--host", "127.0.0.1", "--no-dashboard"]
+    common = ["--host", "127.0.0.1", "--dashboard-address", "127.0.0.1:0"]
     program = [sys.executable, "-m", "dask"]
     quiet: dict[str, Any] = {
         "env": {**os.environ, "PYTHONPATH": str(ROOT)},

@@ -76,6 +76,11 @@ def gelu_tanh(x: Doubles) -> Doubles:
     return times(x, expit(math.sqrt(8 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
+def ours(claim: Claim) -> Function:
+    """Our function, of arrays."""
+    return lambda x: claim.ours(tt.Tensor(x))
+
+
 CLAIMS = {
     "exp": Claim(tt.exp, np.exp, 1.0),
     "expm1": Claim(expm1, np.expm1, 1.5),
@@ -136,7 +141,7 @@ def bar(tasks: Iterable[Any], name: str) -> Iterable[Any]:
 def measure(name: str, others: list[Function] | None = None, step: int = 1) -> list[tuple[float, np.float32]]:
     """The largest error of our function, then of the others, over every `step`th float, a thread a core."""
     claim = CLAIMS[name]
-    functions: list[Function] = [lambda x: claim.ours(tt.Tensor(x)), *(others or [])]
+    functions = [ours(claim), *(others or [])]
     spans = [range(first, first + SPAN, step) for first in range(0, FLOATS, SPAN)]
     functions[0](np.ones(1, np.float32))  # compiles it
     with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from tinytensor import creation
 from tinytensor.creation import Seed
 from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.kernels.boundary import real_number
 from tinytensor.tensor import Tensor
 
 __all__ = [
@@ -127,6 +128,7 @@ def uniform(shape: Shape, seed: Seed = None, dtype: DTypeLike = np.float32, boun
     >>> bool((abs(uniform((50, 3), seed=0)) <= 0.05).all())
     True
     """
+    bound = real_number("uniform: bound", bound)
     return creation.uniform(shape, -bound, bound, seed=seed, dtype=dtype)
 
 

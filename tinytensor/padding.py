@@ -71,7 +71,7 @@ def pads_of(value: Any, axes: int) -> Pads:
 
 def mode_of(mode: Any) -> str:
     """What is put into the padding, checked."""
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise ArgumentError(f"pad: mode: expected one of {', '.join(MODES)}, got {mode!r:.80}")
     return str(mode)
 

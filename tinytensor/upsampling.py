@@ -69,7 +69,7 @@ def target(
     who: str, size: Any, scale_factor: Any, mode: Any, corners: bool
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The size or the scale factors that are wanted, checked; the other is empty."""
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise ArgumentError(f"{who}: mode: expected one of {', '.join(MODES)}, got {mode!r:.80}")
     if corners and mode == "nearest":
         raise ArgumentError(f'{who}: align_corners: expected False for mode="nearest", got True')

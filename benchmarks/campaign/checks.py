@@ -1,6 +1,6 @@
 """The table of checks."""
 
-from benchmarks.campaign import accuracy, cache, calls, concurrency, files, memory, rows
+from benchmarks.campaign import accuracy, cache, calls, concurrency, files, memory, rows, wheel
 from benchmarks.campaign.outcome import Check
 
 __all__ = ["CHECKS"]
@@ -19,5 +19,6 @@ CHECKS = {
         Check("files", "Files: killed, changed, damaged", files.files),
         Check("guided", "Files: loaders under a fuzzer guided by coverage", files.guided),
         Check("memory", "Memory", memory.memory),
+        Check("wheel", "Wheel and sdist", wheel.wheel),
     )
 }

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("tinytensor", "tests", "benchmarks", "conftest.py", "pyproject.toml")
 SECONDS = 900  # of the tests of one fault; a fault that makes them hang is caught
 WANTED = 0.95
-SURVIVORS: dict[int, str] = {}  # by number, why the fault changes nothing that is promised
+SURVIVORS = {  # by number, why the fault changes nothing that is promised
+    33: "a helper that falls asleep while a job comes sleeps through it: the others do its ranges, later",
+}
 
 
 def key_of(fault: Fault) -> str:
@@ -65,8 +68,19 @@ def tests(folder: Path, files: tuple[str, ...], cache: Path | None) -> tuple[int
     return process.returncode, (failed or output.splitlines() or [""])[-1]
 
 
+@cache
+def fail_anyway(files: tuple[str, ...]) -> str:
+    """What these tests say that fail without a fault, if they do."""
+    with tempfile.TemporaryDirectory(prefix="fault-") as name:
+        copied(Path(name))
+        status, why = tests(Path(name), files, None)
+    return "" if status == 0 else why
+
+
 def attempt(fault: Fault) -> dict[str, Any]:
     """Make the fault in a copy, and run its tests."""
+    if why := fail_anyway(fault.tests):
+        return {"status": "stale", "why": f"the tests fail without the fault: {why[:150]}"}
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fault-") as name:
         folder = Path(name)

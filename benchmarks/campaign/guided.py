@@ -1,7 +1,7 @@
 """One loader under a fuzzer guided by coverage: `python -m benchmarks.campaign.guided FORMAT SECONDS DIR`.
 
-Errors that are not ours are kept in DIR as find-*, with what libFuzzer keeps of crashes, and of files that take
-more than 10 s or 1 GB. Of an archive one member is the fuzzer's, as an archive's checksum would hide the rest.
+Errors that are not ours are kept in DIR as find-*, with what libFuzzer keeps of crashes, and of files that
+take more than 10 s or 1 GB. Of an archive one member is the fuzzer's: its checksum would hide the rest.
 """
 
 import hashlib

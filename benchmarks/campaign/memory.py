@@ -1,4 +1,4 @@
-"""Memory: none is lost over many predictions, streams hold their bound, and a failed allocation harms nothing."""
+"""Memory: none is lost over many calls, streams hold their bound, a failed allocation harms nothing."""
 
 from benchmarks.campaign.outcome import Effort, Outcome
 from benchmarks.campaign.scripts import answer, counted
@@ -16,8 +16,8 @@ def own():  # bytes of this process's own memory; pages of a mapped file belong 
     return int(found["RssAnon"].split()[0]) << 10
 
 def net(features=64):
-    return tt.Sequential(tt.Linear(features, 80, seed=0), tt.relu, tt.LayerNorm(80), tt.Linear(80, 10, seed=1),
-                         tt.softmax)
+    return tt.Sequential(tt.Linear(features, 80, seed=0), tt.relu, tt.LayerNorm(80),
+                         tt.Linear(80, 10, seed=1), tt.softmax)
 
 def tell(found, note=""):
     found = [bool(each) for each in found]

@@ -41,9 +41,8 @@ def test_the_turning_point_is_where_both_parts_are_equal():
 def test_the_report():
     times = {"local": [1.0, 1.0], "one worker": [1.05, 1.05], "two workers": [0.525, 0.525]}
     figures = {
-        "efficiency": {"net": {"tasks": 10, "seconds": times}},
-        "seconds of a task": 0.001,
-        "starts": {"cold": [5.0], "warm": [0.1]},
+        "efficiency": {"net": {"tasks": 10, "seconds": times, "CPU seconds": times}},
+        "starts": {"cold": [5.0], "warm": [0.1], "task": 0.001},
         "memory": {
             "rows": 10, "partitions": 2, "seconds": 1.0, "wrong": 0, "bytes before": 10**8,
             "most bytes of a worker": 2 * 10**8, "bound": 3 * 10**8,
@@ -54,5 +53,5 @@ def test_the_report():
         },
     }  # fmt: skip
     lines = list(scale.report(figures))
-    assert "| net | 1.000 | 1.05 [1.05, 1.05] | 2.00 [2.00, 2.00] |" in lines
+    assert "| net | 1.000 | 1.05 [1.05, 1.05] | 1.05 [1.05, 1.05] | 2.00 [2.00, 2.00] |" in lines
     assert any("5 rows, 0 wrong" in line for line in lines)

@@ -223,6 +223,14 @@ def test_mistakes(capsys):
         assert said in run(capsys, "mnist_mlp", *arguments, status=2).err
 
 
+def test_a_table_with_a_label_says_how_to_leave_it_out(capsys):
+    rows = np.column_stack([LABELS[:25], IMAGES.reshape(25, 784)])
+    np.savetxt("x.csv", rows, "%d", delimiter=",", header=f"label,{NAMES}", comments="")
+    error = run(capsys, "mnist_mlp", "x.csv", status=2).err
+    assert "expected (batch, 784), got (25, 785); --drop leaves a column out" in error
+    assert run(capsys, "mnist_mlp", "x.csv", "--drop", "label").out.count("\n") == 25
+
+
 def test_the_shape_of_images():
     assert predict.image_shape(tt.models.mnist_mlp()) == (28, 28)
     assert predict.image_shape(tt.Sequential(tt.Linear(10, 3))) is None

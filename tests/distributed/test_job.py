@@ -206,7 +206,7 @@ def test_a_worker_that_needs_more_memory_than_its_limit():
     np.save("x.npy", x)
     settings = {"distributed.scheduler.allowed-failures": 0}
     with dask.config.set(settings), distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=60,
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=60,
         memory_limit="700MB",
     ) as cluster:  # fmt: skip
         with pytest.raises(

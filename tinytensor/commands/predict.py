@@ -38,7 +38,7 @@ from tinytensor.commands.tables import on_a_terminal
 from tinytensor.errors import require
 from tinytensor.io.atomic import replacing
 from tinytensor.samples import Options, read
-from tinytensor.samples.prepared import image_shape, prepared, rescales
+from tinytensor.samples.prepared import features, image_shape, prepared, rescales
 from tinytensor.text import did_you_mean, escaped
 
 __all__ = ["command"]
@@ -102,7 +102,7 @@ def command(
         step = stack.enter_context(progress(bool(output) and not as_json))
         for path in inputs:
             for names, batch in read(path, options, batch_size or 1000):
-                with located(path):
+                with located(path, hint_of(network, path, batch)):
                     if samples == 0:
                         warn_of_small_pixels(network, path, batch)
                     answers = network.predict(prepared(network, batch), threads=threads)
@@ -158,14 +158,21 @@ def written(output: str, force: bool) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def located(path: str) -> Iterator[None]:
-    """Errors of the model name the input."""
+def located(path: str, hint: str = "") -> Iterator[None]:
+    """Errors of the model name the input, and what helps if its shape does not fit."""
     try:
         yield
     except tt.ShapeError as error:
-        raise tt.ShapeError(f"{path}: {error}") from error
+        raise tt.ShapeError(f"{path}: {error}{hint}") from error
     except tt.DtypeError as error:
         raise tt.DtypeError(f"{path}: {error}") from error
+
+
+def hint_of(network: Any, path: str, batch: Any) -> str:
+    """What helps against a table with more columns than the model has inputs."""
+    table = path.lower().endswith((".csv", ".tsv", ".parquet"))
+    width = features(network)
+    return "; --drop leaves a column out, as a label" if table and width and batch.shape[-1] > width else ""
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from tinytensor.inference.calls import recorded
 from tinytensor.inference.plan import Plan, plan_of
 from tinytensor.inference.predict import given, predict, predict_batches
 from tinytensor.inference.traceable import Traceable
-from tinytensor.kernels.boundary import Array, index
+from tinytensor.kernels.boundary import Array, index, real_number
 from tinytensor.tensor import Tensor
 from tinytensor.threads import MOST
 
@@ -106,7 +106,7 @@ class Model(Traceable):
         """
         from tinytensor.inference.profile import profile
 
-        return profile(plan_of(self), x, seconds)
+        return profile(plan_of(self), x, real_number("profile: seconds", seconds))
 
     def outputs(self, x: Any, *which: str | int) -> dict[str | int, Tensor]:
         """What layers inside the model make of x, by name or index; without any named, all of them.
@@ -138,6 +138,10 @@ class Model(Traceable):
         known = dict(everything_in(self))
         if not isinstance(key, str):
             names = list(self.children())
+            if not hasattr(key, "__index__") or isinstance(key, np.ndarray):
+                raise IndexingError(
+                    f"{type(self).__name__}: expected the name or the index of a layer, got {key!r:.80}"
+                )
             if not -len(names) <= index(key) < len(names):
                 raise IndexingError(
                     f"{type(self).__name__}: index {key} is out of range for {len(names)} layers"

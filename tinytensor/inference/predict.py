@@ -74,9 +74,7 @@ def predict(
     size = None if batch_size is None else length("predict: batch_size", batch_size)
     if threads is not None:
         threads = checked("predict: threads", threads)
-    if not isinstance(progress, bool | np.bool_):
-        hint = "; for a function of your own, go through predict_batches" if callable(progress) else ""
-        raise DtypeError(f"predict: progress: expected True or False, got {progress!r:.80}{hint}")
+    check_progress("predict", progress)
     if out is not None:
         check_out(out)
     run = runner(model)
@@ -148,8 +146,11 @@ def predict_batches(
     size = length("predict_batches: batch_size", DEFAULT_BATCH if batch_size is None else batch_size)
     if threads is not None:
         threads = checked("predict_batches: threads", threads)
+    check_progress("predict_batches", progress)
     if hasattr(batches, "shape"):
         samples = samples_of(batches)
+        if samples.ndim == 0:
+            raise ShapeError("predict_batches: expected samples along the first axis, got a single number")
         batches = (samples[start : start + size] for start in range(0, len(samples), size))
     elif not isinstance(batches, Iterable):
         raise DtypeError(f"predict_batches: expected an array or an iterable of batches, got {batches!r}")
@@ -157,6 +158,13 @@ def predict_batches(
         plan_of(model).run(given(model, batch, samples_of), threads)
         for batch in watched(batches, progress, None)
     )
+
+
+def check_progress(who: str, progress: Any) -> None:
+    """Raise unless `progress` is True or False."""
+    if not isinstance(progress, bool | np.bool_):
+        hint = "; for a function of your own, go through predict_batches" if callable(progress) else ""
+        raise DtypeError(f"{who}: progress: expected True or False, got {progress!r:.80}{hint}")
 
 
 def check_out(out: Any) -> None:

@@ -3,7 +3,7 @@
 A block of few samples can be run by one thread; by several, each all instructions on some rows; or by several
 together, an instruction at a time, each some pages of its outputs or some of its pixels (`kernels.together`).
 Which is fastest depends on the network, the caches and the machine. So the first calls with about as many
-samples take turns, and the fastest stays. All give the same bits.
+samples take turns, and the fastest stays for the next two thousand. All give the same bits.
 """
 
 import time
@@ -22,6 +22,7 @@ __all__ = ["Sharing"]
 PIECES = 2  # of a thread: one that comes late leaves a piece to others
 TRIES = 6  # of each way; the fastest counts
 GAIN = 0.95  # of the time of one thread: noise shall not choose
+AGAIN = 2000  # calls, after which the ways are compared again: another process may have had a core before
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
 LINE = 8  # numbers of a line of memory
 
@@ -96,6 +97,9 @@ class Sharing:
         """Run as is fastest; False: the caller is to run it alone."""
         if self.open:
             return self.measure(x, y)
+        self.turn += 1
+        if self.turn >= AGAIN and len(self.ways) > 1:
+            self.seconds, self.turn, self.open = [np.inf] * len(self.ways), 0, True
         return self.way is not None and self.way.run(x, y)
 
     def measure(self, x: Array, y: Array) -> bool:
@@ -126,7 +130,7 @@ class Sharing:
         elif len(self.ways) > 1 and self.turn >= TRIES * len(self.ways):
             alone, best = self.seconds[0], int(np.argmin(self.seconds))
             self.way = self.ways[best] if self.seconds[best] < GAIN * alone else None
-            self.open = False
+            self.turn, self.open = 0, False
 
 
 def ways(program: Any, ticks: Array, seconds: float, rows: int, threads: int) -> list[Way]:

@@ -62,8 +62,6 @@ class Layer(Model, metaclass=LayerType):
     {'factor': Tensor([ 1., 10.], shape=(2,), dtype=float32)}
     """
 
-    __array_ufunc__ = None  # NumPy leaves `array == layer` to Python, which compares identities
-
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
         """The layer's output for a batch x."""

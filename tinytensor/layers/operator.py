@@ -36,10 +36,12 @@ class Operator(Layer):
 
     def __init__(self, operation: str, attributes: dict[str, Any] | None = None):
         operators = table()
-        if operation not in operators:
+        if not isinstance(operation, str) or operation not in operators:
             raise ArgumentError(
                 f"Operator: expected one of {', '.join(sorted(operators))}, got {operation!r:.80}"
             )
+        if not isinstance(attributes, dict | None):
+            raise ArgumentError(f"Operator: attributes: expected a dict by name, got {attributes!r:.80}")
         self.operation, self._attributes = operation, tuple((attributes or {}).items())
         known = inspect.signature(operators[operation]).parameters
         unknown = [name for name in self.attributes if name not in known]

@@ -7,7 +7,7 @@ import numpy as np
 
 import tinytensor as tt
 
-__all__ = ["image_shape", "prepared", "rescales"]
+__all__ = ["features", "image_shape", "prepared", "rescales"]
 
 
 def leaves(layer: Any) -> list[Any]:

@@ -28,6 +28,10 @@ FORMULAS = {
     "Softmax": "pⱼ = e^zⱼ / Σₖ e^zₖ",
     "LogSoftmax": "yⱼ = zⱼ − log Σₖ e^zₖ",
     "Dropout": "y = x",
+    "Reshape": "y = the same numbers in another shape",
+    "Conv2d": "z = Σ w · x + b over the window of each output, for each filter w",
+    "MaxPool2d": "y = the largest number of each window",
+    "AvgPool2d": "y = the mean of each window",
 }
 
 

@@ -51,7 +51,7 @@ def from_onnx(model: Any, external_data: bool = True, halves: str = "widen") -> 
         ModelFormatWarning: something is not quite as the file says: halves, strings, dictionaries.
     """
     onnx = require("onnx", "onnx")
-    if halves not in ("widen", "refuse"):
+    if not isinstance(halves, str) or halves not in ("widen", "refuse"):
         raise ArgumentError(f"from_onnx: halves: expected 'widen' or 'refuse', got {halves!r:.80}")
     widen = halves == "widen"
     if isinstance(model, onnx.ModelProto | bytes):
