@@ -34,8 +34,8 @@ PARAMETERS = [
 OFTEN = 5  # nets, so that a fault of one choice is not found by chance
 
 ON_BYTES = {  # tests/test_quantized_layers.py has their oracles
-    "Dequantize", "Lookup", "Quantize", "QuantizedAdd", "QuantizedAvgPool2d", "QuantizedConv2d",
-    "QuantizedGlobalAvgPool2d", "QuantizedLinear",
+    "Dequantize", "FromInt8", "Lookup", "Quantize", "QuantizedAdd", "QuantizedAvgPool2d", "QuantizedConv2d",
+    "QuantizedGlobalAvgPool2d", "QuantizedLinear", "ToInt8",
 }  # fmt: skip
 
 

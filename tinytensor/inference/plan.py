@@ -276,7 +276,10 @@ class Plan:
         form = self.forms.get(key)
         if form is not None:
             return form
-        example = [read_as(each[:EXAMPLE_ROWS], tensor) for each, tensor in zip(arrays, tensors, strict=True)]
+        example = [
+            read_as(self.model, each[:EXAMPLE_ROWS], tensor)
+            for each, tensor in zip(arrays, tensors, strict=True)
+        ]
         with revision.lock:
             if len(self.forms) >= MOST_FORMS:
                 self.forms, self.ready, self.short = {}, {}, None
@@ -316,7 +319,7 @@ class Plan:
 
 def forward(model: Any, xs: Sequence[Array | Tensor]) -> Any:
     """What the model's forward gives, as arrays."""
-    y = calls.call_with(model, *map(as_tensor, xs))
+    y = calls.call_with(model, *(as_tensor(model, each) for each in xs))
     if isinstance(y, tuple):
         return tuple(of_its_own(each._array, xs) for each in y)
     return of_its_own(y._array, xs)

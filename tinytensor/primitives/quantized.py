@@ -110,7 +110,11 @@ def compute_flip(x: Array) -> Array:
 
 
 flip = Primitive(
-    "flip", compute_flip, lambda x: Result(x.sample, UINT8 if x.dtype == np.int8 else np.dtype(np.int8))
+    "flip",
+    compute_flip,
+    lambda x: Result(x.sample, UINT8 if x.dtype == np.int8 else np.dtype(np.int8)),
+    lambda program, node: program.flip(node),
+    lambda node: 0 not in node.result.sample,
 )
 
 
