@@ -49,6 +49,13 @@ class BytesLowering(Emitter):
             row = self.emit(widen_rows[self.dtype], here, there)
             row[record.PRODUCT_AT + record.TABLE] = self.store(table)
 
+    def flip(self, node: Node) -> None:
+        """int8 as uint8, or back: a table of bytes, whose first bit changes."""
+        (x,) = node.symbols
+        self.keep_order(node, x)
+        here, table = self.values[x.index], np.arange(256) ^ 128
+        self.emit(bytes_rows, here, self.result(node), OTHER=here, **self.lookup_fields(table))
+
     def keep_order(self, node: Node, x: Symbol) -> None:
         """The result has its channels where the operand has them."""
         if x.index in self.last:
