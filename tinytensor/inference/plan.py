@@ -12,10 +12,9 @@ import numpy as np
 from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
 from tinytensor.inference.program import Program
-from tinytensor.inference.samples import as_tensor, of_its_own, read_as
+from tinytensor.inference.samples import as_tensor, as_told, of_its_own, read_as, whole_inputs
 from tinytensor.inference.state import State, reads_of, state_of
 from tinytensor.inference.stepwise import RAISED, Same, Short, Stage, stepwise
-from tinytensor.inference.told import as_told, whole_inputs
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
 from tinytensor.inference.watch import distinct
