@@ -197,6 +197,26 @@ def test_a_model_gives_the_bits_of_its_layer_and_explains_it(layer, x):
     assert len(model.explain(x.numpy()[:1]).rows) >= len(model)
 
 
+def test_int8_in_and_out_is_part_of_the_program():
+    inner = linear(6, 7, input_zero_point=100, output_zero_point=50)
+    layers = [tt.FromInt8(), inner, tt.ToInt8()]
+    wires = [(["x"], ["a"]), (["a"], ["b"]), (["b"], ["y"])]
+    model = tt.Graph(["x"], ["y"], layers, wires, [("int8", (None, 7))])
+    x = whole(-128, 127, 300, 7)
+    expected = inner(tt.Tensor((x.astype(np.int16) + 128).astype(np.uint8), np.uint8)).numpy()
+    expected = (expected.astype(np.int16) - 128).astype(np.int8)
+    for threads in (1, 2):
+        y = model.predict(x, threads=threads)
+        assert y.dtype == np.int8
+        assert np.array_equal(y, expected)
+    assert np.array_equal(model.predict(x[3:4]), expected[3:4])
+    assert np.array_equal(model.predict(x[::-2]), expected[::-2])
+    assert np.array_equal(model(x, fused=False), expected)
+    assert all(row.fused for row in model.summary(7).rows)
+    told = [model.explain(each).rows[0].values for each in (x[:1], tt.Tensor(x[:1], np.int8))]
+    assert told[0] == told[1]
+
+
 def test_formulas_name_the_zero_points():
     model = tt.Sequential(
         tt.Quantize(0.5, 3),

@@ -178,6 +178,23 @@ def test_quantize_rounds_half_to_even_and_clips(output):
     assert np.array_equal(compiled(lambda a: quantize(a, scale=scale, output=output), x), expected)
 
 
+@pytest.mark.parametrize("scale", [1 / 255, 0.1, 0.0235, 3.7, 2.0**-20, 1e-38, 3e38, 1e-45])
+def test_quantize_divides(scale):
+    scale = F(scale)
+    with np.errstate(all="ignore"):
+        halves = ((np.arange(-700, 700) / 2) * np.float64(scale)).astype(F)
+        up, down = np.nextafter(halves, F(np.inf)), np.nextafter(halves, F(-np.inf))
+        drawn = (np.random.default_rng(24).standard_normal(20000) * 80 * np.float64(scale)).astype(F)
+    edges = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 3e38, -3e38, 1e-45, -1e-40], F)
+    x = np.concatenate([halves, up, down, drawn, edges])
+    x = np.concatenate([x, np.zeros(-len(x) % 50, F)]).reshape(-1, 50)
+    output = Output(100, 3, 250)
+    with np.errstate(all="ignore"):
+        quotient = x / scale
+    expected = np.array([rounded(each, output) for each in quotient.ravel()]).reshape(x.shape)
+    assert np.array_equal(compiled(lambda a: quantize(a, scale=scale, output=output), x), expected)
+
+
 @pytest.mark.parametrize("features", [1, 3, 63, 64, 65, 200])
 def test_a_table_says_what_a_byte_means(features):
     x = bytes_of(1, 5, features)

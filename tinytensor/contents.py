@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from tinytensor.layers.flatten import Flatten
     from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
     from tinytensor.layers.graph import Graph
+    from tinytensor.layers.int8 import FromInt8, ToInt8
     from tinytensor.layers.lambda_ import Lambda
     from tinytensor.layers.layer import Layer
     from tinytensor.layers.layer_norm import LayerNorm
@@ -149,22 +150,22 @@ __all__ = [
     "CELU", "ELU", "GELU", "SELU", "Activation", "AdaptiveAvgPool2d", "Affine", "ArgumentError", "AvgPool1d",
     "AvgPool2d", "BatchNorm", "ChannelsFirst", "ChannelsLast", "Clip", "ClippedLinear", "Constant", "Conv1d",
     "Conv2d", "ConvTranspose2d", "DatasetError", "Dequantize", "DownloadError", "Dropout", "DtypeError",
-    "Embedding", "Exponential", "Flatten", "GlobalAvgPool2d", "GlobalMaxPool2d", "Graph", "HardSigmoid",
-    "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LayerNorm", "LeakyReLU", "Linear",
-    "LogSoftmax", "Lookup", "MaxPool1d", "MaxPool2d", "Mish", "MissingExtra", "ModelFormatError",
+    "Embedding", "Exponential", "Flatten", "FromInt8", "GlobalAvgPool2d", "GlobalMaxPool2d", "Graph",
+    "HardSigmoid", "HardSwish", "Identity", "IndexingError", "Lambda", "Layer", "LayerNorm", "LeakyReLU",
+    "Linear", "LogSoftmax", "Lookup", "MaxPool1d", "MaxPool2d", "Mish", "MissingExtra", "ModelFormatError",
     "ModelFormatWarning", "Operator", "PReLU", "Pad", "PartitionError", "Perceptron", "Quantize",
-    "QuantizedAdd",
-    "QuantizedAvgPool2d", "QuantizedConv2d", "QuantizedGlobalAvgPool2d", "QuantizedLinear", "ReLU", "Rescale",
-    "Reshape", "ScaledELU", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign",
-    "Step", "Swish", "Tanh", "Tensor", "ThresholdedReLU", "TinyTensorError", "UnsupportedOp", "Upsample",
-    "activation", "adaptive_avg_pool2d", "arange", "avg_pool1d", "avg_pool2d", "channels_first",
-    "channels_last", "clip", "concatenate", "conv1d", "conv2d", "conv_transpose2d", "elementwise", "elu",
-    "embedding", "erf", "exp", "eye", "from_keras", "from_onnx", "from_sklearn", "from_torch", "full", "gelu",
-    "get_num_threads", "global_avg_pool2d", "global_max_pool2d", "hard_sigmoid", "hard_swish", "identity",
-    "leaky_relu", "linspace", "load", "load_weights", "log", "log_softmax", "max_pool1d", "max_pool2d",
-    "maximum", "minimum", "mish", "normal", "ones", "pad", "quantize", "relu", "selu", "set_num_threads",
-    "sigmoid", "silu", "softmax", "softplus", "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch",
-    "uniform", "upsample", "verify", "warmup", "where", "zeros",
+    "QuantizedAdd", "QuantizedAvgPool2d", "QuantizedConv2d", "QuantizedGlobalAvgPool2d", "QuantizedLinear",
+    "ReLU", "Rescale", "Reshape", "ScaledELU", "Sequential", "ShapeError", "SiLU", "Sigmoid", "Softmax",
+    "Softplus", "Softsign", "Step", "Swish", "Tanh", "Tensor", "ThresholdedReLU", "TinyTensorError",
+    "ToInt8", "UnsupportedOp", "Upsample", "activation", "adaptive_avg_pool2d", "arange", "avg_pool1d",
+    "avg_pool2d", "channels_first", "channels_last", "clip", "concatenate", "conv1d", "conv2d",
+    "conv_transpose2d", "elementwise", "elu", "embedding", "erf", "exp", "eye", "from_keras", "from_onnx",
+    "from_sklearn", "from_torch", "full", "gelu", "get_num_threads", "global_avg_pool2d",
+    "global_max_pool2d", "hard_sigmoid", "hard_swish", "identity", "leaky_relu", "linspace", "load",
+    "load_weights", "log", "log_softmax", "max_pool1d", "max_pool2d", "maximum", "minimum", "mish", "normal",
+    "ones", "pad", "quantize", "relu", "selu", "set_num_threads", "sigmoid", "silu", "softmax", "softplus",
+    "sqrt", "stack", "step", "swish", "tanh", "to_onnx", "to_torch", "uniform", "upsample", "verify",
+    "warmup", "where", "zeros",
 ]  # fmt: skip
 
 

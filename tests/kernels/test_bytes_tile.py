@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tinytensor.kernels import cpu, native
+from tinytensor.kernels import cpu, matrix_unit, native
 from tinytensor.kernels.cpu import Dot
-from tinytensor.kernels.specs import Tile
+from tinytensor.kernels.specs import BytesLaneTile, MatrixTile, Tile
 
 X86, ARM = "x86_64-linux-gnu", "aarch64-linux-gnu"
 MACHINES = {
@@ -60,3 +60,40 @@ def test_the_instruction_follows_from_the_cpu(monkeypatch, features, expected):
         monkeypatch.undo()
         for each in caches:
             each.cache_clear()
+
+
+def assembly(spec, triple=X86, kind="sapphirerapids"):
+    try:
+        machine = native.target_machine(triple, kind)
+    except RuntimeError:
+        pytest.skip(f"this build of LLVM makes no code for {triple}")
+    return machine.emit_assembly(native.compile_module(spec.build(), machine))
+
+
+@pytest.mark.parametrize(("squares", "across"), [(1, 1), (2, 1), (1, 2), (2, 2)])
+def test_a_step_of_the_matrix_unit_is_a_product_for_each_square(squares, across):
+    text = assembly(MatrixTile("multiply", squares, across, "uint8"))
+    assert text.count("\ttdpbusd\t") == squares * across
+    assert text.count("\ttileloadd\t") == squares * across + squares + across  # starts, rows, weights
+    assert text.count("\ttilestored\t") == squares * across
+
+
+def test_the_taps_of_a_row_are_interleaved_and_multiplied_at_once():
+    text = assembly(BytesLaneTile("rows", 16, 4, 1, dot="vpdpbusd", loads=3))
+    assert text.count("\tvpermb\t") == text.count("\tvpdpbusd\t") == 4
+
+
+def test_a_cpu_or_a_system_without_a_matrix_unit(monkeypatch):
+    for features in (frozenset(), frozenset({"amx-int8", "amx-tile"})):
+        monkeypatch.setattr(matrix_unit, "features", lambda features=features: features)
+        monkeypatch.setattr(matrix_unit, "dot", lambda: Dot("vpdpbusd", 24))
+        monkeypatch.setattr(matrix_unit, "vectors", lambda: cpu.Vectors("AVX-512", 64, 32))
+        monkeypatch.setattr(matrix_unit.ctypes, "CDLL", lambda name: Refusing())
+        assert not matrix_unit.has_matrix_unit.__wrapped__()
+
+
+class Refusing:
+    """A C library whose every system call fails."""
+
+    def syscall(self, *arguments):
+        return -1

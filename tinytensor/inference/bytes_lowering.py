@@ -25,6 +25,8 @@ from tinytensor.primitives.definition import Node, Symbol
 
 __all__ = ["BytesLowering"]
 
+FLIPPED = np.arange(256) ^ 128
+
 
 class BytesLowering(Emitter):
     """The instructions of quantised primitives."""
@@ -49,6 +51,13 @@ class BytesLowering(Emitter):
         else:
             row = self.emit(widen_rows[self.dtype], here, there)
             row[record.PRODUCT_AT + record.TABLE] = self.store(table)
+
+    def flip(self, node: Node) -> None:
+        """The highest bit of each byte is the other one: int8 as uint8, or back."""
+        (x,) = node.symbols
+        self.keep_order(node, x)
+        here = self.values[x.index]
+        self.emit(bytes_rows, here, self.result(node), OTHER=here, **self.lookup_fields(FLIPPED))
 
     def keep_order(self, node: Node, x: Symbol) -> None:
         """The result has its channels where the operand has them."""

@@ -15,6 +15,7 @@ from tinytensor.inference.program import Program
 from tinytensor.inference.samples import as_tensor, of_its_own, read_as
 from tinytensor.inference.state import State, reads_of, state_of
 from tinytensor.inference.stepwise import RAISED, Same, Short, Stage, stepwise
+from tinytensor.inference.told import as_told, whole_inputs
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
 from tinytensor.inference.watch import distinct
@@ -235,7 +236,7 @@ class Plan:
     """The forms of a model, and the state of the model that they were made of."""
 
     def __init__(self, model: Traceable, count: int):
-        self.model, self.count = model, count
+        self.model, self.count, self.whole = model, count, whole_inputs(model)
         self.state: tuple[State, ...] = (state_of(model),)  # and of layers that are used and no part of it
         self.own_reads = list(reads_of(model))
         self.reads = self.own_reads
@@ -249,9 +250,10 @@ class Plan:
 
     def run(self, xs: Sequence[Array | Tensor], threads: int | None = None, out: Array | None = None) -> Any:
         """The outputs, an array or a tuple of them, the first in `out` if that fits."""
+        xs = as_told(xs, self.whole) if self.whole else xs
         arrays = [each._array if type(each) is Tensor else each for each in xs]
         tensors = [type(each) is Tensor for each in xs]
-        if out is None and len(arrays) == 1 and (arrays[0].dtype in FLOATS or not tensors[0]):
+        if out is None and len(arrays) == 1 and (arrays[0].dtype in FLOATS or not tensors[0] or self.whole):
             y = self.at_once(arrays[0], threads)
             if y is not None:
                 return y
@@ -270,13 +272,14 @@ class Plan:
         """The form for such samples; None for a single sample, and for none at all."""
         if any(each.ndim < 2 or 0 in each.shape or len(each) != len(arrays[0]) for each in arrays):
             return None
-        key = tuple(
-            (each.shape[1:], each.dtype, tensor) for each, tensor in zip(arrays, tensors, strict=True)
-        )
+        key = tuple((x.shape[1:], x.dtype, tensor) for x, tensor in zip(arrays, tensors, strict=True))
         form = self.forms.get(key)
         if form is not None:
             return form
-        example = [read_as(each[:EXAMPLE_ROWS], tensor) for each, tensor in zip(arrays, tensors, strict=True)]
+        example = [
+            read_as(self.model, each[:EXAMPLE_ROWS], tensor)
+            for each, tensor in zip(arrays, tensors, strict=True)
+        ]
         with revision.lock:
             if len(self.forms) >= MOST_FORMS:
                 self.forms, self.ready, self.short = {}, {}, None
@@ -316,7 +319,7 @@ class Plan:
 
 def forward(model: Any, xs: Sequence[Array | Tensor]) -> Any:
     """What the model's forward gives, as arrays."""
-    y = calls.call_with(model, *map(as_tensor, xs))
+    y = calls.call_with(model, *(as_tensor(model, each) for each in xs))
     if isinstance(y, tuple):
         return tuple(of_its_own(each._array, xs) for each in y)
     return of_its_own(y._array, xs)

@@ -13,6 +13,7 @@ from tinytensor.errors import ShapeError
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form
 from tinytensor.inference.program import operations
+from tinytensor.inference.samples import dtype_of
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import index
@@ -116,7 +117,9 @@ def summarize(model: Any, shape: int | tuple[int, ...] | None = None) -> Summary
     leaves = dict(leaf_layers(model))
     outputs = of_first_linear(model, leaves) if shape is None else outputs_for(model, leaves, axes(shape))
     if shape is not None and outputs.error is not None:
-        calls.call_with(model, zeros((1, *axes(shape))))  # raises, and says at which layer
+        calls.call_with(
+            model, zeros((1, *axes(shape)), dtype=dtype_of(model))
+        )  # raises, and says at which layer
     notes = list(doubled(leaves, outputs.found))
     if outputs is NOT_RUN and leaves:
         notes.insert(0, "the shape of a sample is unknown; summary(shape) shows the outputs' shapes")
@@ -135,7 +138,7 @@ def shapes(model: Any, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...
     leaves = dict(leaf_layers(model))
     outputs = outputs_for(model, leaves, axes(shape))
     if outputs.error is not None:
-        calls.call_with(model, zeros((1, *axes(shape))))
+        calls.call_with(model, zeros((1, *axes(shape)), dtype=dtype_of(model)))
         raise outputs.error
     return {name: each.shape[1:] for name, each in outputs.found.items() if name in leaves}
 
@@ -166,7 +169,7 @@ def of_first_linear(model: Any, leaves: Mapping[str, Traceable]) -> Outputs:
 
 def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, ...]) -> Outputs:
     """What the layers make of samples of that shape, from a trace."""
-    x = zeros((EXAMPLE_ROWS, *sample))
+    x = zeros((EXAMPLE_ROWS, *sample), dtype=dtype_of(model))
     form = Form(model, [x._array], [x.dtype])
     if form.traced is None:
         return chained(leaves, x[:1], form.reason)

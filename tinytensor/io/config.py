@@ -16,7 +16,6 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.layers import drawn
 from tinytensor.layers.activation import Activation
 from tinytensor.layers.attributes import frozen
-from tinytensor.layers.int8 import FromInt8, ToInt8
 from tinytensor.layers.lambda_ import Lambda
 from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.sequential import Sequential
@@ -44,7 +43,6 @@ def known_classes() -> Iterator[type[Layer]]:
             found = getattr(importlib.import_module(module), name)
             if isinstance(found, type) and issubclass(found, Layer) and found not in MAKE_LAYERS:
                 yield found
-    yield from (FromInt8, ToInt8)  # inside quantised models only
 
 
 CLASSES = tuple(dict.fromkeys(known_classes()))

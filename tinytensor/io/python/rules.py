@@ -194,6 +194,11 @@ def embed(program: Program, node: Node, operands: Sequence[str]) -> str:
     return f"{operands[1]}[{operands[0]}.astype(np.int64)]"
 
 
+def flip(program: Program, node: Node, operands: Sequence[str]) -> str:
+    """int8 as uint8, 128 higher, or back."""
+    return f"({operands[0]}.view(np.uint8) ^ np.uint8(128)).view(np.{node.result.dtype.name})"
+
+
 def on_bytes(*parameters: str) -> Rule:
     """A function on bytes: of the operands, how the result becomes bytes, and some parameters."""
 
@@ -221,6 +226,7 @@ RULES: dict[str, Rule] = {
     "convolve": convolve,
     "convolve_transposed": convolve,
     "embed": embed,
+    "flip": flip,
     "linear": linear,
     "log_softmax": call("log_softmax", "axis"),
     "map": map_scalar,
