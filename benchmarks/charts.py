@@ -13,7 +13,7 @@ from benchmarks.peers import PEERS
 from benchmarks.record import Run
 from tinytensor.errors import require
 
-__all__ = ["draw"]
+__all__ = ["GREY", "INK", "draw", "plain"]
 
 INK, GREY, GRID = "#1f2328", "#656d76", "#e4e8ec"
 PANELS = [each.name for each in (CHAPTER, SMALL, LARGE)]
@@ -160,21 +160,22 @@ def roofline(run: Run, plt: Any) -> tuple[Any, str] | None:
     )
 
 
-CHARTS: dict[str, Callable[[Run, Any], tuple[Any, str] | None]] = {
+Charts = dict[str, Callable[[Run, Any], tuple[Any, str] | None]]
+CHARTS: Charts = {
     "throughput.png": throughput,
     "ratios.png": ratios,
     "roofline.png": roofline,
 }
 
 
-def draw(run: Run, folder: Path) -> dict[str, str]:
+def draw(run: Run, folder: Path, charts: Charts = CHARTS) -> dict[str, str]:
     """Write the charts that the run has data for; their captions by file name."""
     matplotlib = require("matplotlib", "bench")
     matplotlib.use("agg")
     plt = require("matplotlib.pyplot", "bench")
     captions = {}
     with plt.rc_context(STYLE):
-        for name, chart in CHARTS.items():
+        for name, chart in charts.items():
             made = chart(run, plt)
             if made:
                 figure, captions[name] = made

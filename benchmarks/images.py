@@ -14,11 +14,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import charts, report, tables
 from benchmarks import image_networks as networks
-from benchmarks import report, tables
 from benchmarks.case import Effort, Result
 from benchmarks.command import FOLDER, collect, new_run, threads_list
 from benchmarks.figures import FIGURES, OURS, by_case, fastest
+from benchmarks.image_charts import CHARTS
 from benchmarks.image_peers import ADAPTERS
 from benchmarks.machine import usable_cores
 from benchmarks.peers import PEERS, absent
@@ -166,7 +167,8 @@ def run(options: argparse.Namespace) -> None:
     if "tiny" in suites and not networks.missing("vww") and Path("/proc/self/status").exists():
         report.put(streamed(QUICK_STREAMED if options.quick else STREAMED))
     report.put(Table("The run", ["what", "is"], report.facts(made)))
-    print(f"written: {path}")
+    drawn = charts.draw(made, folder, CHARTS)
+    print("written:", *(str(each) for each in (path, *(folder / name for name in drawn))))
 
 
 def main(arguments: list[str] | None = None) -> int:

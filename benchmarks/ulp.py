@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ SPAN = 2**24  # bit patterns a task
 CHUNK = 2**15  # floats at once: what NumPy makes of them in float64 stays in the L2 cache
 
 Doubles = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Function = Callable[[Floats], Any]
 
 
 def last_place(x: Doubles, exact: Doubles) -> Doubles:
@@ -73,6 +76,11 @@ def gelu_tanh(x: Doubles) -> Doubles:
     return times(x, expit(math.sqrt(8 / math.pi) * (x + 0.044715 * x * x * x)))
 
 
+def ours(claim: Claim) -> Function:
+    """Our function, of arrays."""
+    return lambda x: claim.ours(tt.Tensor(x))
+
+
 CLAIMS = {
     "exp": Claim(tt.exp, np.exp, 1.0),
     "expm1": Claim(expm1, np.expm1, 1.5),
@@ -90,30 +98,36 @@ CLAIMS = {
 }
 
 
-def errors(claim: Claim, x: NDArray[np.float32]) -> Doubles:
-    """The error for each x, in the claim's unit: 0 for NaN where NaN is right, ∞ where only one is NaN."""
-    with np.errstate(all="ignore"):
-        y, wide = claim.ours(tt.Tensor(x)).numpy().astype(np.float64), x.astype(np.float64)
-        exact = claim.exact(wide)
-        # an infinity in float32 stands for what follows the largest number, and all beyond
-        y = np.where(np.isinf(y), np.copysign(np.fmax(np.abs(exact), 2.0**128), y), y)
-        error = np.abs(y - exact) / claim.unit(wide, exact)
-    right = (y == exact) | (np.isnan(y) & np.isnan(exact))
-    return np.where(right, 0, np.where(np.isnan(error), np.inf, error))
-
-
-def worst(claim: Claim, patterns: range) -> tuple[float, np.float32]:
-    """The largest error over the floats of those bit patterns, and where it is."""
+def errors(claim: Claim, x: Floats, functions: list[Function]) -> list[Doubles]:
+    """The error of each function for each x, in the claim's unit: 0 for NaN where NaN is right, ∞ where only
+    one is NaN."""
     found = []
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float64)
+        exact = claim.exact(wide)
+        unit = claim.unit(wide, exact)
+        for function in functions:
+            y = np.asarray(function(x)).astype(np.float64)
+            # an infinity in float32 stands for what follows the largest number, and all beyond
+            y = np.where(np.isinf(y), np.copysign(np.fmax(np.abs(exact), 2.0**128), y), y)
+            error = np.abs(y - exact) / unit
+            right = (y == exact) | (np.isnan(y) & np.isnan(exact))
+            found.append(np.where(right, 0, np.where(np.isnan(error), np.inf, error)))
+    return found
+
+
+def worst(claim: Claim, patterns: range, functions: list[Function]) -> list[tuple[float, np.float32]]:
+    """The largest error of each function over the floats of those bit patterns, and where it is."""
+    found: list[list[tuple[float, np.float32]]] = [[] for _ in functions]
     for first in range(0, len(patterns), CHUNK):
         part = patterns[first : first + CHUNK]
         x = np.arange(part.start, part.stop, part.step).astype(np.uint32).view(np.float32)
-        error = errors(claim, x)
-        found.append((float(error.max()), x[error.argmax()]))
-    return max(found, key=lambda pair: pair[0])
+        for errors_found, error in zip(found, errors(claim, x, functions), strict=True):
+            errors_found.append((float(error.max()), x[error.argmax()]))
+    return [max(each, key=lambda pair: pair[0]) for each in found]
 
 
-def bar(tasks: Iterable[tuple[float, np.float32]], name: str) -> Iterable[tuple[float, np.float32]]:
+def bar(tasks: Iterable[Any], name: str) -> Iterable[Any]:
     """The tasks, with a progress bar on a terminal where rich is installed."""
     try:
         from rich.console import Console
@@ -124,13 +138,16 @@ def bar(tasks: Iterable[tuple[float, np.float32]], name: str) -> Iterable[tuple[
     return track(tasks, name, FLOATS // SPAN, console=console, disable=not sys.stderr.isatty())
 
 
-def measure(name: str) -> tuple[float, np.float32]:
-    """The largest error of one function over all floats, a task a span, a thread a core."""
-    spans = [range(first, first + SPAN) for first in range(0, FLOATS, SPAN)]
-    CLAIMS[name].ours(tt.ones(1))  # compiles it
+def measure(name: str, others: list[Function] | None = None, step: int = 1) -> list[tuple[float, np.float32]]:
+    """The largest error of our function, then of the others, over every `step`th float, a thread a core."""
+    claim = CLAIMS[name]
+    functions = [ours(claim), *(others or [])]
+    spans = [range(first, first + SPAN, step) for first in range(0, FLOATS, SPAN)]
+    functions[0](np.ones(1, np.float32))  # compiles it
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda span: worst(CLAIMS[name], span), spans)
-        return max(bar(found, name), key=lambda pair: pair[0])
+        found = pool.map(lambda span: worst(claim, span, functions), spans)
+        each = list(zip(*bar(found, name), strict=True))
+    return [max(pairs, key=lambda pair: pair[0]) for pairs in each]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -143,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
     rows, failed = [], 0
     for name in names:
         begin = time.perf_counter()
-        error, x = measure(name)
+        ((error, x),) = measure(name)
         beyond = error > CLAIMS[name].bound
         failed += beyond
         seconds = f"{time.perf_counter() - begin:.0f}"

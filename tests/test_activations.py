@@ -154,7 +154,10 @@ def test_function_class_and_name_are_one(name):
     assert activations.get(name) is function
     same(type(function)()(x), function(x))
     assert activations.get(repr(function).partition("(")[0]) is function
-    assert eval(repr(function), vars(tt))(x).tolist() == function(x).tolist()
+    assert (
+        eval(repr(function), {type(function).__name__: type(function), **vars(tt)})(x).tolist()
+        == function(x).tolist()
+    )
     doc = type(function).__doc__
     assert "Range" in doc
     assert ">>>" in doc

@@ -14,6 +14,7 @@ PARENTS = {
     "IndexingError": IndexError,
     "MissingExtra": ImportError,
     "ModelFormatError": ValueError,
+    "PartitionError": RuntimeError,
     "ShapeError": ValueError,
     "UnsupportedOp": errors.ModelFormatError,
 }

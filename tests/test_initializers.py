@@ -74,3 +74,10 @@ def test_a_generator_goes_on():
     generator = np.random.default_rng(0)
     one, two = (tt.Linear(4, 3, seed=generator).weight for _ in range(2))
     assert not np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("shape", [3, ..., np.array(3), np.array([[2, 3]]), "ab", [2.5, 3], (3,), [-1, 2]])
+def test_what_is_no_shape_of_a_weight_is_refused(shape):
+    for name in ("he_normal", "xavier_uniform", "lecun_normal"):
+        with pytest.raises(tt.ShapeError, match="expected"):
+            initializers.get(name)(shape)

@@ -8,16 +8,29 @@ import pytest
 import tinytensor
 
 PACKAGE = Path(tinytensor.__file__).parent
-ROOMS = ("errors", "kernels", "primitives", "tensor", "inference", "layers", "operators", "io", "commands")
+ROOMS = (
+    "errors",
+    "kernels",
+    "primitives",
+    "tensor",
+    "inference",
+    "layers",
+    "operators",
+    "quantization",
+    "io",
+    "distributed",
+    "commands",
+)
 OUTSIDE = {  # the modules that stand in no folder of a room
-    "errors": ("errors", "contents", "text", "files"),
+    "errors": ("errors", "contents", "lazy", "text", "files"),
     "kernels": ("threads", "workers", "windows", "cache"),
     "tensor": (
         "tensor", "mapping", "shaping", "reductions", "numpy_protocol", "creation", "functions", "images",
         "padding", "pooling", "upsampling", "initializers", "notebook",
     ),
     "layers": ("activations",),
-    "commands": ("cli", "__main__", "warm", "digits"),
+    "distributed": ("digits",),
+    "commands": ("cli", "__main__", "warm"),
 }  # fmt: skip
 ROOM = {module: room for room, modules in OUTSIDE.items() for module in modules}
 
@@ -27,7 +40,7 @@ def room_of(module):
     if module == "layers.operator":  # the layer of one operation of a file
         return ROOMS.index("operators")
     first = module.split(".")[0]
-    name = first if first in ROOMS else ROOM.get(first)
+    name = "distributed" if first == "samples" else first if first in ROOMS else ROOM.get(first)
     return None if name is None else ROOMS.index(name)
 
 

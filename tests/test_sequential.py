@@ -363,3 +363,21 @@ def test_threads_that_change_the_list_and_run_it():
         thread.join()
     assert failures == []
     assert len(model) == 1
+
+
+def test_layers_are_found_by_identity():
+    model = tt.Sequential(tt.Linear(3, 2, seed=0), tt.relu, tt.Linear(3, 2, seed=0), tt.relu)
+    for array in (np.ones(3), np.ones(0), np.float32(1), None):
+        assert array not in model
+        assert model.count(array) == 0
+        with pytest.raises(tt.ArgumentError, match="expected one of its layers"):
+            model.index(array)
+        with pytest.raises(tt.ArgumentError, match="expected one of its layers"):
+            model.remove(array)
+    assert model.count(tt.relu) == 2
+    assert tt.relu in model
+    assert [model.index(tt.relu), model.index(tt.relu, 2), model.index(tt.relu, -1)] == [1, 3, 3]
+    with pytest.raises(tt.ArgumentError, match="expected one of its layers"):
+        model.index(tt.relu, 0, 1)
+    with pytest.raises(tt.DtypeError, match="expected integers"):
+        model.index(tt.relu, (1, 2))

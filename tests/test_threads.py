@@ -1,8 +1,11 @@
 """How many threads: affinity, and quotas of control groups, nested ones included."""
 
+import numpy as np
 import pytest
 
+import tinytensor as tt
 from tinytensor import threads
+from tinytensor.kernels.mailbox import SPIN
 
 
 @pytest.fixture
@@ -75,3 +78,35 @@ def test_in_a_container_the_root_is_the_group(groups):
     assert threads.quotas() == [2]
     groups("", "0::/../outside\n")
     assert threads.quotas() == [2]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [("1", 1), ("3", 3), (" 2 ", 2), ("2,4", 2), ("64", 4), ("0", 4), ("-1", 4), ("many", 4), ("", 4),
+     ("9" * 99, 4)],
+)  # fmt: skip
+def test_openmps_number_is_respected_where_ours_is_not_set(monkeypatch, given, expected):
+    monkeypatch.delenv("TINYTENSOR_NUM_THREADS", raising=False)
+    monkeypatch.setattr(threads, "available_cpus", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    threads.default_threads.cache_clear()
+    try:
+        assert threads.default_threads() == expected
+        threads.default_threads.cache_clear()
+        monkeypatch.setenv("TINYTENSOR_NUM_THREADS", "7")
+        assert threads.default_threads() == 7
+    finally:
+        threads.default_threads.cache_clear()
+
+
+@pytest.mark.parametrize(("given", "turns"), [("0", 0), ("1", threads.TURNS), ("", threads.TURNS)])
+def test_helpers_sleep_at_once_where_spinning_is_forbidden(monkeypatch, given, turns):
+    monkeypatch.setenv("TINYTENSOR_SPIN", given)
+    threads.check_environment()
+    assert threads.Team().box.view(np.int64)[SPIN] == turns
+
+
+def test_what_is_neither_0_nor_1_is_refused(monkeypatch):
+    monkeypatch.setenv("TINYTENSOR_SPIN", "no")
+    with pytest.raises(tt.ArgumentError, match=r"\$TINYTENSOR_SPIN: expected 0 or 1, got 'no'"):
+        threads.check_environment()

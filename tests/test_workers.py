@@ -14,7 +14,7 @@ import pytest
 from tests.kernels import jobs
 from tinytensor import threads, workers
 from tinytensor.kernels.declare import Kernel
-from tinytensor.kernels.mailbox import ALIVE, ASLEEP, GENERATION, MAILBOX, SLOT, SLOTS, STARTED
+from tinytensor.kernels.mailbox import ALIVE, ASLEEP, GENERATION, MAILBOX, SLOT, SLOTS, SPIN, STARTED
 
 SIGNATURE = "void(i64, i64, i64, i64, i64, i64, i64, i64)"
 
@@ -23,7 +23,7 @@ def job(name):
     return Kernel(f"jobs.{name}", SIGNATURE, lambda: getattr(jobs, name), cached=False)
 
 
-ADD, MEET, RAISE, HOLD = map(job, ("add_places", "meet", "raise_at", "hold"))
+ADD, MEET, RAISE, HOLD, SCRATCHES = map(job, ("add_places", "meet", "raise_at", "hold", "meet_with_scratch"))
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +106,31 @@ def test_only_as_many_help_as_are_wanted(team):
     run(ADD, y, 1000, 500, 5)  # two ranges need one helper
     wait_until(lambda: asleep(team) == 5)
     assert np.array_equal(y, 2 * np.arange(1000))
+
+
+def test_helpers_that_are_awake_and_not_wanted_do_nothing(team):
+    team.box.view(np.int64)[SPIN] = 1 << 40  # all stay awake
+    y = np.zeros(1, np.int64)
+    assert run(MEET, y, 6, 1, 5, table=6)
+    y[:] = 0
+    waiting = threading.Thread(target=run, args=(MEET, y, 3, 1, 1), kwargs={"table": 3})
+    waiting.start()
+    wait_until(lambda: y[0] == 2)  # the caller and one helper
+    time.sleep(0.2)  # the others have looked by now
+    begun = int(y[0])
+    y[0] = 3  # lets them go
+    waiting.join()
+    team.box.view(np.int64)[SPIN] = 0
+    assert begun == 2
+
+
+def test_each_thread_has_scratch_memory_of_its_own():
+    for helpers in (1, 2, 5):
+        y = np.zeros(2 + helpers, np.int64)
+        assert run(SCRATCHES, y, 1 + helpers, 1, helpers, table=1 + helpers)
+        found = np.sort(y[1:])
+        assert np.diff(found).tolist() == [64] * helpers
+        assert found[0] % 64 == 0
 
 
 def test_what_raises_is_reported_and_the_rest_is_done():
@@ -247,6 +272,38 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_a_fork_waits_for_a_compilation(lock):
     done = process(FORK_WHILE_COMPILING.format(lock=lock), PYTHONWARNINGS="ignore")
     assert done.stdout == "0\n", done.stderr
+
+
+FORK_WHILE_PLANNING = """
+import os, threading
+from tinytensor.inference import revision
+from tinytensor.kernels import declare
+
+taken, forking = threading.Event(), threading.Event()
+
+def plans():
+    with revision.lock:
+        taken.set()
+        forking.wait()
+        with declare.lock:
+            pass
+
+threading.Thread(target=plans, daemon=True).start()
+taken.wait()
+threading.Timer(0.1, forking.set).start()  # while the fork waits for the first of the two locks
+threading.Timer(20, os._exit, (2,)).start()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_fork_waits_for_a_plan_that_loads_kernels():
+    done = process(FORK_WHILE_PLANNING, PYTHONWARNINGS="ignore")
+    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
 
 
 def test_without_a_thread_a_caller_works_alone():

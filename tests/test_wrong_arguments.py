@@ -1,6 +1,7 @@
 """Arguments that people give by mistake: the error says what was expected."""
 
 import os
+from functools import reduce
 
 import numpy as np
 import pytest
@@ -113,3 +114,35 @@ def test_what_is_no_path(wrong):
 def test_arguments_of_save_the_other_way_round(tmp_path):
     with pytest.raises(tt.DtypeError, match="save: expected a model, then a path, got"):
         tt.io.save(tmp_path / "m.npz", MODEL)
+
+
+LINEAR = tt.Sequential(tt.Linear(3, 2, seed=0))
+EMPTY, SEVERAL, NUMBER = np.ones(0), np.ones((2, 3)), np.array(1.0)
+DEEP = reduce(lambda inner, _: [inner], range(70), [1.0])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: LINEAR.outputs(SEVERAL, EMPTY), "expected the name or the index of a layer"),
+        (lambda: LINEAR.outputs(SEVERAL, SEVERAL), "expected the name or the index of a layer"),
+        (lambda: LINEAR.outputs(SEVERAL, 1.5), "expected the name or the index of a layer"),
+        (lambda: LINEAR.profile(SEVERAL, SEVERAL), "profile: seconds: expected"),
+        (lambda: LINEAR.predict_batches(SEVERAL, progress=SEVERAL), "predict_batches: progress: expected"),
+        (lambda: LINEAR.extend(NUMBER), "expected a list of layers"),
+        (lambda: tt.pad(SEVERAL, 1, EMPTY), "pad: mode: expected one of"),
+        (lambda: tt.upsample(SEVERAL, 2, mode=EMPTY), "upsample: mode: expected one of"),
+        (lambda: tt.from_onnx(b"", halves=EMPTY), "halves: expected"),
+        (lambda: tt.Operator(SEVERAL), "Operator: expected one of"),
+        (lambda: tt.Operator(["Add"]), "Operator: expected one of"),
+        (lambda: tt.Operator("Add", 2), "Operator: attributes: expected a dict"),
+        (lambda: tt.Activation()(SEVERAL), "Activation: expected a static method `scalar`"),
+        (lambda: tt.LayerNorm(DEEP), "axes"),
+        (lambda: tt.BatchNorm(DEEP), "axes"),
+        (lambda: tt.initializers.uniform((2, 3), bound={}), "uniform: bound: expected"),
+        (lambda: LINEAR.predict_batches(NUMBER), "predict_batches: expected samples"),
+    ],
+)
+def test_arguments_that_random_calls_found(call, said):
+    with pytest.raises(tt.TinyTensorError, match=said):
+        call()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-PUBLIC_MODULES = ("activations", "datasets", "initializers", "io", "models", "plot")
+PUBLIC_MODULES = ("activations", "datasets", "distributed", "initializers", "io", "models", "plot")
 
 if TYPE_CHECKING:
     from tinytensor import activations as activations
     from tinytensor import datasets as datasets
+    from tinytensor import distributed as distributed
     from tinytensor import initializers as initializers
     from tinytensor import io as io
     from tinytensor import models as models

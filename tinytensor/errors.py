@@ -12,6 +12,7 @@ __all__ = [
     "MissingExtra",
     "ModelFormatError",
     "ModelFormatWarning",
+    "PartitionError",
     "ShapeError",
     "TinyTensorError",
     "UnsupportedOp",
@@ -57,6 +58,10 @@ class DatasetError(TinyTensorError, OSError):
 
 class DownloadError(DatasetError):
     """A file could not be downloaded; there may be no network."""
+
+
+class PartitionError(TinyTensorError, RuntimeError):
+    """A part of the samples could not be computed by a cluster; the message names the part and its rows."""
 
 
 class MissingExtra(TinyTensorError, ImportError):

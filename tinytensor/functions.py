@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, DtypeError, IndexingError, ShapeError
-from tinytensor.kernels.boundary import FLOATS, Array, as_operand, single_axis
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.kernels.boundary import as_operand, single_axis
 from tinytensor.mapping import other_operand
 from tinytensor.primitives import elementwise
+from tinytensor.primitives.lookup import embed
 from tinytensor.primitives.movement import moved
 from tinytensor.tensor import Tensor
 
@@ -210,22 +211,4 @@ def embedding(indices: Any, weight: Any) -> Tensor:
     if table.ndim != 2:
         raise ShapeError(f"embedding: weight: expected (count, features), got {table.shape}")
     given = indices._array if type(indices) is Tensor else as_operand(indices)
-    return Tensor._wrap(table._array[row_numbers(given, table.shape[0])])
-
-
-def row_numbers(given: Array, count: int) -> Array:
-    """Indices of rows as integers, checked."""
-    if given.dtype == bool:
-        raise DtypeError("embedding: expected indices, got bools; did you mean .astype(int)?")
-    if given.dtype in FLOATS and not (np.floor(given) == given).all():
-        wrong = given[~(np.floor(given) == given)].flat[0]
-        raise DtypeError(f"embedding: expected whole numbers as indices, got {wrong}")
-    if given.dtype == np.float32 and count > 2**24:
-        raise DtypeError("embedding: float32 holds whole numbers to 16,777,216; pass a Tensor of integers")
-    outside = given[(given < 0) | (given >= count)]
-    if outside.size:
-        raise IndexingError(
-            f"embedding: expected indices from 0 to {count - 1}, got {outside.flat[0]}; "
-            "negative ones do not count from the end"
-        )
-    return given.astype(np.int64)
+    return Tensor._wrap(embed(given, table._array))

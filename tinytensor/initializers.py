@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from tinytensor import creation
 from tinytensor.creation import Seed
 from tinytensor.errors import ArgumentError, ShapeError
+from tinytensor.kernels.boundary import real_number
 from tinytensor.tensor import Tensor
 
 __all__ = [
@@ -26,6 +27,7 @@ Initializer = Callable[..., Tensor]
 
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan_in, fan_out) of a weight of shape (out, in, …)."""
+    shape = creation.lengths(shape)
     if len(shape) < 2:
         raise ShapeError(f"initializer: expected a weight of shape (out, in), got {shape}")
     receptive = math.prod(shape[2:])
@@ -126,6 +128,7 @@ def uniform(shape: Shape, seed: Seed = None, dtype: DTypeLike = np.float32, boun
     >>> bool((abs(uniform((50, 3), seed=0)) <= 0.05).all())
     True
     """
+    bound = real_number("uniform: bound", bound)
     return creation.uniform(shape, -bound, bound, seed=seed, dtype=dtype)
 
 

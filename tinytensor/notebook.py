@@ -81,6 +81,11 @@ def model_html(self: Any) -> str:
     return summary_html(summary)
 
 
+def quantization_html(self: Any) -> str:
+    """What a network on bytes loses as a table, its notes below."""
+    return table_html(self.cells, 3, self.notes)
+
+
 def profile_html(self: Any) -> str:
     """A profile as a table."""
     return table_html(self.cells, 1)

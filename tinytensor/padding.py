@@ -7,7 +7,10 @@ import numpy as np
 from tinytensor import windows
 from tinytensor.errors import ArgumentError, ShapeError
 from tinytensor.functions import tensor
-from tinytensor.kernels.boundary import number, real_number
+from tinytensor.kernels.boundary import Array, number, real_number
+from tinytensor.primitives.movement import moved
+from tinytensor.primitives.resizing import pad as constant_pad
+from tinytensor.shaping import elements
 from tinytensor.tensor import Tensor
 from tinytensor.windows import Pads
 
@@ -44,13 +47,19 @@ def pad(
     t, last = tensor(x), windows.flag("pad: channels_last", channels_last)
     pads, mode = pads_of(padding, max(t.ndim - 2, 1)), mode_of(mode)
     padded_shape(t.shape, pads, mode, last)
-    whole = ((0, 0), *pads, (0, 0)) if last else ((0, 0), (0, 0), *pads)
-    kept = tuple(slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(t.shape, whole, strict=True))
-    more = [(max(a, 0), max(b, 0)) for a, b in whole]
+    widths = (*pads, (0, 0)) if last else ((0, 0), *pads)
+    inside = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(t.shape[1:], widths, strict=True)]
+    kept = elements(t._array, (slice(None), *inside)) if min(map(min, widths)) < 0 else t._array
+    more = tuple((max(a, 0), max(b, 0)) for a, b in widths)
     if mode == "constant":
         constant = number(real_number("pad: value", value), t.dtype)
-        return Tensor._wrap(np.pad(t._array[kept], more, constant_values=constant))
-    return Tensor._wrap(np.pad(t._array[kept], more, mode=mode))  # type: ignore[call-overload]
+        return Tensor._wrap(constant_pad(kept, widths=more, value=constant))
+    return Tensor._wrap(moved(mirrored, (kept,), more, mode))
+
+
+def mirrored(array: Array, widths: Pads, mode: Any) -> Array:
+    """Elements of the array itself around it."""
+    return np.pad(array, [(0, 0), *widths], mode=mode)
 
 
 def pads_of(value: Any, axes: int) -> Pads:
@@ -62,7 +71,7 @@ def pads_of(value: Any, axes: int) -> Pads:
 
 def mode_of(mode: Any) -> str:
     """What is put into the padding, checked."""
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise ArgumentError(f"pad: mode: expected one of {', '.join(MODES)}, got {mode!r:.80}")
     return str(mode)
 

@@ -6,10 +6,11 @@ import numpy as np
 
 from tinytensor import windows
 from tinytensor.errors import ArgumentError
-from tinytensor.functions import tensor
+from tinytensor.functions import concatenate, tensor
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.windows import pool
+from tinytensor.shaping import elements
 from tinytensor.tensor import Tensor
 from tinytensor.windows import Window
 
@@ -39,7 +40,7 @@ def max_pool2d(
 ) -> Tensor:  # fmt: skip
     """y[n, c, i, j] = max over ky, kx of x[n, c, i · stride + ky · dilation - padding, …].
 
-    NaN where one is in the window; padding is never the largest.
+    NaN where one is in the window; padding is never the largest. A Tensor of uint8 gives uint8.
 
     Args:
         x: (batch, channels, height, width).
@@ -118,7 +119,7 @@ def pooled(
     window = windows.window(who, kernel_size, stride, padding, dilation, axes, ceil_mode)
     last = windows.flag(f"{who}: channels_last", channels_last)
     counted = windows.flag(f"{who}: count_include_pad", count_include_pad)
-    a = tensor(x)._floating()
+    a = pooled_array(x, kind)
     shape = windows.pooled_shape(who, a.shape, window, last)
     if axes == 2:
         return Tensor._wrap(run(a, kind, window, shape, counted, last))
@@ -130,6 +131,12 @@ def pooled(
     image = moved(np.expand_dims, (a,), row)
     y = run(image, kind, high, (*shape[:row], 1, *shape[row:]), counted, last)
     return Tensor._wrap(moved(np.squeeze, (y,), row))
+
+
+def pooled_array(x: Any, kind: str) -> Any:
+    """What is pooled: floats, and for the largest of a window a Tensor of bytes as it is."""
+    t = tensor(x)
+    return t._array if kind == "max" and t.dtype == np.uint8 else t._floating()
 
 
 def run(a: Array, kind: str, window: Window, shape: tuple[int, ...], counted: bool, last: bool) -> Array:
@@ -177,7 +184,7 @@ def global_pool(who: str, kind: str, x: Any, keepdims: Any, channels_last: Any) 
         windows.flag(f"{who}: keepdims", keepdims),
         windows.flag(f"{who}: channels_last", channels_last),
     )
-    a = tensor(x)._floating()
+    a = pooled_array(x, kind)
     windows.expect_images(who, a.shape, 2, last)
     windows.expect_pixels(who, windows.spatial_shape(a.shape, last))
     whole = windows.window(who, windows.spatial_shape(a.shape, last), 1, 0, 1, 2)
@@ -210,15 +217,26 @@ def adaptive_avg_pool2d(x: Any, output_size: Any, channels_last: bool = False) -
     windows.expect_pixels(who, lengths)
     sizes = output_sizes(output_size)
     wanted = tuple(n if size is None else size for n, size in zip(lengths, sizes, strict=True))
-    channels = a.shape[-1] if last else a.shape[1]
-    y = np.empty(windows.joined_shape(a.shape[0], channels, wanted, last), a.dtype)
+    if all(n % size == 0 for n, size in zip(lengths, wanted, strict=True)):
+        kernel = tuple(n // size for n, size in zip(lengths, wanted, strict=True))
+        return pooled(who, 2, "average", Tensor._wrap(a), kernel, None, 0, 1, False, last)
     rows, columns = (parts(n, size) for n, size in zip(lengths, wanted, strict=True))
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            piece = (slice(None), row, column) if last else (..., row, column)
-            mean = global_pool(who, "average", Tensor._wrap(a[piece]), False, last)._array
-            y[(slice(None), i, j) if last else (..., i, j)] = mean
-    return Tensor._wrap(y)
+    lines = [
+        side_by_side([part_mean(a, row, column, last) for column in columns], 2 if last else 3)
+        for row in rows
+    ]
+    return side_by_side(lines, 1 if last else 2)
+
+
+def part_mean(a: Array, row: slice, column: slice, last: bool) -> Tensor:
+    """The mean of a part of each image, an image of one pixel."""
+    part = elements(a, (slice(None), row, column) if last else (slice(None), slice(None), row, column))
+    return global_pool("adaptive_avg_pool2d", "average", Tensor._wrap(part), True, last)
+
+
+def side_by_side(images: list[Tensor], axis: int) -> Tensor:
+    """Images one beside the other."""
+    return images[0] if len(images) == 1 else concatenate(images, axis)
 
 
 def output_sizes(value: Any) -> tuple[int | None, int | None]:

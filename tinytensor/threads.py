@@ -7,14 +7,19 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array, length
-from tinytensor.kernels.mailbox import MAILBOX, MOST_HELPERS, free, stop, take
+from tinytensor.kernels.mailbox import MAILBOX, MOST_HELPERS, SPIN, free, stop, take
 from tinytensor.kernels.memory import LINE, new_memory
 
-__all__ = ["MOST", "Team", "checked", "get_num_threads", "set_num_threads", "the_team"]
+__all__ = ["MOST", "Team", "check_environment", "checked", "get_num_threads", "set_num_threads", "the_team"]
 
 VARIABLE = "TINYTENSOR_NUM_THREADS"
+OPENMP = "OMP_NUM_THREADS"  # respected where ours is not set; a list is one number for each level of nesting
+SPINNING = "TINYTENSOR_SPIN"
+TURNS = 1500  # some 0.5 ms where nobody else wants to run: batches of a hundred follow in that time
 MOST = MOST_HELPERS + 1
 GROUPS = Path("/sys/fs/cgroup")
 OWN_GROUPS = Path("/proc/self/cgroup")  # lines of "id:controllers:path"; version 2 has no controllers
@@ -62,10 +67,12 @@ def groups() -> Iterator[Path]:
 
 @cache
 def default_threads() -> int:
-    """`$TINYTENSOR_NUM_THREADS`, or one for each CPU available."""
+    """`$TINYTENSOR_NUM_THREADS`, or one for each CPU available, at most `$OMP_NUM_THREADS` of them."""
     given = os.environ.get(VARIABLE)
     if not given:
-        return available_cpus()
+        outermost = os.environ.get(OPENMP, "").partition(",")[0].strip()
+        most = int(outermost) if outermost.isdecimal() and len(outermost) < 9 else 0
+        return min(available_cpus(), most or MOST)
     if not given.strip().isdecimal() or not 1 <= int(given) <= MOST:
         raise ArgumentError(f"${VARIABLE}: expected a number from 1 to {MOST}, got {given!r}")
     return int(given)
@@ -81,7 +88,9 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int | None) -> None:
-    """Set the default number of threads; None restores `$TINYTENSOR_NUM_THREADS`, or one for each CPU.
+    """Set the default number of threads; None restores what it was at first.
+
+    These are `$TINYTENSOR_NUM_THREADS`, or one for each CPU, at most `$OMP_NUM_THREADS` where that is set.
 
     Raises:
         ArgumentError: no integer from 1 to 512.
@@ -101,6 +110,17 @@ def checked(who: str, threads: int) -> int:
     if number > MOST:
         raise ArgumentError(f"{who}: expected at most {MOST} threads, got {number}")
     return number
+
+
+def check_environment() -> None:
+    """Raise unless `$TINYTENSOR_SPIN` is 0, which lets helpers without work sleep at once, 1 or not set.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    given = os.environ.get(SPINNING, "")
+    if given not in ("", "0", "1"):
+        raise ArgumentError(f"${SPINNING}: expected 0 or 1, got {given!r:.80}")
 
 
 class Taken:
@@ -128,6 +148,7 @@ class Team:
     def __init__(self) -> None:
         self.box = new_memory(8 * MAILBOX, LINE)
         self.box[:] = 0
+        self.box.view(np.int64)[SPIN] = 0 if os.environ.get(SPINNING) == "0" else TURNS
         self.taken = Taken(self.box)
 
     def stop(self) -> None:

@@ -3,12 +3,11 @@
 import math
 from typing import Any
 
-import numpy as np
-
 from tinytensor import windows
 from tinytensor.errors import ArgumentError
 from tinytensor.functions import tensor
-from tinytensor.kernels.boundary import Array, real_number
+from tinytensor.kernels.boundary import real_number
+from tinytensor.primitives.resizing import resize
 from tinytensor.tensor import Tensor
 
 __all__ = ["upsample"]
@@ -53,18 +52,9 @@ def upsample(
     lengths = windows.spatial_shape(t.shape, last)
     windows.expect_pixels("upsample", lengths)
     wanted = sizes or upsampled_lengths(lengths, factors)
-    y = t._array if mode == "nearest" else t._floating()
-    for axis in (2, 1) if last else (3, 2):
-        spatial = axis - (1 if last else 2)
-        n, count = y.shape[axis], wanted[spatial]
-        ratio = 1 / factors[spatial] if factors else n / count
-        if mode == "nearest":
-            places = np.arange(count)
-            found = np.floor(places * ratio).astype(int) if factors else places * n // count
-            y = y.take(np.minimum(found, n - 1), axis)
-        else:
-            y = interpolated(y, axis, positions(n, count, ratio, corners))
-    return Tensor._wrap(np.ascontiguousarray(y))
+    a = t._array if mode == "nearest" else t._floating()
+    given: Any = {"sizes": wanted, "factors": factors, "mode": mode, "corners": corners}
+    return Tensor._wrap(resize(a, **given, channels_last=last))
 
 
 def upsampled_lengths(lengths: tuple[int, ...], factors: tuple[float, ...]) -> tuple[int, ...]:
@@ -79,7 +69,7 @@ def target(
     who: str, size: Any, scale_factor: Any, mode: Any, corners: bool
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """The size or the scale factors that are wanted, checked; the other is empty."""
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise ArgumentError(f"{who}: mode: expected one of {', '.join(MODES)}, got {mode!r:.80}")
     if corners and mode == "nearest":
         raise ArgumentError(f'{who}: align_corners: expected False for mode="nearest", got True')
@@ -96,23 +86,3 @@ def target(
             f"{who}: scale_factor: expected a positive number or (height, width), got {scale_factor!r:.80}"
         )
     return (), factors
-
-
-def positions(n: int, count: int, ratio: float, corners: bool) -> Array:
-    """Where along an axis of n pixels the pixels of the output lie."""
-    places = np.arange(count, dtype=np.float64)
-    if corners:
-        return places * (n - 1) / max(count - 1, 1)
-    return np.maximum((places + 0.5) * ratio - 0.5, 0)
-
-
-def interpolated(x: Array, axis: int, places: Array) -> Array:
-    """(1 - f) · x[⌊s⌋] + f · x[⌊s⌋ + 1] along an axis."""
-    n = x.shape[axis]
-    below = np.minimum(np.floor(places).astype(int), n - 1)
-    above = np.minimum(below + 1, n - 1)
-    side = [1] * x.ndim
-    side[axis] = len(places)
-    share = (places - below).astype(x.dtype).reshape(side)
-    with np.errstate(all="ignore"):
-        return np.asarray((1 - share) * x.take(below, axis) + share * x.take(above, axis))

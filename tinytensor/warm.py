@@ -8,6 +8,8 @@ from tinytensor import activations
 from tinytensor.errors import require
 from tinytensor.kernels import arithmetic, elementwise, scalar
 from tinytensor.kernels.boundary import FLOATS
+from tinytensor.kernels.bytes_lanes import common_bytes_tiles
+from tinytensor.kernels.bytes_layer import common_bytes_parts
 from tinytensor.kernels.convolution import common_tiles
 from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
@@ -35,9 +37,9 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     ):
         by_operands.get(elementwise.arity(function), elementwise.several_kernels)(function)
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
-    found += [
-        (spec.name, partial(address, spec)) for spec in (*common_parts(), *sorted(common_tiles(), key=repr))
-    ]
+    more = common_tiles() | common_bytes_parts() | common_bytes_tiles()
+    specs = (*common_parts(), *sorted(more, key=repr))
+    found += [(spec.name, partial(address, spec)) for spec in specs]
     return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.mailbox import DONE, serve, share
 from tinytensor.kernels.memory import PAGE, new_memory
-from tinytensor.threads import stop_at_exit, the_team
+from tinytensor.threads import check_environment, stop_at_exit, the_team
 
 __all__ = ["borrow", "give_back", "run"]
 
@@ -33,6 +33,7 @@ def give_back(memory: Array) -> None:
 @cache
 def entry() -> tuple[Any, int]:
     """The kernels, loaded."""
+    check_environment()
     stop_at_exit()
     return share.function, serve.address
 

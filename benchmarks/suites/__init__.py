@@ -4,6 +4,7 @@ from benchmarks.suites import (
     coldstart,
     elementwise,
     images,
+    int8,
     latency,
     matmul,
     memory,
@@ -27,4 +28,5 @@ SUITES = {
     "peak": peak.SUITE,
     "tiny": images.TINY,
     "cnn": images.CNN,
+    "int8": int8.SUITE,
 }

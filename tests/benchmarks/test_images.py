@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from benchmarks import charts, image_peers, images
 from benchmarks import image_networks as networks
-from benchmarks import image_peers, images
 from benchmarks.case import Effort, Result
+from benchmarks.image_charts import CHARTS
 from benchmarks.interleave import measured
 from benchmarks.peers import PEERS, absent
 from benchmarks.record import Run
@@ -139,3 +140,15 @@ def test_a_mistake_is_one_line(tmp_path, capsys, monkeypatch):
     (tmp_path / "results.json").write_text("{}")
     assert images.main(["--quick", "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err.startswith("python -m benchmarks.images: ")
+
+
+def test_the_charts_show_every_network_that_was_measured(tmp_path):
+    pytest.importorskip("matplotlib")
+    case = suites.case("cnn", "mnist_cnn", 10, 1)
+    made = run(result(case, "tinytensor", [0.02] * 3), result(case, "JAX", [0.04] * 3))
+    assert charts.draw(made, tmp_path, CHARTS).keys() == {"image_ratios.png"}  # no roof was measured
+    made.roofline["1"]["copy_gb_per_second"] = 10.0
+    for each in made.results:
+        each.facts["bytes"] = 1e8
+    assert charts.draw(made, tmp_path, CHARTS).keys() == CHARTS.keys()
+    assert {each.name for each in tmp_path.iterdir()} == CHARTS.keys()

@@ -9,7 +9,12 @@ import tinytensor as tt
 from tests.strategies import FLOATS
 from tinytensor import cli, warm
 from tinytensor.kernels import declare, peak
+from tinytensor.kernels.bytes_lanes import common_bytes_tiles
+from tinytensor.kernels.bytes_layer import bytes_layout, common_bytes_parts, dot_fields
+from tinytensor.kernels.convolution import tiles_of
+from tinytensor.kernels.cpu import dot
 from tinytensor.kernels.layer import common_parts, layout, parts_of
+from tinytensor.kernels.matrix_unit import has_matrix_unit
 
 
 def test_doctor_reports_and_tests(capsys, monkeypatch):
@@ -81,6 +86,16 @@ def test_any_width_of_a_layer_uses_tiles_that_are_listed():
             for tails in (True, False):
                 plan = layout(np.dtype(dtype), outputs, tails)
                 assert {part.spec for part in parts_of(plan, plan.dtype, tails)} <= {*listed}
+
+
+def test_any_width_of_a_quantised_layer_uses_tiles_that_are_listed():
+    listed, of_windows = common_bytes_parts(), common_bytes_tiles()
+    for outputs in (*range(1, 700), 1000, 4097):
+        for output in ("uint8", "float32"):
+            plan = bytes_layout(outputs, not has_matrix_unit())
+            specs = {part.spec for part in parts_of(plan, "group", not dot().signed, **dot_fields(output))}
+            assert specs <= listed
+            assert {*tiles_of(bytes_layout(outputs, False), False, **dot_fields(output))[1]} <= of_windows
 
 
 @pytest.mark.parametrize("name", ["doctor", "warmup"])

@@ -212,11 +212,11 @@ def test_a_save_holds_the_lock_that_assignments_take(tmp_path, suffix, monkeypat
         if free:
             revision.lock.release()
 
-    def watched(path, layer):
+    def watched(*arguments):
         other = threading.Thread(target=attempt)
         other.start()
         other.join()
-        write(path, layer)
+        write(*arguments)
 
     monkeypatch.setattr(row.imported(), "write", watched)
     model.save(tmp_path / f"m{suffix}")

@@ -95,7 +95,7 @@ def test_onnx(activation):
 
 
 def test_python(activation, tmp_path):
-    tt.Sequential(activation).save(tmp_path / "m.py")
+    tt.Sequential(activation).save(tmp_path / "m.py", (4, 5))
     within(activation(X), runpy.run_path(str(tmp_path / "m.py"))["predict"](X), bound(activation))
 
 

@@ -22,7 +22,6 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\
         (LFS, r"is a Git LFS pointer, not the file it points to; run: git lfs pull$"),
         (b"\n<!DOCTYPE html>\n<html><head>", "is an HTML page"),
         (b"\xef\xbb\xbf<HTML>", "is an HTML page"),
-        (b"\x1c\x00\x00\x00TFL3\x14\x00", "is a TensorFlow Lite model"),
         (b"\x08\x01\x12\xfe\x07\x0a", "is a TensorFlow SavedModel"),
         (b"\x0a\x1f\x0a\x01x\x12\x0bPlaceholder", "is a TensorFlow graph"),
         (b"GGUF\x03\0\0\0", "is a GGUF model"),

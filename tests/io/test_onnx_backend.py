@@ -42,13 +42,13 @@ class TinyTensor(base.Backend):
 
     refusals = []  # noqa: RUF012
     models = []  # noqa: RUF012
-    made_of = staticmethod(lambda model: model)
+    made_of = staticmethod(lambda model, proto: model)
 
     @classmethod
     def prepare(cls, model, device="CPU", **_):
         cls.models.append(model)
         try:
-            return Prepared(cls.made_of(tt.from_onnx(model, halves="refuse")))
+            return Prepared(cls.made_of(tt.from_onnx(model, halves="refuse"), model))
         except tt.UnsupportedOp as error:
             cls.refusals.append(str(error))
             from onnx.backend.test.runner import BackendIsNotSupposedToImplementIt
@@ -60,10 +60,16 @@ class TinyTensor(base.Backend):
         return device == "CPU"
 
 
-def as_program(model):
+def as_program(model, proto):
     """A model as the function in the Python file that it is saved to."""
+    shape = None
+    if not isinstance(model, tt.Graph):
+        shape = [each.dim_value or None for each in proto.graph.input[0].type.tensor_type.shape.dim]
+        if not shape:
+            raise tt.UnsupportedOp("samples that are one number")
+        shape = shape[1:]
     with tempfile.TemporaryDirectory() as folder:
-        tt.io.save(model, f"{folder}/m.py")
+        tt.io.save(model, f"{folder}/m.py", shape)
         return runpy.run_path(f"{folder}/m.py")["predict"]
 
 

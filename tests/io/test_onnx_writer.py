@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tests.custom import squareplus
 from tests.models import activations, sequentials
 from tests.naive import gamma, within
 from tests.rounding import error_bound
@@ -46,13 +45,10 @@ def test_any_model_in_float32(model, seed):
     agree(model, np.random.default_rng(seed).standard_normal((4, 6)).astype(np.float32))
 
 
-@pytest.mark.parametrize(
-    ("p", "op"), [(0, "Dropout"), (0.25, "Dropout"), (1 - 1e-9, "Identity"), (1, "Identity")]
-)
-def test_a_ratio_of_dropout_is_less_than_1(p, op):
-    model = tt.Sequential(tt.Linear(6, 5, seed=0), tt.Dropout(p), tt.Linear(5, 3, seed=1))
+def test_dropout_leaves_nothing_in_the_file():
+    model = tt.Sequential(tt.Linear(6, 5, seed=0), tt.Dropout(0.25), tt.Linear(5, 3, seed=1))
     proto = agree(model, np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32))
-    assert [node.op_type for node in proto.graph.node] == ["Gemm", op, "Gemm"]
+    assert [node.op_type for node in proto.graph.node] == ["Gemm", "Gemm"]
 
 
 @pytest.mark.parametrize("first", ["float32", "float64"])
@@ -95,12 +91,6 @@ def test_names_of_values_are_names_of_layers():
     assert repr(again) == repr(model[:2] + model[2])
 
 
-@pytest.mark.parametrize("layer", [tt.Lambda(lambda x: x), squareplus], ids=["lambda", "activation"])
-def test_what_onnx_does_not_have(layer):
-    with pytest.raises(tt.UnsupportedOp, match=r"1: .*: ONNX has nothing for it"):
-        tt.to_onnx(tt.Sequential(tt.relu, layer))
-
-
 def test_a_file(tmp_path):
     model = tt.Sequential(tt.Linear(6, 4, seed=0), tt.GELU("tanh"), tt.Linear(4, 2, seed=1))
     model.save(tmp_path / "m.onnx")
@@ -109,7 +99,7 @@ def test_a_file(tmp_path):
     assert all(np.array_equal(a, model.state_dict()[k]) for k, a in again.state_dict().items())
     old = (tmp_path / "m.onnx").read_bytes()
     with pytest.raises(tt.UnsupportedOp):
-        tt.Sequential(tt.Lambda(lambda x: x)).save(tmp_path / "m.onnx")
+        tt.Sequential(tt.Lambda(lambda x: np.sin(x.numpy()))).save(tmp_path / "m.onnx")
     assert (tmp_path / "m.onnx").read_bytes() == old
 
 
@@ -143,7 +133,7 @@ def test_a_graph(shape):
 
 
 def test_a_graph_needs_to_know_the_shape_of_its_inputs():
-    graph = tt.Graph(["x"], ["y"], [tt.Linear(2, 2, seed=0)], [(["x"], ["y"])])
+    graph = tt.Graph(["x"], ["y"], [tt.Linear(2, 2, seed=0)], [(["x"], ["y"])], signature=[["float32", None]])
     with pytest.raises(tt.ArgumentError, match="shape"):
         tt.to_onnx(graph)
     assert run(tt.to_onnx(graph, shape=(2,)), np.ones((3, 2), np.float32))[0].shape == (3, 2)

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinytensor as tt
-from tests.custom import Scale, squareplus
+from tests.io.traceable import CASES, TwoWays, bound, samples
 from tests.models import activations, sequentials
 from tests.naive import gamma, within
 from tests.rounding import error_bound
-from tinytensor.io.python.writer import FUNCTIONS
+from tinytensor.io.python.library import FUNCTIONS
 from tinytensor.operators.table import OPERATORS
 
 
@@ -23,9 +23,9 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("python")
 
 
-def program(model, path):
+def program(model, path, shape=None):
     """The `predict` of the file that a model is saved to."""
-    tt.io.save(model, path)
+    tt.io.save(model, path, shape)
     return runpy.run_path(str(path))["predict"]
 
 
@@ -71,10 +71,10 @@ def test_the_text_can_be_read(folder):
     body = text[text.index("def predict") : text.index("W = {")].splitlines()
     assert body[2:-2] == [
         '    with np.errstate(all="ignore"):',
-        "        (x,) = map(given, inputs)",
-        "        x = linear(floating(x), W['hidden.weight'], W['hidden.bias'])  # hidden",
+        "        (x,) = map(samples, inputs)",
+        "        x = x @ W['hidden.weight'].T + W['hidden.bias']  # hidden",
         "        x = relu(x)  # 1",
-        "        x = linear(x, W['2.weight'], None)  # 2",
+        "        x = x @ W['2.weight'].T  # 2",
         "        return x",
     ]
     assert "def sigmoid" not in text
@@ -111,7 +111,7 @@ def test_images_and_channels(folder):
         tt.Reshape((5, -1)), tt.LogSoftmax(),
     )  # fmt: skip
     x = np.random.default_rng(0).standard_normal((4, 3, 5)).astype(np.float32)
-    predict = program(model, folder / "channels.py")
+    predict = program(model, folder / "channels.py", (3, 5))
     within(model(x), predict(x), 2 * error_bound(model, x))
     assert predict(x[:0]).shape == (0, 5, 3)
 
@@ -144,14 +144,16 @@ def test_every_operation_is_there():
     assert OPERATORS.keys() <= FUNCTIONS.keys()
 
 
-@pytest.mark.parametrize(
-    "layer", [Scale([1.0]), squareplus, tt.Lambda(abs)], ids=["layer", "activation", "lambda"]
-)
-def test_layers_of_a_user_are_refused(folder, layer):
+def test_what_is_not_traced_is_refused(folder):
     (folder / "own.py").write_text("old")
-    with pytest.raises(tt.UnsupportedOp, match=r"1: .*only layers of tinytensor"):
-        tt.Sequential(tt.relu, layer).save(folder / "own.py")
+    with pytest.raises(tt.UnsupportedOp, match=r"1: Lambda.*not traceable: .*test_python.py, line"):
+        tt.Sequential(tt.relu, tt.Lambda(lambda x: np.sin(x.numpy()))).save(folder / "own.py")
     assert (folder / "own.py").read_text() == "old"
+
+
+def test_other_formats_take_no_shape(folder):
+    with pytest.raises(tt.ArgumentError, match="shape: a file of tinytensor holds samples of any shape"):
+        tt.relu.save(folder / "m.safetensors", shape=(3,))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_layers_of_images(folder, last):
     ]
     x = np.random.default_rng(0).standard_normal((2, 9, 7, 4) if last else (2, 4, 9, 7)).astype(np.float32)
     for layer in layers:
-        run = program(tt.Sequential(layer), folder / "images.py")
+        run = program(tt.Sequential(layer), folder / "images.py", x.shape[1:])
         terms = np.abs(x).max() * max([1.0, *(np.abs(p.numpy()).sum() for p in layer.parameters().values())])
         within(run(x), layer(x), 2 * gamma(50, np.float32) * terms)
 
@@ -191,11 +193,27 @@ def test_layers_of_images(folder, last):
 )
 def test_layers_of_sequences(folder, layer):
     x = np.random.default_rng(0).standard_normal((2, 3, 9)).astype(np.float32)
-    run = program(tt.Sequential(layer), folder / "sequences.py")
+    run = program(tt.Sequential(layer), folder / "sequences.py", (3, 9))
     terms = np.abs(x).max() * max([1.0, *(np.abs(p.numpy()).sum() for p in layer.parameters().values())])
     within(run(x), layer(x), 2 * gamma(10, np.float32) * terms)
 
 
-def test_layers_without_a_program_are_refused(folder):
-    with pytest.raises(tt.UnsupportedOp, match="no program can be written"):
-        tt.io.save(tt.Sequential(tt.Upsample(2)), folder / "refused.py")
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_what_a_user_writes(folder, name, dtype):
+    model, shape = CASES[name]
+    x = (samples(name) * (3 if dtype == np.int64 else 1)).astype(dtype)
+    x = abs(x) % 6 if name == "embedding" else x
+    predict = program(model, folder / "user.py", shape)
+    for count in (5, 1):
+        theirs, y = predict(x[:count]), np.asarray(model(x[:count]))
+        assert theirs.dtype == y.dtype
+        within(y, theirs, bound(model, x))
+
+
+def test_several_inputs_and_outputs(folder):
+    model, rng = TwoWays(6), np.random.default_rng(0)
+    a, b = rng.standard_normal((2, 3, 6)).astype(np.float32)
+    found = program(model, folder / "two.py", [(6,), (6,)])(a, b)
+    for mine, theirs in zip(model.predict((a, b)), found, strict=True):
+        within(mine, theirs, 64 * np.finfo(np.float32).eps * 16)

@@ -36,3 +36,12 @@ def hold(table, x, x_stride, y, y_stride, first, last, scratch):
     store(out, 0, 1)
     while load(out, 1) == 0:
         give_way()
+
+
+def meet_with_scratch(table, x, x_stride, y, y_stride, first, last, scratch):
+    """As `meet`; each range writes down where its scratch memory is."""
+    out = integers_at(y)
+    out[1 + first] = scratch
+    fetch_add(out, 0, 1)
+    while load(out, 0) < table:
+        give_way()

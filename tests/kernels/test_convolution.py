@@ -61,7 +61,7 @@ def test_every_geometry(case, dtype, has_bias, seed):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("channels", [2, 8, 16, 19, 32, 70])
+@pytest.mark.parametrize("channels", [2, 3, 4, 5, 8, 16, 19, 32, 70])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_depthwise(dtype, channels, stride):
     rng = np.random.default_rng(channels)
@@ -169,3 +169,15 @@ def test_threads_share_one_image(groups):
 def test_no_images():
     x, weight, bias = operands(np.random.default_rng(8), np.float32, 0, 3, (5, 5), 4, (3, 3))
     assert convolve(x, weight, bias).shape == (0, 4, 3, 3)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 6, 9])
+@pytest.mark.parametrize("padding", [0, 1, 5])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_pixels_side_by_side_in_a_vector(width, padding, dilation):
+    if width + 2 * padding < 1 + 2 * dilation:
+        return
+    rng = np.random.default_rng(width)
+    x, weight, bias = operands(rng, np.float32, 2, 4, (5, width), 4, (3, 3), 4)
+    rows = max(padding, 1), 2
+    check(x, weight, bias, (1, 1), (rows, (padding, padding)), (1, dilation), 4)

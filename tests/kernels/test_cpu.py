@@ -18,13 +18,14 @@ from tinytensor.kernels.cpu import Vectors
 from tinytensor.kernels.matmul import matmul
 from tinytensor.kernels.pooling import pool
 from tinytensor.kernels.softmax import softmax
+from tinytensor.primitives import quantized
 
 AVX512_FEATURES = "+avx512f,+avx512vl,+avx512dq,+avx512bw,+avx2,+fma"
 
 
 @pytest.fixture
 def fresh():
-    caches = (cpu.features, cpu.vectors)
+    caches = (cpu.features, cpu.vectors, cpu.dot)
     for each in caches:
         each.cache_clear()
     yield
@@ -116,6 +117,34 @@ def images():
             yield pool(batch, kind, (3, 2), (2, 2), padding, channels_last=last).tobytes()
 
 
+def of_bytes():
+    """Bytes of quantised products, convolutions, lookups and sums."""
+    rng = np.random.default_rng(0)
+
+    def how(outputs, inputs, output):
+        bias = rng.integers(-1000, 1000, outputs).astype(np.int32)
+        multiplier = (rng.random(outputs) / 80 / np.sqrt(inputs)).astype(np.float32)
+        return {"zero_point": 3, "output": output}, bias, multiplier
+
+    for rows, inputs, outputs in ((1, 7, 5), (9, 70, 50), (40, 64, 100)):
+        x = rng.integers(0, 256, (rows, inputs)).astype(np.uint8)
+        weight = rng.integers(-128, 128, (outputs, inputs)).astype(np.int8)
+        for output in (None, quantized.Output(5)):
+            parameters, *scales = how(outputs, inputs, output)
+            yield quantized.quantized_linear(x, weight, *scales, **parameters).tobytes()
+    for groups, channels, outputs in ((1, 3, 20), (8, 8, 8), (2, 8, 6)):
+        x = rng.integers(0, 256, (2, 6, 7, channels)).astype(np.uint8)
+        weight = rng.integers(-128, 128, (outputs, channels // groups, 3, 3)).astype(np.int8)
+        parameters, *scales = how(outputs, 9 * channels // groups, quantized.Output(5))
+        parameters |= {"stride": (2, 1), "padding": ((1, 1), (0, 1)), "groups": groups, "channels_last": True}
+        yield quantized.quantized_convolution(x, weight, *scales, **parameters).tobytes()
+    window = {"size": (3, 2), "stride": (1, 2), "channels_last": True}
+    yield quantized.quantized_average(
+        x, zero_point=3, multiplier=0.7, output=quantized.Output(1), **window
+    ).tobytes()
+    yield pool(x, "max", **window).tobytes()
+
+
 def digest(results):
     return sha256(b"".join(results)).hexdigest()
 
@@ -126,18 +155,21 @@ from tinytensor.kernels import cpu
 if sys.argv[1:]:
     vectors = cpu.Vectors(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     cpu.vectors = lambda: vectors
-from tests.kernels.test_cpu import digest, images, networks, products, scalar_results, sums_and_softmax
-others = [] if sys.argv[1:] else [digest(scalar_results()), digest(sums_and_softmax())]
-print(cpu.vectors().name, digest(products()), digest(networks()), digest(images()), *others)
+from tests.kernels import test_cpu as results
+tiles = (results.products, results.networks, results.images, results.of_bytes)
+others = () if sys.argv[1:] else (results.scalar_results, results.sums_and_softmax)
+print(cpu.vectors().name, *(results.digest(each()) for each in (*tiles, *others)))
 """
 
 AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2"}
 AVX512 = {"NUMBA_CPU_NAME": "skylake-avx512", "NUMBA_CPU_FEATURES": f"+avx,+sse4.2,{AVX512_FEATURES}"}
+AVX_VNNI = {"NUMBA_CPU_NAME": "alderlake", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+sse4.2,+avxvnni"}
 NO_FMA = {**AVX2, "NUMBA_CPU_FEATURES": "+avx,+avx2,-fma,+sse4.2"}
 CASES = {
     # what the CPU needs, the environment, and for which CPU the tiles are if not for this one
     "AVX2": ({"avx2", "fma"}, AVX2, None),
     "AVX-512": ({"avx512f", "avx512vl", "avx512dq", "avx512bw"}, AVX512, None),
+    "AVX-VNNI": ({"avx2", "fma", "avxvnni"}, AVX_VNNI, None),
     "no FMA": ({"avx2"}, NO_FMA, None),
     "generic": (set(), {"NUMBA_CPU_NAME": "generic"}, None),
     # in instructions that this CPU has
@@ -173,6 +205,7 @@ def expected(processes):
         digest(products()),
         digest(networks()),
         digest(images()),
+        digest(of_bytes()),
         digest(scalar_results()),
         digest(sums_and_softmax()),
     ]
@@ -185,5 +218,7 @@ def test_other_cpus_give_the_same_bits(name, processes, expected):
     output, errors = processes[name].communicate()
     assert processes[name].returncode == 0, errors
     used, *found = output.split()
-    assert used == {"no FMA": "128-bit", "generic": "128-bit"}.get(name, name.removeprefix("tiles of "))
-    assert found == (expected[:3] if name.startswith("tiles") else expected)
+    assert used == {"no FMA": "128-bit", "generic": "128-bit", "AVX-VNNI": "AVX2"}.get(
+        name, name.removeprefix("tiles of ")
+    )
+    assert found == (expected[:4] if name.startswith("tiles") else expected)

@@ -3,6 +3,9 @@
 Inputs lie between NaN, which would show in a result; outputs lie between numbers that must not change.
 """
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -113,3 +116,44 @@ def test_binary(name, dtype):
                 assert (y == expected).all()
                 assert (buffer[:GUARD] == CANARY).all()
                 assert (buffer[-GUARD:] == CANARY).all()
+
+
+BEFORE_A_WALL = """
+import ctypes, mmap
+import numpy as np
+import tinytensor as tt
+
+PAGE = mmap.PAGESIZE
+libc = ctypes.CDLL(None, use_errno=True)
+
+def at_the_end(array):  # in memory that ends where no byte may be read
+    pages = -(-array.nbytes // PAGE)
+    memory = mmap.mmap(-1, (pages + 1) * PAGE)
+    whole = np.frombuffer(memory, np.uint8)
+    wall = ctypes.c_void_p(whole.ctypes.data + pages * PAGE)
+    assert libc.mprotect(wall, ctypes.c_size_t(PAGE), 0) == 0
+    first = pages * PAGE - array.nbytes
+    found = whole[first : pages * PAGE].view(array.dtype).reshape(array.shape)
+    found[...] = array
+    return found
+
+for dtype in (np.float32, np.float64):
+    for m in (*range(1, 20), 33, 65):
+        for k in (1, 3, 16, 17, 40):
+            for n in (1, 2, 17):
+                a, b = np.ones((m, k), dtype), np.ones((k, n), dtype)
+                y = tt.Tensor._wrap(at_the_end(a)) @ tt.Tensor._wrap(at_the_end(b))
+                assert (y.numpy() == k).all()
+    model = tt.Sequential(tt.Linear(19, 5, seed=0, dtype=dtype), tt.relu, tt.LayerNorm(5), tt.softmax)
+    for rows in (1, 2, 5, 12, 13, 100):
+        x = np.eye(rows, 19, dtype=dtype)
+        assert np.array_equal(model.predict(at_the_end(x)), model.predict(x))
+        y = at_the_end(np.zeros((rows, 5), dtype))
+        assert np.array_equal(model.predict(x, out=y), model.predict(x))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is protected by Linux's mprotect")
+def test_no_byte_is_read_or_written_beyond_the_end_of_an_array():
+    done = subprocess.run([sys.executable, "-c", BEFORE_A_WALL], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

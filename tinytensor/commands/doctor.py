@@ -41,8 +41,9 @@ def machine() -> dict[str, str]:
     import numba
 
     import tinytensor as tt
-    from tinytensor.kernels.cpu import features, vectors
+    from tinytensor.kernels.cpu import dot, features, vectors
     from tinytensor.kernels.layer import layout
+    from tinytensor.kernels.matrix_unit import has_matrix_unit
     from tinytensor.threads import VARIABLE, available_cpus
 
     found = vectors()
@@ -54,6 +55,7 @@ def machine() -> dict[str, str]:
         "libraries": f"NumPy {np.__version__}, Numba {numba.__version__}, llvmlite {llvmlite.__version__}",
         "CPU": f"{found.name}: {found.registers} registers of {found.bytes} bytes ({', '.join(shown)})",
         "tiles": f"{tile.rows} samples × {tile.page_outputs} outputs of a wide layer in float32",
+        "bytes": f"{dot().name}{' and the matrix unit (AMX)' * has_matrix_unit()} for quantised layers",
         "threads": f"{tt.get_num_threads()} of {available_cpus()} CPUs; tt.set_num_threads or ${VARIABLE}",
     }
 

@@ -18,8 +18,9 @@ from tinytensor.commands.arguments import (
     parse_names,
     shape,
 )
-from tinytensor.commands.predict import image_shape, located, prepared
+from tinytensor.commands.predict import located, warn_of_small_pixels
 from tinytensor.samples import Options, read
+from tinytensor.samples.prepared import image_shape, prepared
 
 __all__ = ["command"]
 
@@ -70,7 +71,8 @@ def first_sample(network: Any, path: str, given: dict[str, Any]) -> Any:
         given["centre"], given["invert"],
     )  # fmt: skip
     for _, batch in read(path, options, ROWS):
-        return prepared(network, path, batch, first=True)[:1]
+        warn_of_small_pixels(network, path, batch)
+        return prepared(network, batch)[:1]
     raise tt.ArgumentError(f"{path}: expected a sample, got none")
 
 

@@ -15,8 +15,8 @@ __all__ = ["COMMANDS", "complete", "run"]
 # Each is a module of tinytensor.commands with a click command named `command`, which returns an exit status
 # if that is not 0. It leaves heavy imports to that function, so that --help and completion are quick.
 COMMANDS = (
-    "convert", "demo", "doctor", "explain", "inspect", "mnist", "plot", "predict", "summary", "verify",
-    "warmup",
+    "convert", "demo", "doctor", "explain", "inspect", "mnist", "plot", "predict", "quantize", "summary",
+    "verify", "warmup",
 )  # fmt: skip
 
 

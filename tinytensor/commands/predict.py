@@ -5,13 +5,15 @@ images. Inputs are read batch by batch, so they may be larger than memory. Image
 size that the model takes; --invert is for dark ink on light paper, --centre for digits that are not centred
 as MNIST's are. A model with a layer Rescale gets pixels from 0 to 255, another one from 0 to 1.
 
+With --dask, the workers of a Dask cluster score a Zarr array, a .npy or .parquet file or a folder of them,
+and write OUT: .npy, .zarr, or a folder of .npy or .parquet files. The same command resumes what was cut off.
+
 The ending of OUT says what is written: .npy has the model's outputs, .csv, .parquet and .jsonl have the class
 and its probability.
 """
 
 import contextlib
 import json
-import math
 import os
 import sys
 import time
@@ -20,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import tinytensor as tt
 from tinytensor.commands.answers import WRITERS, as_json_lines, as_text
@@ -37,9 +38,12 @@ from tinytensor.commands.tables import on_a_terminal
 from tinytensor.errors import require
 from tinytensor.io.atomic import replacing
 from tinytensor.samples import Options, read
+from tinytensor.samples.prepared import features, image_shape, prepared, rescales
 from tinytensor.text import did_you_mean, escaped
 
 __all__ = ["command"]
+
+ALIEN_TO_DASK = ("key", "delimiter", "centre", "invert")  # options for inputs that --dask does not read
 
 
 @command_of("predict", __doc__)
@@ -47,8 +51,12 @@ __all__ = ["command"]
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", metavar="OUT", type=click.Path(), help="The file to write; default: print.")
 @click.option("--force", is_flag=True, help="Replace OUT if it exists.")
-@click.option("--batch-size", metavar="N", type=count, default=1000, show_default=True)
-@click.option("--threads", metavar="N", type=count, help="Default: as many as there are CPUs.")
+@click.option("--batch-size", metavar="N", type=count, help="Default: 1000; with --dask, 10000.")
+@click.option(
+    "--threads", metavar="N", type=count, help="Default: as many as there are CPUs; with --dask, 1."
+)
+@click.option("--dask", metavar="WHERE", help="The address of a Dask scheduler, or local[N]: N workers here.")
+@click.option("--rows", metavar="N", type=count, help="With --dask: most rows of a partition.")
 @click.option("--key", metavar="NAME", help="The array of an .npz file with several.")
 @click.option("--columns", metavar="A,B", type=parse_names, help="The columns of a table, in this order.")
 @click.option("--drop", metavar="A,B", type=parse_names, help="Columns to leave out, as a label.")
@@ -60,11 +68,26 @@ __all__ = ["command"]
 @click.option("--invert", is_flag=True, help="The images show dark ink on light paper.")
 @json_option
 def command(
-    model: str, inputs: tuple[str, ...], output: str | None, force: bool, batch_size: int,
-    threads: int | None, size: tuple[int, ...] | None, as_json: bool, **given: Any,
+    model: str, inputs: tuple[str, ...], output: str | None, force: bool, batch_size: int | None,
+    threads: int | None, size: tuple[int, ...] | None, as_json: bool, dask: str | None, rows: int | None,
+    **given: Any,
 ) -> None:  # fmt: skip
     """Read, predict, write, batch by batch."""
     network = load_model(model)
+    if dask is not None:
+        alien = [name for name in ALIEN_TO_DASK if given.get(name)] + ["size"] * (size is not None)
+        if len(inputs) != 1 or not output or alien:
+            wrong = (
+                f"not --{alien[0]}"
+                if alien
+                else f"got {len(inputs)} and {f'-o {output}' if output else 'no -o'}"
+            )
+            raise tt.ArgumentError(f"--dask: expected one INPUT and -o OUT, {wrong}")
+        columns = given["columns"] or (), given["drop"] or ()
+        on_dask(network, inputs[0], output, dask, columns, rows, batch_size, threads or 1, force, as_json)
+        return
+    if rows is not None:
+        raise tt.ArgumentError("--rows: expected with --dask only")
     if size is not None and len(size) != 2:
         raise tt.ArgumentError(f"--size: expected two lengths, as 28,28, got {size}")
     options = Options(
@@ -78,11 +101,13 @@ def command(
         )
         step = stack.enter_context(progress(bool(output) and not as_json))
         for path in inputs:
-            for rows, batch in read(path, options, batch_size):
+            for names, batch in read(path, options, batch_size or 1000):
                 with located(path, hint_of(network, path, batch)):
-                    answers = network.predict(prepared(network, path, batch, samples == 0), threads=threads)
-                    rows = rows if len(rows) == len(answers) else [""]
-                    write(path, rows, answers)
+                    if samples == 0:
+                        warn_of_small_pixels(network, path, batch)
+                    answers = network.predict(prepared(network, batch), threads=threads)
+                    names = names if len(names) == len(answers) else [""]
+                    write(path, names, answers)
                 samples += len(answers)
                 step(len(answers))
     if output:
@@ -90,6 +115,27 @@ def command(
         found = {"samples": samples, "inputs": len(inputs), "output": output, "seconds": seconds}
         text = f"{samples:,} samples of {len(inputs)} inputs → {escaped(output, keep='')} in {seconds:.2f} s"
         print(json.dumps(found) if as_json else text)
+
+
+def on_dask(
+    network: Any, path: str, output: str, scheduler: str, columns: tuple[Any, Any], rows: int | None,
+    batch_size: int | None, threads: int, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Let the workers of a cluster read, predict and write, and say what they did."""
+    begin = time.perf_counter()
+    done = tt.distributed.score(
+        network, path, output, scheduler, rows, batch_size, threads, force,
+        progress=on_a_terminal() and not as_json, columns=columns[0], drop=columns[1],
+    )  # fmt: skip
+    seconds = time.perf_counter() - begin
+    if as_json:
+        print(json.dumps({"samples": done.rows, **done._asdict(), "output": output, "seconds": seconds}))
+        return
+    kept = f", {done.resumed} of them by an earlier run" if done.resumed else ""
+    print(
+        f"{done.rows:,} samples in {done.partitions} partitions{kept} → {escaped(output, keep='')} "
+        f"in {seconds:.2f} s"
+    )
 
 
 @contextlib.contextmanager
@@ -147,38 +193,11 @@ def progress(wanted: bool) -> Iterator[Any]:
         yield lambda count: bar.update(task, advance=count)
 
 
-def leaves(layer: Any) -> list[Any]:
-    """The layers that contain no others, in order."""
-    inner = list(layer.children().values())
-    return [leaf for child in inner for leaf in leaves(child)] if inner else [layer]
-
-
-def features(network: Any) -> int | None:
-    """How many numbers a sample has, by the first Linear."""
-    found = [each.in_features for each in leaves(network) if isinstance(each, tt.Linear)]
-    return found[0] if found else None
-
-
-def image_shape(network: Any) -> tuple[int, int] | None:
-    """The size of a square image with as many pixels as the first Linear takes."""
-    side = math.isqrt(features(network) or 0)
-    return (side, side) if side and side * side == features(network) else None
-
-
-def prepared(network: Any, path: str, batch: Any, first: bool) -> Any:
-    """The batch as the model takes it: pixels rescaled once, images flat if nothing flattens them."""
-    layers, width = leaves(network), features(network)
-    rescales = any(isinstance(each, tt.Rescale) for each in layers)
-    if width and batch.ndim == 2 and batch.size == width != batch.shape[1]:
-        batch = batch[None]  # one image without an axis for the batch
-    if batch.dtype == np.uint8 and not rescales:
-        batch = batch.astype(np.float32) / np.float32(255)
-    if batch.ndim > 2 and layers and isinstance(layers[0], tt.Linear) and math.prod(batch.shape[1:]) == width:
-        batch = batch.reshape(len(batch), width)
-    if first and rescales and batch.dtype.kind == "f" and batch.size and 0 <= batch.min() <= batch.max() <= 1:
+def warn_of_small_pixels(network: Any, path: str, batch: Any) -> None:
+    """Say so if pixels seem to have been rescaled before the model does."""
+    if rescales(network) and batch.dtype.kind == "f" and batch.size and 0 <= batch.min() <= batch.max() <= 1:
         print(
-            f"tinytensor predict: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
+            f"tinytensor: {escaped(path, keep='')}: all numbers lie from 0 to 1, and the model "
             "rescales pixels from 0 to 255 itself; were they divided by 255 already?",
             file=sys.stderr,
         )
-    return batch

@@ -32,7 +32,7 @@ def command(model: str, sample: tuple[int, ...] | None, as_json: bool) -> None:
 
 def as_dict(summary: Any) -> dict[str, Any]:
     """The summary as JSON holds it."""
-    sums = {name: getattr(summary, name) for name in ("multiply_adds", "parameters", "bytes")}
+    sums = {name: getattr(summary, name) for name in ("multiply_adds", "parameters", "bytes", "float_bytes")}
     return dataclasses.asdict(summary) | sums
 
 

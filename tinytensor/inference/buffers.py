@@ -20,6 +20,7 @@ class Buffer:
     """Elements for each sample; a fixed number is that of the caller's input or output."""
 
     features: int
+    size: int  # bytes of an element
     number: int | None = None
     readers: int = 0  # nodes that will still read it
     first: int = 0  # the instruction that writes it first
@@ -28,9 +29,10 @@ class Buffer:
     overread: bool = False  # rows beyond the last are read
     offset: int = 0
 
-    def stride(self, size: int) -> int:
+    @property
+    def stride(self) -> int:
         """Bytes from sample to sample: no gap, unless the stride were many times a power of two."""
-        length = self.features * size
+        length = self.features * self.size
         return length + LINE if length % 512 == 0 and not self.packed else length
 
 
@@ -42,7 +44,7 @@ class Memory:
     end: int = 0
 
 
-def place(buffers: list[Buffer], rows: int, size: int, begin: int) -> Memory:
+def place(buffers: list[Buffer], rows: int, begin: int) -> Memory:
     """Give buffers their offsets, from `begin` on, and their numbers; the first that fits is taken.
 
     Raises:
@@ -53,7 +55,7 @@ def place(buffers: list[Buffer], rows: int, size: int, begin: int) -> Memory:
     for buffer in buffers:
         if buffer.number is not None:
             continue
-        room = (rows + SQUARE * buffer.overread) * buffer.stride(size) + 4 * LINE
+        room = (rows + SQUARE * buffer.overread) * buffer.stride + 4 * LINE
         busy = sorted(
             (other.offset, end)
             for other, end in placed
@@ -68,7 +70,7 @@ def place(buffers: list[Buffer], rows: int, size: int, begin: int) -> Memory:
         end = offset + (room + 4095 & ~4095) + LINE  # not all at the same place of a page
         placed.append((buffer, end))
         memory.end = max(memory.end, end)
-        entry = offset, buffer.stride(size)
+        entry = offset, buffer.stride
         if entry not in memory.entries:
             memory.entries.append(entry)
         buffer.number = memory.entries.index(entry, 2)

@@ -14,18 +14,24 @@ import numpy as np
 
 from tinytensor.inference.buffers import LINE, Buffer
 from tinytensor.kernels import record
-from tinytensor.kernels.boundary import Array
-from tinytensor.kernels.declared import (
-    copy_rows,
-    widen_rows,
-)
+from tinytensor.kernels.boundary import FLOATS, INT8, UINT8, Array
+from tinytensor.kernels.bytes_layer import bytes_loop
+from tinytensor.kernels.declared import bytes_rows, copy_rows, widen_rows
 from tinytensor.kernels.image_instructions import ImageInstruction, transposition
 from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.native import address
 from tinytensor.primitives.definition import Node, Symbol
 
 __all__ = ["UINT8", "Emitter"]
 
-UINT8 = np.dtype(np.uint8)
+FLOAT32, FLOAT64 = FLOATS
+ELEMENTWISE = ("map", "add", "subtract", "multiply", "divide", "negative", "absolute")
+
+
+def joint(symbols: Sequence[Symbol]) -> np.dtype[Any]:
+    """The dtype of values side by side; bytes, if they have different ones."""
+    found = {each.dtype for each in symbols}
+    return found.pop() if len(found) == 1 else UINT8
 
 
 class Emitter:
@@ -35,8 +41,9 @@ class Emitter:
         self, nodes: Sequence[Node], inputs: Sequence[Symbol], outputs: Sequence[Symbol], source: Any
     ):
         self.nodes, self.inputs, self.outputs = nodes, inputs, outputs
-        self.dtype = outputs[0].dtype
-        self.source = source or self.dtype
+        floats = {each.dtype for each in (*inputs, *(node.result for node in nodes))} - {UINT8, INT8}
+        self.dtype = FLOAT64 if FLOAT64 in floats else FLOAT32  # of all numbers that are no bytes
+        self.source, self.result_dtype = source or joint(inputs), joint(outputs)
         self.made = {node.result.index: node for node in nodes}
         self.reads = Counter(each.index for node in nodes for each in self.read_by(node))
         self.reads.update(each.index for each in outputs)
@@ -53,13 +60,14 @@ class Emitter:
         self.last: set[int] = set()
         self.table: Array | None = None  # what each byte of the input stands for
         self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
+        self.tiles: dict[Buffer, ImageInstruction] = {}  # what computed a buffer, if that was a convolution
         self.list_bytes = 0  # for the lists of one sample's rows
         self.lower()
 
     def lower(self) -> None:
         """Instructions for all nodes, and for the outputs."""
         self.take_inputs()
-        folded = self.fold_bytes() if self.source == UINT8 else 0
+        folded = self.fold_bytes() if self.source == UINT8 and self.inputs[0].dtype != UINT8 else 0
         for position, node in enumerate(self.nodes):
             if position >= folded:
                 self.owner = position
@@ -72,7 +80,10 @@ class Emitter:
     def take_inputs(self) -> None:
         """The caller's input; of several, which lie side by side in it, copies."""
         sizes = [self.size(each) for each in self.inputs]
-        whole = Buffer(sum(sizes), record.INPUT)
+        if len(sizes) > 1:
+            sizes = [size * each.dtype.itemsize for size, each in zip(sizes, self.inputs, strict=True)]
+        size = self.source.itemsize if len(sizes) == 1 else 1
+        whole = Buffer(sum(sizes), size, record.INPUT)
         first = 0
         for each, size in zip(self.inputs, sizes, strict=True):
             if len(sizes) == 1:
@@ -89,14 +100,17 @@ class Emitter:
         table = np.arange(256).astype(self.dtype)
         here, folded = self.inputs[0], 0
         for node in self.nodes:
-            constants = [each for each in node.operands if type(each) is not Symbol]
             alone = node.symbols == [here] and self.reads[here.index] == 1
-            if not alone or any(np.size(each) != 1 for each in constants) or self.by_element(node) is None:
+            compute = self.by_element(node) if alone else None
+            if compute is None:
                 break
-            table = np.asarray(self.by_element(node)(table)).reshape(256)  # type: ignore[misc]
+            table = np.asarray(compute(table)).reshape(256)
             here, folded = node.result, folded + 1
         whole = self.values[self.inputs[0].index]
         self.values[here.index], whole.readers = whole, self.reads[here.index]
+        if here.dtype == UINT8:
+            self.read_bytes(here, whole, table, max(folded - 1, 0))
+            return folded
         self.table = np.ascontiguousarray(table, self.dtype)
         only = [node for node in self.nodes[folded:] if here in node.symbols]
         if len(only) != 1 or only[0].primitive.name not in ("linear", "matmul", "convolve"):
@@ -107,21 +121,30 @@ class Emitter:
             wide.readers, self.values[here.index], self.table = whole.readers, wide, None
         return folded
 
+    def read_bytes(self, here: Symbol, whole: Buffer, table: Array, owner: int) -> None:
+        """Bytes that stand for other bytes: themselves, or what a table says."""
+        if np.array_equal(table, np.arange(256)):
+            return
+        self.owner, there = owner, self.new(here)
+        self.emit(bytes_rows, whole, there, OTHER=whole, **self.lookup_fields(table))
+        there.readers, self.values[here.index] = whole.readers, there
+
+    def lookup_fields(self, table: Array) -> dict[str, int]:
+        """The loop of a lookup of bytes, and its table."""
+        copy = aligned((256,), UINT8)
+        copy[:] = table
+        return {"LOOP": address(bytes_loop("lookup")), "CONSTANT": self.keep(copy)}
+
     def by_element(self, node: Node) -> Callable[[Array], Any] | None:
         """What a node computes of each element of its only operand, if it does."""
         if node.primitive.name == "move":
             places = node.parameters["places"].ravel()
             same = np.array_equal(places, np.arange(self.size(node.symbols[0])))
             return (lambda table: table) if same else None
-        if node.primitive.name not in (
-            "map",
-            "add",
-            "subtract",
-            "multiply",
-            "divide",
-            "negative",
-            "absolute",
-        ):
+        if node.primitive.name in ("quantize", "lookup"):
+            return lambda table: node.primitive.eager(table, *node.operands[1:], **node.parameters)
+        constants = [each for each in node.operands if type(each) is not Symbol]
+        if node.primitive.name not in ELEMENTWISE or any(np.size(each) != 1 for each in constants):
             return None
 
         def compute(table: Array) -> Any:
@@ -141,11 +164,12 @@ class Emitter:
         if len(found) == 1 and found[0].number is None and not found[0].overread:
             found[0].number = record.OUTPUT
             return
-        whole = Buffer(sum(map(self.size, self.outputs)), record.OUTPUT)
+        sizes = [self.size(each) * each.dtype.itemsize for each in self.outputs]
+        whole = Buffer(sum(sizes), 1, record.OUTPUT)
         first = 0
-        for each, buffer in zip(self.outputs, found, strict=True):
-            self.emit(copy_rows, buffer, whole, FEATURES=self.size(each), TO=first)
-            first += self.size(each)
+        for size, buffer in zip(sizes, found, strict=True):
+            self.emit(copy_rows, buffer, whole, SIZE=1, FEATURES=size, TO=first)
+            first += size
 
     # What rules ask for
 
@@ -167,7 +191,8 @@ class Emitter:
 
     def new(self, symbol: Symbol) -> Buffer:
         """A buffer for a value."""
-        buffer = Buffer(self.size(symbol), readers=self.reads[symbol.index], first=len(self.instructions))
+        readers, first = self.reads[symbol.index], len(self.instructions)
+        buffer = Buffer(self.size(symbol), symbol.dtype.itemsize, readers=readers, first=first)
         self.buffers.append(buffer)
         return buffer
 
@@ -184,7 +209,7 @@ class Emitter:
         here = self.values[symbol.index]
         there = self.new(symbol)
         there.readers = here.readers
-        made = transposition(self.dtype, height, width, channels, to_last)
+        made = transposition(symbol.dtype, height, width, channels, to_last)
         self.emit_image(made, here, there)
         self.values[symbol.index] = there
 
@@ -236,7 +261,7 @@ class Emitter:
         """One more instruction; fields that are buffers are filled in with their numbers."""
         row = np.zeros(record.INSTRUCTION, np.int64)
         row[record.FUNCTION] = function.address
-        row[[record.FEATURES, record.SIZE]] = here.features // repeat, self.dtype.itemsize
+        row[[record.FEATURES, record.SIZE]] = here.features // repeat, here.size
         row[[record.REPEAT, record.OTHER_REPEAT]] = repeat
         used = [(record.SOURCE, here), (record.TARGET, there)]
         for name, value in fields.items():
@@ -245,6 +270,7 @@ class Emitter:
             else:
                 row[getattr(record, name)] = value
         self.note(used, repeat)
+        self.tiles.pop(there, None)
         self.instructions.append(row)
         self.uses.append(used)
         self.owners.append(self.owner)

@@ -13,9 +13,10 @@ from tinytensor.creation import zeros
 from tinytensor.errors import ArgumentError
 from tinytensor.inference import calls
 from tinytensor.inference.formulas import Formulas, called, subscript
-from tinytensor.inference.plan import Form, is_folded, needed, read_as
+from tinytensor.inference.plan import Form, is_folded, needed
 from tinytensor.inference.predict import given
 from tinytensor.inference.program import Program, operations
+from tinytensor.inference.samples import as_tensor, dtype_of, read_as
 from tinytensor.inference.summary import axes, leaf_layers
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.kernels.boundary import Array
@@ -128,7 +129,7 @@ def explain(model: Any, x: Any = None, shape: int | tuple[int, ...] | None = Non
     samples = examples_of_shape(model, shape) if x is None else one_sample(model, x)
     arrays = [each._array for each in samples]
     dtypes = [x.dtype] if type(x) is np.ndarray else [each.dtype for each in arrays]
-    form = Form(model, [read_as(each, True) for each in arrays], dtypes)
+    form = Form(model, [read_as(model, each, True) for each in arrays], dtypes)
     if form.traced is None:
         return layer_by_layer(model, samples, form.reason, x is not None)
     return Explanation(tuple(steps(model, form, x is not None)))
@@ -138,14 +139,14 @@ def examples_of_shape(model: Any, shape: int | tuple[int, ...] | None) -> list[T
     """Zeros of that shape; without one, of as many numbers as the first Linear takes."""
     if shape is None:
         linear = next((each for _, each in leaf_layers(model) if hasattr(each, "in_features")), None)
-        samples = [] if linear is None else [zeros((EXAMPLE_ROWS, linear.in_features))]
+        samples = [] if linear is None else [zeros((EXAMPLE_ROWS, linear.in_features), dtype=dtype_of(model))]
         if not samples or not runs(model, samples):
             raise ArgumentError(
                 f"{type(model).__name__}.explain: the shape of a sample is unknown; give a sample, or its "
                 "shape as in explain(shape=(28, 28))"
             )
         return samples
-    samples = [zeros((EXAMPLE_ROWS, *axes(shape)))]
+    samples = [zeros((EXAMPLE_ROWS, *axes(shape)), dtype=dtype_of(model))]
     calls.call_with(model, *samples)  # raises, and says at which layer
     return samples
 
@@ -156,7 +157,7 @@ def one_sample(model: Any, x: Any) -> list[Tensor]:
     Raises:
         ArgumentError: it is a batch of several.
     """
-    tensors = given(model, x, lambda each: each if type(each) is Tensor else Tensor(each))
+    tensors = given(model, x, lambda each: as_tensor(model, each))
     batched = all(each.ndim > 1 for each in tensors)
     if batched and runs(model, [each[:EXAMPLE_ROWS] for each in tensors]):
         if any(len(each) != 1 for each in tensors):

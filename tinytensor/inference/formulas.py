@@ -5,7 +5,7 @@ values are u₁, u₂, …, constants c₁, c₂, …, inputs x and outputs y.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from tinytensor.primitives.definition import Node, Symbol
 __all__ = ["Formulas", "called", "subscript", "superscript"]
 
 RAISED, LOWERED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"), str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-WEIGHTED = ("linear", "matmul", "convolve", "convolve_transposed")
+WEIGHTED = (
+    "linear", "matmul", "convolve", "convolve_transposed", "quantized_linear", "quantized_convolution",
+)  # fmt: skip
 FIRST_SENTENCE = re.compile(r"[a-z]\(x\) = (.{1,80}?)\.(?:\s|$)")
 OPERATORS = {"add": "{0} + {1}", "subtract": "{0} − {1}", "multiply": "{0} · {1}", "negative": "−{0}",
              "absolute": "|{0}|", "prelu": "{0} where {0} ≥ 0, else {1} · {0}",
@@ -74,7 +76,7 @@ class Formulas:
         name, constant = node.primitive.name, len(node.operands) > 1 and type(node.operands[1]) is not Symbol
         if name in WEIGHTED and constant:
             self.weighted += 1
-            right, where = self.of_weights(node)
+            right, where = self.of_weights(node) if name in WEIGHTED[:4] else self.of_byte_weights(node)
         elif name == "batch_norm":
             x = self.text(node.operands[0], [])
             eps = f"{node.parameters['eps']:.6g}"
@@ -137,6 +139,21 @@ class Formulas:
             where.append(f"{superscript('b', k)}: {lengths(bias[0].shape)}")
         return product, [*where, *window_words(parameters)]
 
+    def of_byte_weights(self, node: Node) -> tuple[str, list[str]]:
+        """A product or a convolution of bytes."""
+        x, weight, bias, factor = node.operands
+        k, parameters = self.weighted, node.parameters
+        w, b, m = (superscript(letter, k) for letter in "Wbm")
+        value = less(self.names[x.index], parameters["zero_point"])
+        product = f"{w} {value}" if node.primitive.name == "quantized_linear" else f"{w} ∗ {value}"
+        where = [
+            f"{w}: {lengths(weight.shape)}",
+            f"{b}: {lengths(bias.shape)}",
+            f"{m}: {lengths(factor.shape)}",
+        ]
+        right = rounded(f"{m} · ({product} + {b})", parameters["output"])
+        return right, [*where, *window_words(parameters)]
+
     def right(self, node: Node, operands: list[str], where: list[str]) -> str:
         """The right side of any other node."""
         name, parameters, first = node.primitive.name, node.parameters, operands[0]
@@ -149,6 +166,8 @@ class Formulas:
         if name == "pool":
             where += window_words(parameters)
             return f"{parameters['kind']} of {first} over windows of {lengths(parameters['size'])}"
+        if name in OF_BYTES:
+            return OF_BYTES[name](operands, parameters)
         if name == "standardize":
             return f"({first} − mean {first}) / √(var {first} + {parameters['eps']:.6g})"
         if name == "call":
@@ -159,6 +178,46 @@ class Formulas:
         if form:
             return form.format(*operands, **parameters)
         return f"{name}({', '.join(operands)})"
+
+
+def less(name: str, zero_point: int) -> str:
+    """A value of bytes without its zero point.
+
+    >>> less("x", 0), less("x", 128)
+    ('x', '(x − 128)')
+    """
+    return f"({name} − {zero_point})" if zero_point else name
+
+
+def rounded(number: str, output: Any) -> str:
+    """A number as a byte, if it becomes one."""
+    if output is None:
+        return number
+    more = f" + {output.zero_point}" if output.zero_point else ""
+    limits = "" if output[1:] == (0, 255) else f" from {output.low} to {output.high}"
+    return f"round({number}){more}{limits}"
+
+
+def sum_of_bytes(operands: Sequence[str], parameters: dict[str, Any]) -> str:
+    """A rescaled sum of two values."""
+    pairs = zip(operands, parameters["zero_points"], parameters["multipliers"], strict=True)
+    terms = [f"{less(name, zero)} · {factor:.6g}" for name, zero, factor in pairs]
+    return rounded(" + ".join(terms), parameters["output"])
+
+
+def mean_of_bytes(operands: Sequence[str], parameters: dict[str, Any]) -> str:
+    """A rescaled mean of windows."""
+    value = less(operands[0], parameters["zero_point"])
+    mean = f"mean of {value} over windows of {lengths(parameters['size'])} · {parameters['multiplier']:.6g}"
+    return rounded(mean, parameters["output"])
+
+
+OF_BYTES: dict[str, Callable[[Sequence[str], dict[str, Any]], str]] = {
+    "quantize": lambda operands, given: rounded(f"{operands[0]} / {given['scale']:.6g}", given["output"]),
+    "lookup": lambda operands, given: f"{operands[1]}[{operands[0]}]",
+    "quantized_add": sum_of_bytes,
+    "quantized_average": mean_of_bytes,
+}
 
 
 def called(layer: Any) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinytensor.inference.buffers import Buffer
-from tinytensor.inference.emitter import Emitter
-from tinytensor.kernels import record
-from tinytensor.kernels.boundary import Array, number
+from tinytensor.inference.bytes_lowering import BytesLowering
+from tinytensor.kernels import arithmetic, record
+from tinytensor.kernels.boundary import UINT8, Array, number
 from tinytensor.kernels.convolution import convolution_instruction
 from tinytensor.kernels.declared import (
     copy_rows,
@@ -25,6 +25,7 @@ from tinytensor.kernels.declared import (
     standardize_rows,
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
+from tinytensor.kernels.image_instructions import ImageInstruction, follow_by_batch_norm, follow_by_bounds
 from tinytensor.kernels.layer import layout, pack_weights, write_layer
 from tinytensor.kernels.pooling import pool_instruction
 from tinytensor.kernels.reduce import row_fold
@@ -34,7 +35,11 @@ from tinytensor.primitives.definition import Node, Symbol, constant_sample
 __all__ = ["Lowering"]
 
 
-class Lowering(Emitter):
+BATCH_NORM = arithmetic.subtract, arithmetic.multiply, arithmetic.add
+LONG_ROW = 1024  # elements: shorter rows of a sample are one row of a pair; a call takes as long as 64
+
+
+class Lowering(BytesLowering):
     """The instructions of a program while they are written."""
 
     def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
@@ -78,6 +83,12 @@ class Lowering(Emitter):
     def map(self, node: Node, function: Any, arguments: Sequence[Any]) -> None:
         """The loop's address, and its parameters in the dtype."""
         symbol = node.symbols[0]
+        made = self.foregoing(symbol)
+        if made is not None and function in arithmetic.BOUNDS:
+            low, high = (float(number(each, self.dtype)) for each in arithmetic.BOUNDS[function](*arguments))
+            if follow_by_bounds(made, low, high):
+                self.in_place(node, symbol)
+                return
         here, there = self.values[symbol.index], self.in_place(node, symbol)
         parameters = self.store([number(each, self.dtype) for each in (*arguments, 0.0)])
         self.emit(map_rows, here, there, LOOP=loop_address(function, self.dtype), PARAMETERS=parameters)
@@ -106,11 +117,19 @@ class Lowering(Emitter):
 
     def pairs(self, node: Node, x: Symbol, steps: Sequence[tuple[Any, Any]]) -> None:
         """One function of a value and a constant after the other."""
-        here, there = self.values[x.index], self.in_place(node, x)
-        for function, constant in steps:
-            rows, repeat = self.constant_row(constant, x)
+        here, made = self.values[x.index], self.foregoing(x)
+        there = self.in_place(node, x)
+        given = [(function, *self.constant_row(constant, x)) for function, constant in steps]
+        if made is not None and tuple(function for function, _ in steps) == BATCH_NORM:
+            every = [row for _, row, _ in given]
+            if all(len(row) == made.channels for row in every) and follow_by_batch_norm(made, every):
+                return
+        for function, row, repeat in given:
+            most = max(1, LONG_ROW // len(row))
+            whole = max(d for d in range(1, most + 1) if repeat % d == 0)
+            constant_at = self.store(np.tile(row, whole))
             address = pair_address(function, self.dtype)
-            self.emit(pair_rows, here, there, repeat, LOOP=address, CONSTANT=self.store(rows))
+            self.emit(pair_rows, here, there, repeat // whole, LOOP=address, CONSTANT=constant_at)
             here = there
 
     def constant_row(self, constant: Any, x: Symbol) -> tuple[Array, int]:
@@ -184,13 +203,19 @@ class Lowering(Emitter):
         made = convolution_instruction(axes, image, self.dtype, weight, bias, groups, table)
         here = self.values[x.index]
         self.emit_image(made, here, self.image_result(node, last))
+        self.tiles[self.values[node.result.index]] = made
+
+    def foregoing(self, x: Symbol) -> ImageInstruction | None:
+        """The convolution that computes x, if nobody else reads it: its tiles go on."""
+        here = self.values[x.index]
+        return self.tiles.get(here) if here.readers == self.reads[x.index] == 1 else None
 
     def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
         """Lanes are channels."""
         (x,) = node.symbols
         here = self.channels_last(x, last)
         height, width, channels = x.sample if last else (*x.sample[1:], x.sample[0])
-        made = pool_instruction(kind, axes, Image(height, width, channels, True), self.dtype, counts_padding)
+        made = pool_instruction(kind, axes, Image(height, width, channels, True), x.dtype, counts_padding)
         self.emit_image(made, here, self.image_result(node, last))
 
     def standardize(self, node: Node) -> None:
@@ -248,4 +273,5 @@ class Lowering(Emitter):
             self.emit(copy_rows, here, there, FEATURES=len(places), FROM=int(places[0]), TO=first)
             return
         table = self.keep(np.ascontiguousarray(places, np.int64))
-        self.emit(gather_rows[self.dtype], here, there, FEATURES=len(places), CONSTANT=table, TO=first)
+        kernel = gather_rows[UINT8 if here.size == 1 else self.dtype]
+        self.emit(kernel, here, there, FEATURES=len(places), CONSTANT=table, TO=first)

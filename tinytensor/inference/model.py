@@ -1,7 +1,7 @@
 """`Model`: what can be predicted with, measured and looked into; every layer is one."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,15 +9,19 @@ from tinytensor import notebook
 from tinytensor.errors import ArgumentError, IndexingError
 from tinytensor.inference import revision
 from tinytensor.inference.calls import recorded
-from tinytensor.inference.explain import Explanation, explain
 from tinytensor.inference.plan import Plan, plan_of
 from tinytensor.inference.predict import given, predict, predict_batches
-from tinytensor.inference.profile import Profile, profile
-from tinytensor.inference.summary import Summary, shapes, summarize
 from tinytensor.inference.traceable import Traceable
-from tinytensor.kernels.boundary import Array, index
+from tinytensor.kernels.boundary import Array, index, real_number
 from tinytensor.tensor import Tensor
 from tinytensor.threads import MOST
+
+if (
+    TYPE_CHECKING
+):  # a process that predicts does not look into the model: each is imported when it is asked for
+    from tinytensor.inference.explain import Explanation
+    from tinytensor.inference.profile import Profile
+    from tinytensor.inference.summary import Summary
 
 __all__ = ["Model"]
 
@@ -44,7 +48,8 @@ class Model(Traceable):
 
         Args:
             x: (n, …), anything array-like, or an iterator of batches. A model of several inputs takes a tuple
-                of them, or a dict by name.
+                of them, or a dict by name. A Dask array or DataFrame gives one, of which nothing is computed
+                yet (`tt.distributed.dask.predict`).
             batch_size: how many samples go through layers of your own at a time; all by default.
             progress: show a bar on the terminal (extra `cli`).
             threads: how many work on it; by default as many as `tt.set_num_threads` says.
@@ -88,7 +93,7 @@ class Model(Traceable):
         """
         return predict_batches(self, batches, batch_size, threads, progress)
 
-    def profile(self, x: Any, seconds: float = 0.5) -> Profile:
+    def profile(self, x: Any, seconds: float = 0.5) -> "Profile":
         """How long each step takes on one thread; printing the result shows a table.
 
         What is measured is what `predict` executes: each step adds the ticks of a counter to its own. Passes
@@ -99,7 +104,9 @@ class Model(Traceable):
         >>> [row.name for row in model.profile(tt.ones((100, 784)), seconds=0).rows]
         ['0 Linear(in_features=784, out_features=50)', '1 Sigmoid()']
         """
-        return profile(plan_of(self), x, seconds)
+        from tinytensor.inference.profile import profile
+
+        return profile(plan_of(self), x, real_number("profile: seconds", seconds))
 
     def outputs(self, x: Any, *which: str | int) -> dict[str | int, Tensor]:
         """What layers inside the model make of x, by name or index; without any named, all of them.
@@ -131,6 +138,10 @@ class Model(Traceable):
         known = dict(everything_in(self))
         if not isinstance(key, str):
             names = list(self.children())
+            if not hasattr(key, "__index__") or isinstance(key, np.ndarray):
+                raise IndexingError(
+                    f"{type(self).__name__}: expected the name or the index of a layer, got {key!r:.80}"
+                )
             if not -len(names) <= index(key) < len(names):
                 raise IndexingError(
                     f"{type(self).__name__}: index {key} is out of range for {len(names)} layers"
@@ -142,7 +153,7 @@ class Model(Traceable):
             )
         return key
 
-    def summary(self, shape: int | tuple[int, ...] | None = None) -> Summary:
+    def summary(self, shape: int | tuple[int, ...] | None = None) -> "Summary":
         """Every layer's output shape, parameters and bytes; printing it shows a table.
 
         Args:
@@ -153,9 +164,11 @@ class Model(Traceable):
         >>> tt.Sequential(tt.Linear(784, 10), tt.softmax).summary().parameters
         7850
         """
+        from tinytensor.inference.summary import summarize
+
         return summarize(self, shape)
 
-    def explain(self, x: Any = None, shape: int | tuple[int, ...] | None = None) -> Explanation:
+    def explain(self, x: Any = None, shape: int | tuple[int, ...] | None = None) -> "Explanation":
         """Each step as a formula with this model's numbers, and what computes it; printing it shows them.
 
         Args:
@@ -174,6 +187,8 @@ class Model(Traceable):
         a⁽¹⁾ = W⁽¹⁾ x + b⁽¹⁾ | W⁽¹⁾: 50×784, b⁽¹⁾: 50
         z⁽¹⁾ = sigmoid(a⁽¹⁾) | sigmoid(x) = 1 / (1 + e^-x) = ½(1 + tanh(x / 2))
         """
+        from tinytensor.inference.explain import explain
+
         return explain(self, x, shape)
 
     def trace(self, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -189,6 +204,8 @@ class Model(Traceable):
         >>> tt.Sequential(tt.Flatten(), tt.Linear(784, 10)).trace((28, 28))
         {'0': (784,), '1': (10,)}
         """
+        from tinytensor.inference.summary import shapes
+
         return shapes(self, shape)
 
     _repr_html_ = notebook.model_html

@@ -5,19 +5,22 @@ between them, which run eagerly. Where a model cannot be traced, its forward run
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
-from tinytensor.inference.emitter import UINT8
 from tinytensor.inference.program import Program
+from tinytensor.inference.samples import as_tensor, of_its_own, read_as
 from tinytensor.inference.state import State, reads_of, state_of
+from tinytensor.inference.stepwise import RAISED, Same, Short, Stage, stepwise
+from tinytensor.inference.told import as_told, whole_inputs
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
+from tinytensor.inference.watch import distinct
 from tinytensor.kernels.arithmetic import CHOOSE
-from tinytensor.kernels.boundary import FLOAT32, FLOATS, Array
+from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, same, still
 from tinytensor.primitives.definition import Node, Symbol
@@ -28,16 +31,6 @@ __all__ = ["Form", "Plan", "plan_of"]
 
 empty = np.empty  # found 30 ns sooner, of the 1.8 µs that a small network takes
 MOST_FORMS = 64  # of one model: shapes of samples, as sequences of many lengths have
-
-
-class Same(NamedTuple):
-    """A value that is another one in another dtype: whoever reads it converts what it reads."""
-
-    result: Symbol
-    operand: Symbol
-
-
-Stage = Program | Node | Same
 
 
 class Form:
@@ -96,7 +89,7 @@ class Form:
                     values[stage.result.index] = values[stage.operand.index]
                 elif not run_node(stage, values, count):
                     return None
-        except (KernelRaised, TinyTensorError, ArithmeticError, LookupError, TypeError, ValueError):
+        except RAISED:
             return None  # a layer of the user's raised: forward raises it again, and says where
         return [converted(values[each.index], each) for each in self.traced.outputs]
 
@@ -108,7 +101,7 @@ def run_program(
     """Compute the outputs of a program into `values`."""
     given = [values[each.index] for each in program.inputs]
     if len(given) > 1:
-        given = [np.concatenate([each.reshape(count, -1) for each in given], axis=1, dtype=program.source)]
+        given = [joined(given, program, count)]
     shape = (count, *program.result)
     whole = len(program.outputs) == 1 and program.outputs[0] is wanted[0]
     fits = whole and out is not None and out.shape == shape and program.writes(out)
@@ -119,9 +112,17 @@ def run_program(
         return
     first = 0
     for each in program.outputs:
-        size = int(np.prod(each.sample))
-        values[each.index] = np.ascontiguousarray(y[:, first : first + size]).reshape(count, *each.sample)
+        size = int(np.prod(each.sample)) * each.dtype.itemsize // y.itemsize
+        part = np.ascontiguousarray(y[:, first : first + size]).view(each.dtype)
+        values[each.index] = part.reshape(count, *each.sample)
         first += size
+
+
+def joined(given: Sequence[Array], program: Program, count: int) -> Array:
+    """Several inputs side by side; as bytes, if they have different dtypes."""
+    pairs = zip(given, program.inputs, strict=True)
+    rows = [np.ascontiguousarray(converted(x, each).reshape(count, -1)) for x, each in pairs]
+    return np.concatenate([each.view(program.source) for each in rows], axis=1)
 
 
 def run_node(node: Node, values: dict[int, Array], count: int) -> bool:
@@ -160,7 +161,7 @@ def divide(traced: Trace) -> list[Stage]:
             finish()
             stages.append(Same(node.result, node.symbols[0]))
         elif node.primitive.is_fusable(node):
-            if part and part[-1].result.dtype != node.result.dtype:
+            if part and is_double(part[-1]) != is_double(node):
                 finish()
             part.append(node)
         else:
@@ -168,6 +169,11 @@ def divide(traced: Trace) -> list[Stage]:
             stages.append(node)
     finish()
     return stages
+
+
+def is_double(node: Node) -> bool:
+    """Whether a node computes in float64; one that does is no part of a program of float32 and bytes."""
+    return node.result.dtype == FLOATS[1]
 
 
 def is_folded(node: Node, nodes: list[Node]) -> bool:
@@ -230,12 +236,13 @@ class Plan:
     """The forms of a model, and the state of the model that they were made of."""
 
     def __init__(self, model: Traceable, count: int):
-        self.model, self.count = model, count
+        self.model, self.count, self.whole = model, count, whole_inputs(model)
         self.state: tuple[State, ...] = (state_of(model),)  # and of layers that are used and no part of it
         self.own_reads = list(reads_of(model))
         self.reads = self.own_reads
         self.forms: dict[Any, Form] = {}  # by shape and dtype of each input, and whether these are Tensors
         self.ready: dict[np.dtype[Any], Program] = {}  # the whole of it, for the samples seen last
+        self.short: Short | None = None  # the shortest way for the samples seen last, if Python runs a part
 
     def is_current(self, count: int) -> bool:
         """Whether nothing has changed since; `count` is that of changes to layers."""
@@ -243,9 +250,10 @@ class Plan:
 
     def run(self, xs: Sequence[Array | Tensor], threads: int | None = None, out: Array | None = None) -> Any:
         """The outputs, an array or a tuple of them, the first in `out` if that fits."""
+        xs = as_told(xs, self.whole) if self.whole else xs
         arrays = [each._array if type(each) is Tensor else each for each in xs]
         tensors = [type(each) is Tensor for each in xs]
-        if out is None and len(arrays) == 1 and (arrays[0].dtype in FLOATS or not tensors[0]):
+        if out is None and len(arrays) == 1 and (arrays[0].dtype in FLOATS or not tensors[0] or self.whole):
             y = self.at_once(arrays[0], threads)
             if y is not None:
                 return y
@@ -255,6 +263,8 @@ class Plan:
             return forward(self.model, xs)
         if form.only is not None:
             self.ready[form.only.source] = form.only
+        elif form.traced is not None and form.stages is not None and not tensors[0]:
+            self.short = stepwise(form.traced, form.stages)
         outputs = [of_its_own(y, arrays) for y in found]
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -262,22 +272,24 @@ class Plan:
         """The form for such samples; None for a single sample, and for none at all."""
         if any(each.ndim < 2 or 0 in each.shape or len(each) != len(arrays[0]) for each in arrays):
             return None
-        key = tuple(
-            (each.shape[1:], each.dtype, tensor) for each, tensor in zip(arrays, tensors, strict=True)
-        )
+        key = tuple((x.shape[1:], x.dtype, tensor) for x, tensor in zip(arrays, tensors, strict=True))
         form = self.forms.get(key)
         if form is not None:
             return form
-        example = [read_as(each[:EXAMPLE_ROWS], tensor) for each, tensor in zip(arrays, tensors, strict=True)]
+        example = [
+            read_as(self.model, each[:EXAMPLE_ROWS], tensor)
+            for each, tensor in zip(arrays, tensors, strict=True)
+        ]
         with revision.lock:
             if len(self.forms) >= MOST_FORMS:
-                self.forms, self.ready = {}, {}
+                self.forms, self.ready, self.short = {}, {}, None
             form = Form(self.model, example, [each.dtype for each in arrays])
             self.forms[key] = form
             known = {id(each.layer) for each in self.state}
             used = [] if form.traced is None else form.traced.watch.layers
             self.state += tuple(state_of(each) for each in used if id(each) not in known)
-            self.reads = [*self.own_reads, *(each for one in self.forms.values() for each in one.reads)]
+            reads = (each for one in self.forms.values() for each in one.reads)
+            self.reads = distinct([*self.own_reads, *reads])
         return form
 
     def is_made_of(self, model: Traceable) -> bool:
@@ -287,8 +299,10 @@ class Plan:
     def at_once(self, array: Array, threads: int | None) -> Array | None:
         """The outputs by the shortest way, if this plan and the samples allow it."""
         program = self.ready.get(array.dtype)
-        if program is None or (self.reads and not still(self.reads)):
+        if self.reads and not still(self.reads):
             return None
+        if program is None:
+            return None if self.short is None else self.short(array, threads or get_num_threads())
         shape, flags = array.shape, array.flags
         if shape[1:] != program.sample or not (flags.c_contiguous and flags.aligned):
             return None
@@ -303,24 +317,12 @@ class Plan:
         return y
 
 
-def read_as(samples: Array, tensor: bool) -> Array:
-    """Samples as a forward sees them: a Tensor's array as it is, others as `Tensor` takes them."""
-    return samples.copy() if tensor else Tensor(samples)._array.copy()
-
-
 def forward(model: Any, xs: Sequence[Array | Tensor]) -> Any:
     """What the model's forward gives, as arrays."""
-    y = calls.call_with(model, *(each if type(each) is Tensor else Tensor(each) for each in xs))
+    y = calls.call_with(model, *(as_tensor(model, each) for each in xs))
     if isinstance(y, tuple):
         return tuple(of_its_own(each._array, xs) for each in y)
     return of_its_own(y._array, xs)
-
-
-def of_its_own(y: Array, xs: Sequence[Array | Tensor]) -> Array:
-    """The outputs, in memory that is not that of the samples."""
-    samples = [each._array if type(each) is Tensor else each for each in xs]
-    shared = not y.flags.writeable or any(np.may_share_memory(y, each) for each in samples)
-    return y.copy() if shared else y
 
 
 def plan_of(model: Any) -> Plan:

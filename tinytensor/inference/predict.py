@@ -69,12 +69,12 @@ def predict(
     model: Any, x: Any, batch_size: int | None, progress: bool, threads: int | None, out: Array | None
 ) -> Any:
     """See `Model.predict`."""
+    if is_lazy(x):
+        return lazily(model, x, batch_size, progress, threads, out)
     size = None if batch_size is None else length("predict: batch_size", batch_size)
     if threads is not None:
         threads = checked("predict: threads", threads)
-    if not isinstance(progress, bool | np.bool_):
-        hint = "; for a function of your own, go through predict_batches" if callable(progress) else ""
-        raise DtypeError(f"predict: progress: expected True or False, got {progress!r:.80}{hint}")
+    check_progress("predict", progress)
     if out is not None:
         check_out(out)
     run = runner(model)
@@ -94,6 +94,27 @@ def predict(
     starts = range(0, len(samples), size) or (0,)
     batches = (samples[start : start + size] for start in watched(starts, progress, len(starts)))
     return gather(run, batches, None, threads, out, len(samples))
+
+
+def is_lazy(x: Any) -> bool:
+    """Whether it is a Dask collection, or several."""
+    if isinstance(x, tuple | dict):
+        return any(map(is_lazy, x.values() if isinstance(x, dict) else x))
+    return hasattr(x, "__dask_graph__")
+
+
+def lazily(
+    model: Any, x: Any, batch_size: int | None, progress: bool, threads: int | None, out: Array | None
+) -> Any:
+    """The outputs for Dask arrays or a DataFrame, of which nothing is computed."""
+    from tinytensor.distributed.dask import predict  # a room that stands above this one
+
+    if out is not None or progress:
+        raise ArgumentError(
+            "predict: out and progress: expected neither for a Dask collection, of which nothing is computed "
+            "yet; write the result with its to_zarr or to_parquet, and Dask's dashboard shows the progress"
+        )
+    return predict(model, x, batch_size, 1 if threads is None else threads)
 
 
 def of_several(
@@ -125,8 +146,11 @@ def predict_batches(
     size = length("predict_batches: batch_size", DEFAULT_BATCH if batch_size is None else batch_size)
     if threads is not None:
         threads = checked("predict_batches: threads", threads)
+    check_progress("predict_batches", progress)
     if hasattr(batches, "shape"):
         samples = samples_of(batches)
+        if samples.ndim == 0:
+            raise ShapeError("predict_batches: expected samples along the first axis, got a single number")
         batches = (samples[start : start + size] for start in range(0, len(samples), size))
     elif not isinstance(batches, Iterable):
         raise DtypeError(f"predict_batches: expected an array or an iterable of batches, got {batches!r}")
@@ -134,6 +158,13 @@ def predict_batches(
         plan_of(model).run(given(model, batch, samples_of), threads)
         for batch in watched(batches, progress, None)
     )
+
+
+def check_progress(who: str, progress: Any) -> None:
+    """Raise unless `progress` is True or False."""
+    if not isinstance(progress, bool | np.bool_):
+        hint = "; for a function of your own, go through predict_batches" if callable(progress) else ""
+        raise DtypeError(f"{who}: progress: expected True or False, got {progress!r:.80}{hint}")
 
 
 def check_out(out: Any) -> None:

@@ -9,11 +9,13 @@ import numpy as np
 from tinytensor import workers
 from tinytensor.inference.buffers import LINE, place
 from tinytensor.inference.lowering import Lowering
+from tinytensor.inference.sharing import Sharing
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declared import run_program
 from tinytensor.kernels.layer import aligned
 from tinytensor.primitives.definition import Node, Symbol
+from tinytensor.primitives.quantized import quantized_convolution
 from tinytensor.primitives.windows import convolve, convolve_transposed, multiply_adds
 
 __all__ = ["Program"]
@@ -21,9 +23,12 @@ __all__ = ["Program"]
 ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
 BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
-ALONE = 1_500_000  # multiplications; with fewer, to share them takes longer than to do them
-LEAST = 12  # samples of a thread; with fewer, tiles are low and 2 threads took 1.35 times as long
+ALONE = (
+    500_000  # multiplications, of 4 µs at the peak: with fewer, to share them takes longer than to do them
+)
+SMALL_BLOCK = 24  # rows: of images, each of which takes the same time whatever their number
 PIECE = 1 << 35  # multiplications, of a second or less
+CONVOLUTIONS = (convolve, convolve_transposed, quantized_convolution)
 
 
 class Program:
@@ -45,26 +50,21 @@ class Program:
     ):
         lowered = Lowering(nodes, inputs, outputs, source)
         self.nodes, self.inputs, self.outputs = tuple(nodes), tuple(inputs), tuple(outputs)
-        self.sample = (
-            inputs[0].sample if len(inputs) == 1 else (sum(math.prod(each.sample) for each in inputs),)
-        )
-        self.result = (
-            outputs[0].sample if len(outputs) == 1 else (sum(math.prod(each.sample) for each in outputs),)
-        )
+        self.sample = side_by_side(inputs, lowered.source)
+        self.result = side_by_side(outputs, lowered.result_dtype)
         self.features, self.results = math.prod(self.sample), math.prod(self.result)
-        self.dtype, self.source = lowered.dtype, lowered.source
+        self.dtype, self.source = lowered.result_dtype, lowered.source
         self.kept, self.owners = lowered.kept, lowered.owners
         self.assemble(lowered)
         work = multiplications(nodes) + 8 * sum(math.prod(node.result.sample) for node in nodes) + 1
-        self.least = min(LEAST, self.block)
-        self.alone, self.piece = max(self.least, ALONE // work), PIECE // work + 1  # samples
+        self.alone, self.piece = ALONE // work, PIECE // work + 1  # samples
+        self.sharing: dict[tuple[int, int], Sharing] = {}  # by the bits of a number of samples, and threads
         self.run_compiled = run_program.function
         self.idle: list[Array] = []  # scratch memory, one for each thread that runs this now
 
     def assemble(self, lowered: Lowering) -> None:
         """The program's record, and how much scratch memory a thread needs."""
-        size = self.dtype.itemsize
-        widest = max([each.stride(size) for each in lowered.buffers if each.number is None], default=1)
+        widest = max([each.stride for each in lowered.buffers if each.number is None], default=1)
         self.block = next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
         if widest * 12 > 2 * BLOCK_BYTES:
             self.block = max(1, BLOCK_BYTES // widest)
@@ -72,7 +72,8 @@ class Program:
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
         )
         work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
-        memory = place(lowered.buffers, self.block, size, (record.WORK_OFFSET + work + 4095) & ~4095)
+        self.work_end = record.WORK_OFFSET + work + 4095 & ~4095
+        memory = place(lowered.buffers, self.block, self.work_end)
         for row, used in zip(lowered.instructions, lowered.uses, strict=True):
             for field, buffer in used:
                 row[field] = buffer.number
@@ -126,29 +127,52 @@ class Program:
                 self.run(some, target)
 
     def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
-        """Run on several threads; whether that was possible, and all went well."""
+        """Run on several threads; whether that was possible and pays, and all went well."""
+        count = len(y)
+        if count <= self.block:
+            key = count.bit_length(), threads
+            sharing = self.sharing.get(key)
+            if sharing is None:
+                sharing = self.sharing[key] = Sharing(self, count, threads)
+            return sharing.run(x, y)
+        return self.run_ranges(x, y, self.share(count, threads), threads)
+
+    def run_ranges(self, x: Array, y: Array, size: int, threads: int) -> bool:
+        """Run on several threads, so many samples at a time; whether that was possible, and all went well."""
         return workers.run(
-            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y),
-            self.share(len(y), threads), threads, self.scratch_bytes,
+            run_program.address, self.table_at, x, x.strides[0], y, y.strides[0], len(y), size, threads,
+            self.scratch_bytes,
         )  # fmt: skip
 
     def run(self, x: Array, y: Array) -> None:
         """Run on this thread."""
-        try:
-            scratch = self.idle.pop()
-        except IndexError:
-            scratch = aligned((self.scratch_bytes,), np.uint8)
+        scratch = self.take_scratch()
         self.run_compiled(self.table_at, x, x.strides[0], y, y.strides[0], 0, len(y), scratch)
         self.idle.append(scratch)
+
+    def take_scratch(self) -> Array:
+        """Scratch memory, to be given back to `idle`."""
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return aligned((self.scratch_bytes,), np.uint8)
+
+    def instruction(self, i: int) -> Array:
+        """The record of an instruction."""
+        return self.table[self.table[record.FIRST] + record.INSTRUCTION * i :][: record.INSTRUCTION]
 
     def share(self, samples: int, threads: int) -> int:
         """How many samples a thread takes at a time: whole blocks, but for batches of a few."""
         if samples <= 4 * self.block * threads:
-            return max(self.least, -(-samples // (2 * threads)))
+            return -(-samples // ((8 if self.block <= SMALL_BLOCK else 2) * threads))
         return max(1, samples // (8 * threads * self.block)) * self.block
 
     def timed(self, x: Array, y: Array) -> Array:
         """Run on this thread; the ticks that each node took."""
+        return np.bincount(self.owners, self.ticks_of(x, y), len(self.nodes))
+
+    def ticks_of(self, x: Array, y: Array) -> Array:
+        """Run on this thread; the ticks that each instruction took."""
         other, ticks = object.__new__(Program), np.zeros(max(1, len(self.owners)), np.int64)
         other.__dict__.update(vars(self))
         other.table, other.idle = aligned(self.table.shape, np.int64), []
@@ -156,7 +180,14 @@ class Program:
         other.table[record.TICKS] = ticks.ctypes.data
         other.table_at = other.table.ctypes.data
         other.apply(x, y, threads=1)
-        return np.bincount(self.owners, ticks[: len(self.owners)], len(self.nodes))
+        return ticks[: len(self.owners)]
+
+
+def side_by_side(values: Sequence[Symbol], dtype: np.dtype[Any]) -> tuple[int, ...]:
+    """The shape of a sample of a value, or of several that lie side by side as elements of that dtype."""
+    if len(values) == 1:
+        return values[0].sample
+    return (sum(math.prod(each.sample) * each.dtype.itemsize for each in values) // dtype.itemsize,)
 
 
 def multiplications(nodes: Sequence[Node]) -> int:
@@ -166,8 +197,9 @@ def multiplications(nodes: Sequence[Node]) -> int:
 
 def operations(node: Node) -> int:
     """Multiply-adds of one sample in a product; of other primitives none are counted."""
-    if node.primitive.name in ("linear", "matmul") and type(node.operands[1]) is not Symbol:
+    name = node.primitive.name
+    if name in ("linear", "matmul", "quantized_linear") and type(node.operands[1]) is not Symbol:
         weight = node.operands[1]
-        inputs = weight.shape[1] if node.primitive.name == "linear" else weight.shape[0]
+        inputs = weight.shape[0] if name == "matmul" else weight.shape[1]
         return math.prod(node.result.sample) * int(inputs)
-    return multiply_adds(node) if node.primitive in (convolve, convolve_transposed) else 0
+    return multiply_adds(node) if node.primitive in CONVOLUTIONS else 0

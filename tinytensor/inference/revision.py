@@ -4,16 +4,16 @@ Whoever packs parameters (the plan) reads `count` first and packs under `lock`; 
 was packed is current. That is one integer comparison instead of a look at every weight.
 """
 
-import os
 import threading
+
+from tinytensor.kernels.forks import LAYERS, hold_across_forks
 
 __all__ = ["bump", "lock"]
 
 count = 0
 lock = threading.RLock()
 
-if hasattr(os, "register_at_fork"):  # a child must not inherit a lock that a thread it lacks has taken
-    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+hold_across_forks(LAYERS, lock)
 
 
 def bump() -> None:

@@ -13,6 +13,7 @@ from tinytensor.errors import ShapeError
 from tinytensor.inference import calls
 from tinytensor.inference.plan import Form
 from tinytensor.inference.program import operations
+from tinytensor.inference.samples import dtype_of
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import index
@@ -38,6 +39,7 @@ class Row:
     fused: bool = False
     reason: str = UNKNOWN
     multiply_adds: int | None = None  # of one sample; None if the layer was not traced
+    float_bytes: int = 0  # of the parameters, if weights of int8 were float32 again
 
     @property
     def output(self) -> str:
@@ -63,6 +65,11 @@ class Summary:
     def bytes(self) -> int:
         """Bytes of all parameters together."""
         return sum(row.bytes for row in self.rows)
+
+    @property
+    def float_bytes(self) -> int:
+        """Bytes of all parameters together, if weights of int8 and their biases were float32 again."""
+        return sum(row.float_bytes for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
@@ -110,14 +117,20 @@ def summarize(model: Any, shape: int | tuple[int, ...] | None = None) -> Summary
     leaves = dict(leaf_layers(model))
     outputs = of_first_linear(model, leaves) if shape is None else outputs_for(model, leaves, axes(shape))
     if shape is not None and outputs.error is not None:
-        calls.call_with(model, zeros((1, *axes(shape))))  # raises, and says at which layer
+        calls.call_with(
+            model, zeros((1, *axes(shape)), dtype=dtype_of(model))
+        )  # raises, and says at which layer
     notes = list(doubled(leaves, outputs.found))
     if outputs is NOT_RUN and leaves:
         notes.insert(0, "the shape of a sample is unknown; summary(shape) shows the outputs' shapes")
     if outputs.error is not None:
         notes.insert(0, f"{outputs.failed}: {outputs.error}")
     notes += [f"{name}: not fused: {reason}" for name, reason in (outputs.reasons or {}).items()]
-    return Summary(tuple(row(name, layer, outputs) for name, layer in leaves.items()), tuple(notes))
+    rows = tuple(row(name, layer, outputs) for name, layer in leaves.items())
+    found = Summary(rows, tuple(notes))
+    if found.float_bytes != found.bytes:
+        notes.append(f"quantised: {found.bytes:,} bytes instead of {found.float_bytes:,} in float32")
+    return Summary(rows, tuple(notes))
 
 
 def shapes(model: Any, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -125,7 +138,7 @@ def shapes(model: Any, shape: int | tuple[int, ...]) -> dict[str, tuple[int, ...
     leaves = dict(leaf_layers(model))
     outputs = outputs_for(model, leaves, axes(shape))
     if outputs.error is not None:
-        calls.call_with(model, zeros((1, *axes(shape))))
+        calls.call_with(model, zeros((1, *axes(shape)), dtype=dtype_of(model)))
         raise outputs.error
     return {name: each.shape[1:] for name, each in outputs.found.items() if name in leaves}
 
@@ -156,7 +169,7 @@ def of_first_linear(model: Any, leaves: Mapping[str, Traceable]) -> Outputs:
 
 def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, ...]) -> Outputs:
     """What the layers make of samples of that shape, from a trace."""
-    x = zeros((EXAMPLE_ROWS, *sample))
+    x = zeros((EXAMPLE_ROWS, *sample), dtype=dtype_of(model))
     form = Form(model, [x._array], [x.dtype])
     if form.traced is None:
         return chained(leaves, x[:1], form.reason)
@@ -236,9 +249,17 @@ def row(name: str, layer: Any, outputs: Outputs = NOT_RUN) -> Row:
     if name in outputs.found:
         return Row(
             name, shown, tuple(outputs.found[name].shape[1:]), numbers, size, name in outputs.fused,
-            multiply_adds=outputs.multiply_adds.get(name),
+            multiply_adds=outputs.multiply_adds.get(name), float_bytes=in_float32(layer),
         )  # fmt: skip
     reason = UNKNOWN if outputs.error is None else "not reached"
     if name == outputs.failed:
         reason = str(outputs.error).removeprefix(f"{layer!r}: ")
-    return Row(name, shown, None, numbers, size, False, reason)
+    return Row(name, shown, None, numbers, size, False, reason, float_bytes=in_float32(layer))
+
+
+def in_float32(layer: Any) -> int:
+    """The bytes of a layer's parameters, if weights of int8 and their biases were float32 again."""
+    arrays = [each.numpy() for each in layer.parameters().values()]
+    if any(each.dtype == np.int8 for each in arrays):
+        return sum(4 * each.size for each in arrays if each.dtype.kind == "i")  # no scales
+    return sum(0 if each.dtype == np.uint8 else each.nbytes for each in arrays)  # no tables

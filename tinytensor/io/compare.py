@@ -1,5 +1,6 @@
 """`tt.verify`: how far a model's answers are from those of the model that it was made of."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,7 +10,7 @@ import numpy as np
 from tinytensor import notebook
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.io.references import model_values, reference_of
-from tinytensor.io.tolerance import Scale, tolerance, value_scales
+from tinytensor.io.tolerance import ERRORS, Scale, tolerance, value_scales
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.layer import Layer
 from tinytensor.text import escaped
@@ -55,6 +56,7 @@ class Report:
         agreeing: in how many rows of the first output the largest element is at the same place; None where
             there are no rows of several numbers.
         rows: how many rows there are.
+        snr: of the outputs, in decibels: the power of the reference over that of the difference.
     """
 
     program: str
@@ -62,6 +64,7 @@ class Report:
     outputs: tuple[Difference, ...]
     agreeing: int | None
     rows: int
+    snr: float = math.inf
 
     @property
     def verdict(self) -> Literal["same", "close", "different"]:
@@ -106,6 +109,8 @@ class Report:
             lines.append("  ".join(shown).rstrip())
         if self.agreeing is not None:
             lines.append(f"argmax agrees in {self.agreeing:,} of {self.rows:,} rows")
+        if self.verdict == "different":
+            lines.append(f"signal to noise of the outputs: {self.snr:.1f} dB")
         return "\n".join([*lines, f"verdict: {self.verdict}, {self.reason()}"])
 
     def reason(self) -> str:
@@ -127,6 +132,10 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     A value is close if it differs by at most 16 E + 16 u max |y|. E is the rounding error that this model
     itself makes on this input: how far its values in float32 are from those in float64, scaled to the
     unit roundoff u of the dtype in which the two programs are compared.
+
+    A model on bytes is close if it differs by no more than it does itself where bytes of its samples are one
+    step off; bytes that it gives may be one step off. What quantising has cost is said by the signal to noise
+    and by how many answers agree.
 
     Values inside are compared where they have the same names on both sides: layers of PyTorch and of Keras,
     and values of ONNX where one side was made of the other. The input is first converted to the dtype that
@@ -177,7 +186,19 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     if first.ndim > 1 and first.shape[-1] > 1:
         same = first.argmax(-1) == second.argmax(-1)
         agreeing, rows = int(same.sum()), same.size
-    return Report(other.program, tuple(layers), tuple(outputs), agreeing, rows)
+    snr = decibels(ours.outputs, theirs.outputs)
+    return Report(other.program, tuple(layers), tuple(outputs), agreeing, rows, snr)
+
+
+def decibels(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
+    """10 log₁₀ of the power of theirs over that of the difference; NaN with infinities."""
+    with np.errstate(all="ignore"):
+        signal = sum(float((each.astype(np.float64) ** 2).sum()) for each in theirs)
+        pairs = zip(ours, theirs, strict=True)
+        noise = sum(float(((a.astype(np.float64) - b) ** 2).sum()) for a, b in pairs)
+    if noise == 0:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal > 0 and math.isfinite(signal / noise) else math.nan
 
 
 def converted(inputs: Sequence[Array], dtypes: Sequence[str]) -> list[Array]:
@@ -208,8 +229,15 @@ def difference(name: str, ours: Array, theirs: Array, scale: Scale | None = None
         float(relative.max()),
         ulps(ours, theirs),
         tuple(map(int, at)),
-        0.0 if narrower is None else tolerance(scale or Scale.of(ours), narrower),
+        allowed(scale, ours, theirs, narrower),
     )
+
+
+def allowed(scale: Scale | None, ours: Array, theirs: Array, narrower: Any) -> float:
+    """How far two values may be apart: a byte as its scale says, other integers not at all."""
+    if ours.dtype == theirs.dtype == np.uint8 and scale is not None:
+        return ERRORS * scale.error
+    return 0.0 if narrower is None else tolerance(scale or Scale.of(ours), narrower)
 
 
 def ulps(ours: Array, theirs: Array) -> int:

@@ -4,40 +4,23 @@ A configuration is what JSON can hold: `{"class": "Linear", "config": {"in_featu
 classes; which classes that may be is decided here and by the caller, so no file brings code.
 """
 
+import importlib
 import inspect
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tinytensor import activations
+from tinytensor import contents
 from tinytensor.errors import ArgumentError, ModelFormatError
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers import drawn
+from tinytensor.layers.activation import Activation
 from tinytensor.layers.attributes import frozen
-from tinytensor.layers.avg_pool import AdaptiveAvgPool2d, AvgPool1d, AvgPool2d
-from tinytensor.layers.batch_norm import BatchNorm
-from tinytensor.layers.channels import ChannelsFirst, ChannelsLast
-from tinytensor.layers.conv import Conv1d, Conv2d
-from tinytensor.layers.conv_transpose import ConvTranspose2d
-from tinytensor.layers.dropout import Dropout
-from tinytensor.layers.embedding import Embedding
-from tinytensor.layers.flatten import Flatten
-from tinytensor.layers.global_pool import GlobalAvgPool2d, GlobalMaxPool2d
-from tinytensor.layers.graph import Graph
+from tinytensor.layers.lambda_ import Lambda
 from tinytensor.layers.layer import Layer, plain, public
-from tinytensor.layers.layer_norm import LayerNorm
-from tinytensor.layers.linear import Linear
-from tinytensor.layers.max_pool import MaxPool1d, MaxPool2d
-from tinytensor.layers.operator import Constant, Operator
-from tinytensor.layers.pad import Pad
-from tinytensor.layers.perceptron import Perceptron
-from tinytensor.layers.prelu import PReLU
-from tinytensor.layers.rescale import Rescale
-from tinytensor.layers.reshape import Reshape
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.state_dict import assign
-from tinytensor.layers.upsample import Upsample
-from tinytensor.operators import activations as other
+from tinytensor.lazy import places
 from tinytensor.tensor import Tensor
 
 __all__ = ["Config", "CustomObjects", "State", "build", "describe", "text_of"]
@@ -50,15 +33,19 @@ CustomObjects = Mapping[str, Any] | Iterable[Any] | None
 MAX_DEPTH = 64
 TENSOR = {"class": "Tensor", "config": {}}  # an element of a list or dict that is a parameter
 LISTED = 20
+MAKE_LAYERS = (Layer, Activation, Lambda)  # which hold a function, or are to be derived from
 
-DRAWN: tuple[type[Layer], ...] = (Linear, Conv1d, Conv2d, ConvTranspose2d, Embedding)
-CLASSES: tuple[type[Layer], ...] = (
-    Sequential, *DRAWN, Flatten, Reshape, Rescale, Dropout, Perceptron, BatchNorm, LayerNorm, PReLU,
-    Graph, Operator, Constant, MaxPool1d, MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveAvgPool2d,
-    GlobalAvgPool2d, GlobalMaxPool2d, Pad, ChannelsFirst, ChannelsLast, Upsample,
-    *(type(activations.get(name)) for name in activations.names()),
-    *(getattr(other, name) for name in other.__all__ if name[0].isupper()),
-)  # fmt: skip
+
+def known_classes() -> Iterator[type[Layer]]:
+    """Every public class of layers that a file may name."""
+    for name, module in places(contents.__file__).items():
+        if module.startswith(("tinytensor.layers.", "tinytensor.activations", "tinytensor.operators.")):
+            found = getattr(importlib.import_module(module), name)
+            if isinstance(found, type) and issubclass(found, Layer) and found not in MAKE_LAYERS:
+                yield found
+
+
+CLASSES = tuple(dict.fromkeys(known_classes()))
 KNOWN: Classes = {each.__name__: each for each in CLASSES}
 
 
@@ -69,7 +56,8 @@ def describe(layer: Layer) -> Config:
         ArgumentError: a layer cannot be described, is a custom one with the name of a known class, or is a
             Sequential with attributes: it keeps layers only.
 
-    >>> describe(Dropout(0.5))
+    >>> import tinytensor as tt
+    >>> describe(tt.Dropout(0.5))
     {'class': 'Dropout', 'config': {'p': 0.5}}
     """
     for each in everything_in(layer):
@@ -186,7 +174,7 @@ def build_layer(config: Any, state: State, classes: Classes, where: str, depth: 
     where = f"{where} {name}"
     if cls is Sequential:
         return build_sequential(arguments, inner, classes, where, depth)
-    if cls in DRAWN:
+    if "initializer" in inspect.signature(cls).parameters:  # its weight is drawn if a file has none
         refuse_drawing(own, arguments, where)
     values = {
         key: build_argument(value, part_of(own, inner, key), classes, f"{where}.{key}", depth + 1)

@@ -15,8 +15,6 @@ KINDS = {
     rb"version https://git-lfs": "a Git LFS pointer, not the file it points to; run: git lfs pull",
     rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)": "an HTML page; download the file itself, not "
     "the page that shows it",
-    rb".{4}TFL3": "a TensorFlow Lite model; convert the model that it was made from to ONNX, or save "
-    "that as .keras",
     rb"\x08\x01\x12": SAVED_MODEL,
     rb"\x0a.{1,3}\x0a.{1,200}\x12.(Placeholder|Const)": "a TensorFlow graph; convert it to ONNX with tf2onnx",
     rb"GGUF": "a GGUF model of llama.cpp",

@@ -20,7 +20,6 @@ from tinytensor.io.archive import names
 from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
 from tinytensor.io.foreign import kind_of
-from tinytensor.io.pt import MAGIC
 from tinytensor.layers.layer import Layer
 from tinytensor.text import escaped
 
@@ -28,6 +27,7 @@ __all__ = ["FORMATS", "Format", "identify", "load", "located", "save"]
 
 HEAD = 4096
 ZIP = b"PK\x03\x04"
+TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle in files of PyTorch before 1.6
 HDF5 = b"\x89HDF\r\n\x1a\n"
 ONNX_FIELDS = {
     number << 3 | kind for number, kind in ((2, 2), (3, 2), (4, 2), (5, 0), (6, 2), (7, 2), (8, 2))
@@ -41,6 +41,7 @@ class Format(NamedTuple):
     name: str
     matches: Callable[[bytes, Path], bool] | None
     suffix: str | None
+    traced: bool = False  # whether `write` takes the shape of a sample, too
 
     def imported(self) -> Any:
         """The module."""
@@ -72,7 +73,7 @@ def looks_like_keras(head: bytes, path: Path) -> bool:
 
 def looks_like_torch(head: bytes, path: Path) -> bool:
     """A ZIP archive with a pickle in it, or a pickle that starts with PyTorch's magic number."""
-    return head.startswith(MAGIC) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
+    return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
 
 
 def looks_like_onnx(head: bytes, path: Path) -> bool:
@@ -80,12 +81,18 @@ def looks_like_onnx(head: bytes, path: Path) -> bool:
     return len(head) > 2 and head[0] == 0x08 and 2 < head[1] < 64 and head[2] in ONNX_FIELDS
 
 
+def looks_like_tflite(head: bytes, path: Path) -> bool:
+    """The identifier of its flatbuffers."""
+    return head[4:8] == b"TFL3"
+
+
 FORMATS = (
     Format("tinytensor.io.native", "tinytensor", looks_like_safetensors, ".safetensors"),
     Format("tinytensor.io.keras", "Keras", looks_like_keras, None),
     Format("tinytensor.io.npz", "npz", looks_like_npz, ".npz"),
-    Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx"),
-    Format("tinytensor.io.python", "a Python program", None, ".py"),
+    Format("tinytensor.io.onnx", "ONNX", looks_like_onnx, ".onnx", True),
+    Format("tinytensor.io.tflite", "TensorFlow Lite", looks_like_tflite, None),
+    Format("tinytensor.io.python", "a Python program", None, ".py", True),
     Format("tinytensor.io.pt", "a PyTorch state dict", looks_like_torch, None),
     Format("tinytensor.io.pickles", "a pickle of arrays", looks_like_pickle, None),
 )
@@ -172,11 +179,16 @@ def located(path: str | os.PathLike[str]) -> Iterator[None]:
         raise type(error)(escaped(text)) from error
 
 
-def save(model: Layer, path: str | os.PathLike[str]) -> None:
+def save(model: Layer, path: str | os.PathLike[str], shape: Any = None) -> None:
     """Write a model in the format that the name's ending says; the write is atomic.
 
+    Args:
+        shape: of one sample, for .onnx and .py, where the layers do not say it; see `to_onnx`.
+
     Raises:
-        ArgumentError: no format has that ending, or a layer cannot be described.
+        ArgumentError: no format has that ending, a layer cannot be described, or a shape for another format.
+        UnsupportedOp: for .onnx and .py, a layer that cannot be traced.
+        ShapeError: for these, the shape has to be given.
         DtypeError: no model, or no path.
         OSError: the folder or the disk does not take it; an old file is as it was.
     """
@@ -189,5 +201,8 @@ def save(model: Layer, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(
             f"save: expected a name that ends in {', '.join(writers)}, got {os.fspath(path)!r}"
         )
+    chosen = writers[suffix]
+    if shape is not None and not chosen.traced:
+        raise ArgumentError(f"save: shape: a file of {chosen.name} holds samples of any shape; leave it out")
     with replacing(path) as temporary, revision.lock:
-        writers[suffix].imported().write(temporary, model)
+        chosen.imported().write(temporary, model, *([shape] if chosen.traced else []))

@@ -26,10 +26,9 @@ from tinytensor.io.propose import refuse
 from tinytensor.io.safetensors import is_size, widened
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["MAGIC", "read", "read_state"]
+__all__ = ["read", "read_state"]
 
 ZIP = b"PK\x03\x04"
-MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # the first of the five pickles
 GROWTH, EXTRA_SIZE = 4, 16 << 20  # tensors may share memory, and halves are widened
 MAX_FILE = 1 << 40
 HALVES = ("f2", "bf16")

@@ -3,6 +3,9 @@
 Two correct programs add in different orders and have different exponentials, so their errors differ, but
 both are of the size that the model's conditioning and its lengths of sums make them. That size is measured
 instead of bounded: a bound by |W| layer after layer grows with every layer, and soon allows everything.
+
+On bytes two correct programs differ where one rounds a half up and the other one down, so a byte may be
+one step off. How far that goes is measured, too: by samples whose bytes are one step off at random.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +14,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor.errors import TinyTensorError
+from tinytensor.inference.model import everything_in
 from tinytensor.io.references import Values, model_values
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.layer import Layer
+from tinytensor.layers.quantize import Quantize
 
-__all__ = ["Scale", "Scales", "tolerance", "value_scales"]
+__all__ = ["ERRORS", "Scale", "Scales", "tolerance", "value_scales"]
 
 ERRORS = 16  # the other program's error may be a few times ours, and adds to it
 ROUNDINGS = 16  # that functions as exp and erf may be off, relative to the largest value
+BYTE_RUNS = 4  # with other bytes
 FEW_ROWS = 16  # with fewer, the error of one row may be small by luck
 UNIT_ROUNDOFF = {np.dtype(f"float{bits}"): 2.0**-p for bits, p in ((16, 11), (32, 24), (64, 53))}
 
@@ -60,6 +66,9 @@ def tolerance(scale: Scale, dtype: np.dtype[Any]) -> float:
 def value_scales(model: Layer, inputs: Sequence[Array]) -> Scales:
     """The scales of all values of a model: it is run in float32 and in float64 on what float32 can hold."""
     narrow = [each.astype(np.float32) if each.dtype.kind == "f" else each for each in inputs]
+    steps = [each.scale for _, each in everything_in(model) if isinstance(each, Quantize)]
+    if steps or isinstance(model, Quantize):
+        return byte_scales(model, narrow, max(steps, default=1.0))
     try:
         models = model.astype(np.float32), model.astype(np.float64)
         found = [scales_once(*models, each) for each in jittered(narrow)]
@@ -67,6 +76,27 @@ def value_scales(model: Layer, inputs: Sequence[Array]) -> Scales:
         return Scales([], {})
     outputs = [largest(each) for each in zip(*(outputs for outputs, _ in found), strict=True)]
     return Scales(outputs, {name: largest([inner[name] for _, inner in found]) for name in found[0].inner})
+
+
+def byte_scales(model: Layer, inputs: Sequence[Array], step: float) -> Scales:
+    """The scales of a model on bytes, whose errors are what a step of the samples' bytes changes."""
+    exact, rng = model_values(model, inputs), np.random.default_rng(0)
+    outputs, inner = [], []
+    for _ in range(BYTE_RUNS):
+        moved = [(each + rng.integers(-1, 2, each.shape) * step).astype(np.float32) for each in inputs]
+        found = model_values(model, moved)
+        outputs.append([byte_scale(a, b) for a, b in zip(exact.outputs, found.outputs, strict=True)])
+        inner.append({name: byte_scale(value, found.inner[name]) for name, value in exact.inner.items()})
+    return Scales(
+        [largest(each) for each in zip(*outputs, strict=True)],
+        {name: largest([each[name] for each in inner]) for name in exact.inner},
+    )
+
+
+def byte_scale(exact: Array, moved: Array) -> Scale:
+    """The scale of a value: a byte may be one step off, a number as far as one of them takes it."""
+    found = Scale.of(exact.astype(np.float32), moved)
+    return Scale(1.0, 1.0 / ERRORS) if exact.dtype == np.uint8 else Scale(found.size, found.error / ERRORS)
 
 
 def scales_once(narrow: Layer, wide: Layer, inputs: Sequence[Array]) -> Scales:

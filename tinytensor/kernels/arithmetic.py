@@ -1,11 +1,26 @@
 """Scalar functions for the elementwise instructions of a program; the same operations as Tensors have."""
 
+from collections.abc import Callable
 from typing import Any
 
 FUNCTIONS = [
     "absolute", "add", "divide", "maximum", "minimum", "multiply", "negative", "negative_scaled", "subtract",
 ]  # fmt: skip
-__all__ = [*FUNCTIONS, "CHOOSE"]
+__all__ = [*FUNCTIONS, "BOUNDS", "CHOOSE", "bounds"]
+
+Bounds = Callable[..., tuple[float, float]]
+# functions min(max(x, low), high) of x, which a tile computes before it stores; both from the other arguments
+BOUNDS: dict[Any, Bounds] = {}
+
+
+def bounds(of: Bounds) -> Callable[[Any], Any]:
+    """Decorate a scalar function f(x, …) that is min(max(x, low), high), NaN where x is: of(…) gives both."""
+
+    def register(function: Any) -> Any:
+        BOUNDS[function] = of
+        return function
+
+    return register
 
 
 def add(a: Any, b: Any) -> Any:

@@ -49,12 +49,13 @@ def convolution_instruction(
         return depthwise_instruction(axes, image, dtype, weight, bias)
     outputs, each = len(weight) // groups, weight.shape[1]
     plan = layout(dtype, outputs)
-    start = aligned((groups, plan.pages * plan.page_outputs + plan.lanes), dtype)
+    constants = aligned((4, groups, plan.pages * plan.page_outputs + plan.lanes), dtype)
+    start = constants[0]
     start[:, :outputs] = 0 if bias is None else bias.reshape(groups, outputs)
     ordered = weight.astype(dtype, copy=False).transpose(0, 2, 3, 1).reshape(groups, outputs, -1)
     source = 1 if table is not None else dtype.itemsize
     *_, channel = image.strides(source)
-    kept, steps = [start], []
+    kept, steps = [constants], []
     if table is not None:
         table = aligned_copy(table, dtype)
         kept.append(table)
@@ -73,15 +74,16 @@ def convolution_instruction(
     return window_instruction(
         Windows(axes, image, source, len(weight) * dtype.itemsize, each), len(weight), steps, heights, tiles,
         kept, step_bytes=plan.page_outputs * dtype.itemsize, left=outputs % plan.lanes,
-        table=0 if table is None else table.ctypes.data,
+        table=0 if table is None else table.ctypes.data, constants=constants,
     )  # fmt: skip
 
 
-def tiles_of(plan: Layout, bytes_in: bool) -> tuple[tuple[int, ...], list[Tile]]:
+def tiles_of(plan: Layout, bytes_in: bool, **more: Any) -> tuple[tuple[int, ...], list[Tile]]:
     """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
     heights = heights_of(min(plan.rows, TALLEST))
     tiles = [
-        Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True) for height in heights
+        Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True, **more)
+        for height in heights
     ]
     last: dict[str, Any] = {"vectors": plan.last, "end": plan.end}
     middle = {} if plan.pages > 1 else last

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import llvmlite.binding as llvm
 
-__all__ = ["Vectors", "features", "vectors"]
+__all__ = ["Dot", "Vectors", "dot", "features", "vectors"]
 
 
 class Vectors(NamedTuple):
@@ -53,3 +53,26 @@ def vectors() -> Vectors:
     if "neon" in found:
         return Vectors("NEON", 16, 32)
     return Vectors("128-bit", 16, 16)
+
+
+class Dot(NamedTuple):
+    """How four bytes are multiplied by four others in each lane, and how many sums a tile of them has."""
+
+    name: str
+    sums: int
+    signed: bool = False  # both operands are signed, so inputs are read as x - 128
+
+
+@cache
+def dot() -> Dot:
+    """The instruction for products of bytes; where there is none, each of the four is multiplied alone."""
+    found, kind = features(), vectors()
+    if kind.name == "AVX-512" and "avx512vnni" in found:
+        return Dot("vpdpbusd", 24)
+    if kind.name == "AVX2" and "avxvnni" in found:
+        return Dot("vpdpbusd", 11)
+    if kind.name == "AVX2" or (kind.name == "AVX-512" and "avx512bw" in found):
+        return Dot("vpmaddwd", 8 if kind.registers == 16 else 18)
+    if kind.name == "NEON" and found & {"i8mm", "dotprod"}:
+        return Dot("usdot", 22) if "i8mm" in found else Dot("sdot", 22, signed=True)
+    return Dot("plain", kind.registers // 2)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytensor.kernels import cache, load
-from tinytensor.kernels.forks import hold_across_forks
+from tinytensor.kernels.forks import KERNELS, hold_across_forks
 
 __all__ = ["SHORT", "Kernel", "Signature", "by_dtype", "kernel", "kernels", "parse", "register"]
 
@@ -22,7 +22,7 @@ SIGNATURE = re.compile(rf"(void|i64)\(((?:(?:data|(?:{NUMBER})\*?)(?:, |(?=\))))
 SHORT: dict[np.dtype[Any], str] = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
 PLAIN = ("data", "i64", "f32", "f64")
 lock = threading.RLock()  # held while a kernel is loaded or compiled
-hold_across_forks(lock)
+hold_across_forks(KERNELS, lock)
 
 
 class Signature(NamedTuple):

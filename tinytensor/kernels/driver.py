@@ -29,6 +29,9 @@ from tinytensor.kernels.record import (
     INSTRUCTION,
     INSTRUCTIONS,
     OUTPUT,
+    PART,
+    PARTS,
+    PRODUCT_OFFSET,
     ROWS,
     TICKS,
 )
@@ -60,6 +63,8 @@ def run_program(
         buffers[2 * buffer] = scratch + program[BUFFER_TABLE + 2 * buffer]
         buffers[2 * buffer + 1] = program[BUFFER_TABLE + 2 * buffer + 1]
     buffers[2 * INPUT + 1], buffers[2 * OUTPUT + 1] = x_stride, y_stride
+    product = integers_at(scratch + PRODUCT_OFFSET)
+    product[PART], product[PARTS] = 0, 1
     begin, ticks_at = program_at + 8 * program[FIRST], program[TICKS]
     row = first
     while row < last:

@@ -4,13 +4,30 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["hold_across_forks"]
+__all__ = ["COMPILER", "KERNELS", "LAYERS", "hold_across_forks"]
+
+# The order in which a thread takes several of them, and so a fork, or the two wait for each other for ever:
+# a plan is made under the lock of layers, loads kernels under theirs, which Numba compiles under its own.
+LAYERS, KERNELS, COMPILER = range(3)
+
+locks: dict[int, Any] = {}
 
 
-def hold_across_forks(lock: Any) -> None:
+def hold_across_forks(place: int, lock: Any) -> None:
     """Take a lock before each fork, and free it in both processes after it."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    locks[place] = lock
+
+
+def acquire() -> None:
+    """Take all locks."""
+    for _, each in sorted(locks.items()):
+        each.acquire()
+
+
+def release() -> None:
+    """Free them."""
+    for _, each in sorted(locks.items(), reverse=True):
+        each.release()
 
 
 class CompilerLock:
@@ -33,4 +50,6 @@ class CompilerLock:
             self.held.pop().release()
 
 
-hold_across_forks(CompilerLock())
+hold_across_forks(COMPILER, CompilerLock())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=acquire, after_in_parent=release, after_in_child=release)

@@ -19,9 +19,11 @@ from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
 __all__ = [
-    "ImageInstruction", "Step", "Windows", "heights_of", "transposition",
-    "window_instruction",
+    "ImageInstruction", "Step", "Windows", "follow_by_batch_norm", "follow_by_bounds", "heights_of",
+    "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
+
+FEW_PIXELS = 40  # with so few, tiles of a part of them would be low: threads share the channels
 
 
 class ImageInstruction(NamedTuple):
@@ -34,6 +36,8 @@ class ImageInstruction(NamedTuple):
     height: int  # of the result
     width: int
     channels: int
+    constants: Array | None = None  # (4, groups, …): the bias, then three numbers of what follows the sums
+    side_by_side: int = 1  # pixels, each of which reads the constants
 
     @property
     def record_at(self) -> int:
@@ -61,6 +65,7 @@ class Windows(NamedTuple):
     out_pixel: int  # bytes of a pixel of the result
     channels: int = 1
     counts_padding: bool = False
+    side_by_side: int = 1  # pixels of a row of an image that a vector holds (see `lanes`)
 
 
 @lru_cache(maxsize=256)
@@ -72,36 +77,95 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
     kept = [rows]
     for row, kind in zip(rows, classes, strict=True):
         taps = taps_of(kind, windows.channels, channel)
-        kept += [taps, kind.sources, kind.targets]
+        first, together = beginnings(kind.columns, windows.side_by_side)
+        places = np.add.outer(np.arange(0, len(kind.sources), kind.columns), first).ravel()
+        sources, targets = kind.sources[places], kind.targets[places]
+        kept += [taps, sources, targets]
         row[[record.TAPS_AT, record.TAP_COUNT]] = taps.ctypes.data, len(taps)
-        row[[record.SOURCES_AT, record.TARGETS_AT]] = kind.sources.ctypes.data, kind.targets.ctypes.data
-        row[record.PIXEL_COUNT] = len(kind.sources)
+        row[[record.SOURCES_AT, record.TARGETS_AT]] = sources.ctypes.data, targets.ctypes.data
+        row[record.PIXEL_COUNT] = len(sources)
+        if windows.side_by_side > 1:
+            row[record.CLASS_LEFT] = together * windows.image.channels
     counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
     rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
     return rows, kept
 
 
+def beginnings(columns: int, most: int) -> tuple[Array, int]:
+    """Where groups of neighbours begin in a row, the last perhaps before its turn; how many each is."""
+    together = min(columns, most)
+    return np.minimum(np.arange(0, columns, together), columns - together), together
+
+
 def window_instruction(
     windows: Windows, channels: int, steps: Sequence[Step], heights: Sequence[int], tiles: Sequence[int],
-    kept: Sequence[Array], *, step_bytes: int, left: int, table: int = 0,
+    kept: Sequence[Array], *, step_bytes: int, left: int, table: int = 0, constants: Array | None = None,
 ) -> ImageInstruction:  # fmt: skip
     """The record of `window_rows`, whose result has so many channels.
 
     `tiles` has two addresses for each height, of a page in the middle and of the last one.
     """
-    rows, tables = class_table(windows)
+    return window_record(
+        windows.axes, class_table(windows), channels, steps, heights, tiles, kept, step_bytes=step_bytes,
+        left=left, table=table, constants=constants,
+    )._replace(side_by_side=windows.side_by_side)  # fmt: skip
+
+
+def window_record(
+    axes: tuple[Axis, Axis], classes: tuple[Array, list[Array]], channels: int, steps: Sequence[Step],
+    heights: Sequence[int], tiles: Sequence[int], kept: Sequence[Array], *, step_bytes: int, left: int,
+    table: int = 0, constants: Array | None = None,
+) -> ImageInstruction:  # fmt: skip
+    """The same with records of classes, and the arrays whose addresses are in them."""
+    rows, tables = classes
     made = aligned((record.WINDOWS,), np.int64)
     pages = aligned((len(steps), record.STEP), np.int64)
     pages[:] = steps
     made[[record.CLASSES, record.CLASSES_AT]] = len(rows), rows.ctypes.data
     made[[record.STEPS, record.STEPS_AT]] = len(steps), pages.ctypes.data
     made[[record.STEP_BYTES, record.LANES_LEFT, record.BYTE_TABLE]] = step_bytes, left, table
+    if constants is not None:
+        write_bounds(made, constants.dtype, -np.inf, np.inf)
     made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
-    height, width = (axis.outputs for axis in windows.axes)
+    height, width = (axis.outputs for axis in axes)
+    made[record.BY_STEPS] = height * width <= FEW_PIXELS
     return ImageInstruction(
-        window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels
+        window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels, constants
     )
+
+
+def follow_by_batch_norm(made: ImageInstruction, steps: Sequence[Array]) -> bool:
+    """Let the tiles compute ((y - a) · b) + c, three numbers of each channel; whether they can."""
+    if made.constants is None or made.table[record.WINDOW_AFTER] or is_bounded(made):
+        return False
+    _, groups, _ = made.constants.shape
+    for row, values in zip(made.constants[1:], steps, strict=True):
+        each = np.tile(values.reshape(groups, -1), made.side_by_side)
+        row[:, : each.shape[1]] = each
+    made.table[record.WINDOW_AFTER] = made.constants.strides[0]
+    return True
+
+
+def follow_by_bounds(made: ImageInstruction, low: float, high: float) -> bool:
+    """Let the tiles compute min(max(y, low), high); whether they can."""
+    if made.constants is None or is_bounded(made) or not low <= high:
+        return False
+    write_bounds(made.table, made.constants.dtype, low, high)
+    return True
+
+
+def write_bounds(table: Array, dtype: np.dtype[Any], low: float, high: float) -> None:
+    """Bounds as the tile reads them: bits of its dtype."""
+    bounds = table[record.WINDOW_FLOOR : record.WINDOW_CEILING + 1].view(dtype)
+    bounds[:: 8 // dtype.itemsize] = low, high
+
+
+def is_bounded(made: ImageInstruction) -> bool:
+    """Whether the tiles bound what they compute."""
+    assert made.constants is not None
+    bounds = made.table[record.WINDOW_FLOOR : record.WINDOW_CEILING + 1].view(made.constants.dtype)
+    return bool(np.isfinite(bounds[:: 8 // bounds.itemsize]).any())
 
 
 def transposition(

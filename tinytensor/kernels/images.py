@@ -19,7 +19,7 @@ from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.windows import Image
 from tinytensor.threads import get_num_threads
 
-__all__ = ["Pair", "run_images"]
+__all__ = ["ALONE", "Pair", "program_of", "run_images", "run_table"]
 
 Pair = tuple[int, int]
 BLOCK_BYTES = 1 << 19  # of the images of a block: they stay in L2
@@ -35,8 +35,8 @@ def run_images(
     `work`: multiplications a sample.
     """
     x, last = np.ascontiguousarray(x), image.channels_last
-    before = [] if read == image or image.channels == 1 else [transposition(dtype, *image[:3], True)]
-    after = [] if last or made.channels == 1 else [transposition(dtype, *made[4:], False)]
+    before = [] if read == image or image.channels == 1 else [transposition(x.dtype, *image[:3], True)]
+    after = [] if last or made.channels == 1 else [transposition(dtype, *made[4:7], False)]
     y = np.empty((len(x), *shape_of(made, last)), dtype)
     threads = get_num_threads()
     if not y.size:
@@ -47,7 +47,7 @@ def run_images(
         run_program_of([*before, made, *after], x, y, threads)
         return y
     for each in before:
-        x = run_alone(each, x, np.empty((len(x), *shape_of(each, True)), dtype))
+        x = run_alone(each, x, with_room((len(x), *shape_of(each, True)), x.dtype))
     result = np.empty((len(x), *shape_of(made, True)), dtype) if after else y
     share_windows(made, x, result, threads)
     for each in after:
@@ -55,9 +55,15 @@ def run_images(
     return y
 
 
+def with_room(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An array behind whose end some bytes can be read."""
+    size = int(np.prod(shape)) * dtype.itemsize
+    return np.empty(size + LINE, np.uint8)[:size].view(dtype).reshape(shape)
+
+
 def shape_of(made: ImageInstruction, last: bool) -> tuple[int, ...]:
     """An image of the result."""
-    height, width, channels = made[4:]
+    height, width, channels = made[4:7]
     return (height, width, channels) if last else (channels, height, width)
 
 
@@ -69,7 +75,11 @@ def run_alone(made: ImageInstruction, x: Array, y: Array) -> Array:
 
 def run_program_of(instructions: Sequence[ImageInstruction], x: Array, y: Array, threads: int) -> None:
     """Samples through instructions, block by block; threads share the samples."""
-    table, scratch_bytes = program_of(instructions, x[0].nbytes, y[0].nbytes, y.itemsize)
+    run_table(*program_of(instructions, x[0].nbytes, y[0].nbytes, y.itemsize), x, y, threads)
+
+
+def run_table(table: Array, scratch_bytes: int, x: Array, y: Array, threads: int) -> None:
+    """Samples through a program; threads share the samples."""
     given = table.ctypes.data, x, x[0].nbytes, y, y[0].nbytes
     share = -(-len(x) // threads)
     if threads > 1 and workers.run(run_program.address, *given, len(x), share, threads, scratch_bytes):
@@ -112,4 +122,4 @@ def program_of(
         row[record.FUNCTION], row[record.CONSTANT] = made.function.address, made.record_at
         row[[record.REPEAT, record.OTHER_REPEAT]] = 1
         row[[record.SOURCE, record.TARGET]] = buffers[i : i + 2]
-    return table, end
+    return table, end + LINE

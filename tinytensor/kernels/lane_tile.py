@@ -11,7 +11,16 @@ replaces it.
 
 from llvmlite import ir
 
-from tinytensor.kernels.record import LEFT, OUT_STRIDE, OUT_TABLE, WEIGHT_STRIDE, X_STRIDE
+from tinytensor.kernels.record import (
+    AFTER,
+    CEILING,
+    FLOOR,
+    LEFT,
+    OUT_STRIDE,
+    OUT_TABLE,
+    WEIGHT_STRIDE,
+    X_STRIDE,
+)
 from tinytensor.kernels.specs import LaneTile
 from tinytensor.kernels.vector import I32, I64, Builder, Value, function
 
@@ -58,16 +67,33 @@ class Emitter:
                     new.append(self.update(state[row * tile.vectors + v], x, weights[v] if weights else None))
             return new
 
-        sums = b.loop_if_any(self.count, self.start(), body)
+        results = [self.result(each) for each in b.loop_if_any(self.count, self.start(), body)]
+        if tile.operation == "multiply":
+            results = self.followed(results)
         for row in range(tile.rows):
             target = b.add(self.out, b.load(self.rows_at, I64, OUT_TABLE + 8 * row))
             for v in range(tile.vectors):
-                value = self.result(sums[row * tile.vectors + v])
+                value = results[row * tile.vectors + v]
                 if mask is not None and v == tile.vectors - 1:
                     b.masked_store(value, b.add(target, self.place(v)), mask)
                 else:
                     b.store(value, target, self.place(v))
         b.ir.ret_void()
+
+    def followed(self, sums: list[Value]) -> list[Value]:
+        """What follows the sums, as in the tile."""
+        b, vectors, after = self.b, self.tile.vectors, self.b.field(self.record, AFTER)
+
+        def scale(values: list[Value]) -> list[Value]:
+            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
+            a, m, c = ([b.load(each, self.vector, self.place(v)) for v in range(vectors)] for each in at)
+            return [
+                b.normalized(each, a[i % vectors], m[i % vectors], c[i % vectors])
+                for i, each in enumerate(values)
+            ]
+
+        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
+        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 
     def place(self, vector: int) -> int:
         """Where a vector is, in bytes."""

@@ -30,35 +30,52 @@ def depthwise_instruction(
     """One kernel for each channel of images with channels last; weight (channels, 1, kh, kw)."""
     channels, size = image.channels, dtype.itemsize
     room = -(-channels // ROOM) * ROOM
-    start, packed = aligned((room,), dtype), aligned((axes[0].size * axes[1].size, room), dtype)
-    start[:channels] = 0 if bias is None else bias
+    pixels = side_by_side(axes, channels, vectors().width(size))
+    constants, packed = aligned((4, 1, room), dtype), aligned((axes[0].size * axes[1].size, room), dtype)
+    constants[0, 0, :channels] = 0 if bias is None else bias
+    repeat_channels(constants, channels, pixels)
     packed[:, :channels] = weight.reshape(channels, -1).T
+    repeat_channels(packed, channels, pixels)
     return lane_instruction(
-        "multiply", axes, image, dtype, [start, packed], start.ctypes.data, packed.ctypes.data, room * size
-    )
+        "multiply", axes, image, dtype, [constants, packed], constants, packed.ctypes.data, room * size,
+        pixels=pixels,
+    )  # fmt: skip
 
 
 def lane_instruction(
     operation: str, axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], kept: list[Array],
-    start: int = 0, packed: int = 0, step_bytes: int = 0, counts_padding: bool = False,
+    constants: Array | None = None, packed: int = 0, step_bytes: int = 0, counts_padding: bool = False,
+    pixels: int = 1,
 ) -> ImageInstruction:  # fmt: skip
     """What works on each channel alone: depthwise convolution, pooling."""
     size, lanes = dtype.itemsize, vectors().width(dtype.itemsize)
     across = wide_of(operation, lanes, image.channels) * lanes
     pages = -(-image.channels // across)
     rest = image.channels - (pages - 1) * across
+    start = 0 if constants is None else constants.ctypes.data
     steps = [
         Step(packed + page * across * size, 0, start + page * across * size, page * across * size,
              page * across * size, page == pages - 1)
         for page in range(pages)
     ]  # fmt: skip
 
-    heights, tiles = tiles_of(operation, dtype, image.channels)
+    heights, tiles = tiles_of(operation, dtype, image.channels, pixels)
     return window_instruction(
-        Windows(axes, image, size, image.channels * size, counts_padding=counts_padding), image.channels,
-        steps, heights, [address(each) for each in tiles], kept, step_bytes=step_bytes,
-        left=rest % lanes,
+        Windows(axes, image, size, image.channels * size, counts_padding=counts_padding, side_by_side=pixels),
+        image.channels, steps, heights, [address(each) for each in tiles], kept, step_bytes=step_bytes,
+        left=rest % lanes, constants=constants,
     )  # fmt: skip
+
+
+def side_by_side(axes: tuple[Axis, Axis], channels: int, lanes: int) -> int:
+    """Pixels whose channels a vector holds: neighbours lie one after the other where windows are, too."""
+    return max(1, lanes // channels) if axes[1].stride == 1 and not axes[1].transposed else 1
+
+
+def repeat_channels(rows: Array, channels: int, pixels: int) -> None:
+    """The same numbers for every pixel of a vector."""
+    for pixel in range(1, pixels):
+        rows[..., pixel * channels : (pixel + 1) * channels] = rows[..., :channels]
 
 
 def wide_of(operation: str, lanes: int, channels: int) -> int:
@@ -66,14 +83,16 @@ def wide_of(operation: str, lanes: int, channels: int) -> int:
     return 1 if operation == "average" or channels <= lanes else 2
 
 
-def tiles_of(operation: str, dtype: np.dtype[Any], channels: int) -> tuple[tuple[int, ...], list[LaneTile]]:
+def tiles_of(
+    operation: str, dtype: np.dtype[Any], channels: int, pixels: int = 1
+) -> tuple[tuple[int, ...], list[LaneTile]]:
     """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
     lanes = vectors().width(dtype.itemsize)
     wide = wide_of(operation, lanes, channels)
     rest = channels - (-(-channels // (wide * lanes)) - 1) * wide * lanes
     heights = heights_of(ROWS * (3 - wide))
     middle = [LaneTile(operation, dtype.name, lanes, height, wide) for height in heights]
-    last: dict[str, Any] = {"vectors": -(-rest // lanes), "ragged": bool(rest % lanes)}
+    last: dict[str, Any] = {"vectors": -(-rest // lanes), "ragged": bool(rest % lanes) or pixels > 1}
     if rest == channels:
         return heights, [each._replace(**last) for each in middle for _ in range(2)]
     return heights, [each._replace(**end) for each in middle for end in ({}, last)]

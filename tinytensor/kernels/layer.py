@@ -12,7 +12,7 @@ import numpy as np
 
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import FLOATS, Array
-from tinytensor.kernels.cpu import features, vectors
+from tinytensor.kernels.cpu import dot, features, vectors
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import GROUP, RAGGED, Lister, Tile, tail_width
 from tinytensor.kernels.tune import page_vectors
@@ -37,6 +37,11 @@ class Layout(NamedTuple):
     pages: int
     last: int  # vectors of the last page
     end: int  # of the last page: 0, RAGGED, or the width of the tails
+
+    @property
+    def size(self) -> int:
+        """Bytes of a lane: of a number, or of a group of four bytes."""
+        return 8 if self.dtype == "float64" else 4
 
     @property
     def page_outputs(self) -> int:
@@ -79,7 +84,7 @@ def end_of(outputs: int, lanes: int, tails: bool) -> int:
 
 def tallest(dtype: str, lanes: int, across: int, end: int) -> int:
     """Rows of the tallest tile whose sums fit the registers."""
-    most = vectors().sums
+    most = dot().sums if dtype == "int8" else vectors().sums
     fitting = [
         rows for rows in range(1, TALLEST + 1) if Tile(dtype, lanes, rows, across, 1, end).sums <= most
     ]
@@ -114,14 +119,16 @@ class Part(NamedTuple):
     spec: Tile | Lister
 
 
-def parts_of(plan: Layout, source: str, lists: bool) -> Iterator[Part]:
-    """Tiles and listers of a layer; `source` is the dtype of its input."""
+def parts_of(plan: Layout, source: str, lists: bool, **more: Any) -> Iterator[Part]:
+    """Tiles and listers of a layer; `source` is the dtype of its input, `more` what else tiles are."""
     compress = {"avx512vbmi2", "avx512bw"} <= features()
     for kind, height in enumerate(heights(plan)):
         if lists:
             yield Part(record.LISTERS + kind, Lister(source, height, compress))
         for listed in range(2 if lists else 1):
-            page = Tile(plan.dtype, plan.lanes, height, plan.vectors, 1, 0, bool(listed), source == "uint8")
+            page = Tile(
+                plan.dtype, plan.lanes, height, plan.vectors, 1, 0, bool(listed), source == "uint8", **more
+            )  # fmt: skip
             place = record.TILES + 4 * kind + 2 * listed
             if plan.pages > 1:
                 yield Part(place, page)
@@ -140,16 +147,16 @@ def may_list(inputs: int) -> bool:
     return GROUP <= inputs < MOST_LISTED
 
 
-def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool) -> None:
+def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool, **more: Any) -> None:
     """The fields of a layer's record that follow from its layout."""
-    size = np.dtype(plan.dtype).itemsize
-    row[record.WEIGHT_STRIDE] = row[record.PAGE_OUTPUTS] = plan.page_outputs * size
-    row[record.PAGE_BYTES] = inputs * plan.page_outputs * size
+    across = plan.page_outputs * plan.size
+    row[[record.WEIGHT_STRIDE, record.PAGE_OUTPUTS, record.INIT_PAGE]] = across
+    row[record.PAGE_BYTES] = inputs * across
     row[[record.LEFT, record.INPUTS, record.PAGES]] = plan.outputs % plan.lanes, inputs, plan.pages
     row[record.LIST_ROOM] = 8 + 2 * (inputs + 2 * GROUP) + 63 & ~63
     row[record.HEIGHTS : record.HEIGHTS + 3] = heights(plan)
     row[record.SKIPS] = lists and may_list(inputs)
-    for place, spec in parts_of(plan, source, bool(row[record.SKIPS])):
+    for place, spec in parts_of(plan, source, bool(row[record.SKIPS]), **more):
         row[place] = address(spec)
 
 

@@ -22,6 +22,7 @@ from tinytensor.kernels.record import (
     AHEAD,
     BIAS,
     HEIGHTS,
+    INIT_PAGE,
     INIT_STRIDE,
     INPUTS,
     LEFT,
@@ -31,6 +32,8 @@ from tinytensor.kernels.record import (
     PAGE_BYTES,
     PAGE_OUTPUTS,
     PAGES,
+    PART,
+    PARTS,
     PRODUCT_AT,
     PRODUCT_OFFSET,
     REPEAT,
@@ -47,7 +50,7 @@ from tinytensor.kernels.record import (
     X_STRIDE,
 )
 
-__all__ = ["call_tile", "linear", "multiply", "rows_of_block"]
+__all__ = ["call_tile", "linear", "linear_rows", "multiply", "rows_of_block"]
 
 KINDS = 3  # of heights
 LISTED_COST = 9  # a listed term takes 9/8 of a dense one: it reads its place, and lists have to be made
@@ -106,7 +109,7 @@ def multiply(
 ) -> None:  # fmt: skip
     """Rows of x times some pages, of which `weights` is the first; `product` has the strides."""
     x_stride, out_stride = product[X_STRIDE], product[OUT_STRIDE]
-    init_stride, room = product[INIT_STRIDE], layer[LIST_ROOM]
+    init_stride, init_page, room = product[INIT_STRIDE], layer[INIT_PAGE], layer[LIST_ROOM]
     pages, page_bytes, page_outputs = layer[PAGES], product[PAGE_BYTES], layer[PAGE_OUTPUTS]
     top = 0
     for kind in range(KINDS):
@@ -144,14 +147,15 @@ def multiply(
                     count = integers_at(list_at)[0]
                 row = min(strip * height, last)
                 call_tile(tile, number_of(product), begin + row * x_stride, here,
-                          start + row * init_stride + across, target + row * out_stride + across,
+                          start + row * init_stride + page * init_page, target + row * out_stride + across,
                           list_at + 8, count)  # fmt: skip
             page += taken
         top += min(strips * height, rows - top)
 
 
-def linear(instruction_at: int, scratch: int, rows: int) -> None:
-    """The instruction of a Linear layer."""
+@subroutine
+def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Rows of a layer, or some pages of it."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     layer = pointer_to(instruction, PRODUCT_AT)
     product = integers_at(scratch + PRODUCT_OFFSET)
@@ -164,5 +168,13 @@ def linear(instruction_at: int, scratch: int, rows: int) -> None:
         buffers[2 * target + 1] // repeat,
     )
     product[INIT_STRIDE] = 0
-    multiply(layer, product, layer[INPUTS], buffers[2 * source], layer[WEIGHTS], layer[BIAS],
-             buffers[2 * target], rows * repeat, 0, layer[PAGES], scratch + WORK_OFFSET)  # fmt: skip
+    part, parts = product[PART], product[PARTS]
+    first, stop = layer[PAGES] * part // parts, layer[PAGES] * (part + 1) // parts
+    weights = layer[WEIGHTS] + first * layer[PAGE_BYTES]
+    multiply(layer, product, layer[INPUTS], buffers[2 * source], weights, layer[BIAS],
+             buffers[2 * target], rows * repeat, first, stop, scratch + WORK_OFFSET)  # fmt: skip
+
+
+def linear(instruction_at: int, scratch: int, rows: int) -> None:
+    """The instruction of a Linear layer."""
+    linear_rows(instruction_at, scratch, rows)

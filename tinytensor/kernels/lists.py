@@ -25,8 +25,7 @@ def build_lister(lister: Lister) -> ir.Module:
     """
     module, b = function(lister.name, 5, returns=True)
     x, stride, inputs, target, ahead = b.made.args
-    element = {"float32": ir.FloatType(), "float64": ir.DoubleType(), "uint8": I8}[lister.source]
-    size = {"float32": 4, "float64": 8, "uint8": 1}[lister.source]
+    size = {"float32": 4, "float64": 8, "uint8": 1, "group": 4}[lister.source]
     whole, places = ir.VectorType(ir.IntType(8 * size), GROUP), ir.VectorType(I16, GROUP)
     rows = [b.add(x, b.multiply(stride, row)) for row in range(lister.rows)]
     iota = ir.Constant(places, list(range(GROUP)))
@@ -37,12 +36,14 @@ def build_lister(lister: Lister) -> ir.Module:
         """The mask of the inputs from `first` on that are not zero in all rows."""
         joined = None  # the bits of all rows: zero, or minus zero, if and only if all are
         for row in rows:
-            values = b.load(b.add(row, b.multiply(first, size)), whole)
+            values = b.load(
+                b.add(row, b.multiply(first, size)), whole, align=1 if lister.source == "group" else 0
+            )
             joined = values if joined is None else b.ir.or_(joined, values)
-        if size == 1:
+        if lister.source in ("uint8", "group"):
             found = b.ir.icmp_unsigned("!=", joined, ir.Constant(whole, None))
         else:
-            vector = ir.VectorType(element, GROUP)
+            vector = ir.VectorType(ir.FloatType() if size == 4 else ir.DoubleType(), GROUP)
             found = b.ir.fcmp_unordered("!=", b.ir.bitcast(joined, vector), ir.Constant(vector, None))
         return b.ir.bitcast(found, bits)
 

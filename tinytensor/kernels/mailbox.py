@@ -24,6 +24,7 @@ __all__ = [
 TAKEN, GENERATION, OPEN, NEXT, ACTIVE, FAILED, ALIVE = range(0, 56, 8)
 FUNCTION, TABLE, X, X_STRIDE, Y, Y_STRIDE, COUNT, SIZE, HELPERS, SCRATCH, SCRATCH_BYTES = range(56, 67)
 STARTED = 67  # helpers that there are
+SPIN = 68  # turns that a helper without work waits awake
 SLOTS = 72  # of helpers, a line each
 SLOT = 8  # numbers
 SERVE, SELF, BOX, INDEX, SEEN, LOCK, ASLEEP = range(

@@ -30,6 +30,7 @@ empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a sma
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
 ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
 ALONE_COLUMN = 400_000  # of a product with one column, which is bound by the memory
+COLUMN_PIECES = 8  # for each thread: one that comes 10 µs late leaves its rows to the others
 DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 10_000  # numbers of B, which L1 holds or nearly: it streams without a copy
 Direct = tuple[
@@ -240,7 +241,7 @@ def shared_column(code: int, a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: 
     call[[record.PLAN_AT, record.K_COUNT]] = code, k
     call[[record.B, record.BIAS_AT]] = b.ctypes.data, bias.ctypes.data
     whole = vectors().width(a.itemsize)
-    size = -(-m // (threads * whole)) * whole
+    size = -(-m // (COLUMN_PIECES * threads * whole)) * whole
     return workers.run(
         column_range.address, call.ctypes.data, a, a.strides[0], c, a.itemsize, m, size, threads, 0
     )

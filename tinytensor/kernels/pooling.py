@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.boundary import UINT8, Array
+from tinytensor.kernels.bytes_lanes import bytes_max_instruction
 from tinytensor.kernels.convolution import NO_PADDING, image_of
 from tinytensor.kernels.image_instructions import ImageInstruction
 from tinytensor.kernels.images import Pair, run_images
@@ -24,7 +25,9 @@ __all__ = ["pool", "pool_instruction"]
 def pool_instruction(
     kind: str, axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], counts_padding: bool = False
 ) -> ImageInstruction:
-    """Pooling of images with channels last; kind is "max" or "average"."""
+    """Pooling of images with channels last; kind is "max" or "average"; of bytes "max" only."""
+    if dtype == UINT8:
+        return bytes_max_instruction(axes, image)
     return lane_instruction(kind, axes, image, dtype, [], counts_padding=counts_padding)
 
 
@@ -37,7 +40,8 @@ def pool(
 
     x (n, channels, height, width), or (n, height, width, channels) with `channels_last`, and y alike; float32
     or float64. `outputs`: rows and columns of the result, if they are more than fit, as with PyTorch's
-    ceil_mode. A window without a tap gives -inf, or NaN as a mean. Arguments are checked by the caller.
+    ceil_mode. A window without a tap gives -inf, or NaN as a mean; of uint8, which has no mean, 0. Arguments
+    are checked by the caller.
 
     >>> x = np.arange(16.0).reshape(1, 1, 4, 4)
     >>> pool(x, "max", (2, 2), (2, 2)).tolist()

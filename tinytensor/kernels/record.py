@@ -8,16 +8,21 @@ __all__: list[str] = []
 
 # A product, as the tile reads it.
 WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
-PRODUCT = 8  # numbers
+# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part
+# of the product, of how many, this call computes.
+AFTER, FLOOR, CEILING, PART, PARTS = range(8, 13)
+PRODUCT = 16  # numbers
 
-# A layer's product, as `multiply` reads it: a product's fields, then these.
+# A layer's product, as `multiply` reads it: the first 8 of a product's fields, then these.
 INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM = range(8, 14)
+INIT_PAGE = 14  # bytes from page to page of what the sums start from; PAGE_OUTPUTS are those of the result
 WEIGHTS, BIAS = 15, 16
 HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
 LISTERS = 20  # one for each height
 TILES = 23  # for each height: dense, then listed; of each the page in the middle, then the last page
 SIDE_BY_SIDE = 35  # dense, then listed: four pages in one tile, for one row
-LAYER = 37  # numbers
+MATRIX = 37  # address of what the matrix unit is told
+LAYER = 38  # numbers
 
 # An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
@@ -35,10 +40,17 @@ ROWS, INSTRUCTIONS, FIRST, BUFFERS, TICKS = range(5)
 BUFFER_TABLE = 8
 INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 
+# A call of a program by several threads together (see `together`); what they write stands on other lines.
+PROGRAM, BUFFERS_AT, BLOCK_ROWS, STAGES, STAGES_FROM, MEMBERS, COUNTERS, MEMBER_COUNTERS = range(8)
+DONE, FAILED = 8, 9  # pieces; whether a function raised
+TOGETHER = 16  # numbers
+FROM_INSTRUCTION, TO_INSTRUCTION, PIECES, BY_PARTS, PIECES_BEFORE = range(5)
+STAGE = 8  # numbers
+
 # Scratch memory of one thread: address and stride of each buffer, a product, a list for each strip of rows.
 MOST_BUFFERS = 512  # of different widths, or the same width in the other half
 PRODUCT_OFFSET = 16 * MOST_BUFFERS
-WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT + 64
+WORK_OFFSET = PRODUCT_OFFSET + 8 * PRODUCT
 
 # What reductions over the features need of it: totals, then a block of rows as columns.
 ROW_BLOCK_AT = 1024
@@ -48,17 +60,35 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 # fields are to be, and for each height of a tile its rows and the machine code of its pages, middle and last.
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
-WINDOWS = 20  # numbers
+WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
+BY_STEPS = 23  # whether threads share the steps, if these can be divided evenly, else the windows
+WINDOWS = 24  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
-TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR = range(6)
-CLASS = 6  # numbers
+TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
+CLASS = 8  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
 # A step: a page of outputs, or of channels.
 STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
 STEP = 6  # numbers
 WINDOW_CHUNK = 240  # pixels that share a page of weights before the next page is read
 OUT_TABLE = 8 * (WINDOW_CHUNK + 16)  # bytes from the addresses of windows to those of pixels
 WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory
+
+# What a tile of bytes finds behind TABLE: bytes from the start of sums to multipliers, the bounds as float32,
+# the zero point, and where the last group lies in a row and among the weights.
+MULTIPLIERS, LOW, HIGH, ZERO_POINT, LAST_BYTE, LAST_GROUP = range(6)
+SCALE, ZERO, SECOND_SCALE, SECOND_ZERO = range(6, 10)  # of the operands of a loop over bytes, as float32
+WHOLE_STEPS, STEP_COUNT, LAST_ROW, LAST_STEP = range(10, 14)  # of a tile in the matrix unit
+PIXEL_BYTES, INTERLEAVING = 14, 15  # of a depthwise tile: from pixel to pixel, and 64 bytes for `vpermb`
+ROUNDING = 24  # numbers
+
+# What the matrix unit is told of a layer: from how many rows on it is used, its machine code, a configuration
+# for every number of rows, and for each one or two vectors of outputs where their parts lie.
+FEWEST, CONFIGURE, RELEASE, CONFIGURATIONS_AT, COLUMNS_AT, COLUMNS_COUNT, MATRIX_TILES = range(7)
+MATRIX_SIZE = MATRIX_TILES + 8  # numbers: for 16 rows and for 32, two vectors or one, the last full or not
+COLUMN_WEIGHTS, COLUMN_INIT, COLUMN_OUT, COLUMN_KIND = range(4)
+COLUMN = 4  # numbers
+MATRIX_WORK = 4096  # bytes of scratch memory
 
 # A matrix product's plan: a layer's fields, then lanes of a tail, the first column in one, bytes of C's row.
 END_LANES, TAILS_FROM, C_ROW = range(LAYER, LAYER + 3)

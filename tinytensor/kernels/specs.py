@@ -5,7 +5,17 @@ Kept machine code is found by these; the modules that build it are imported if t
 
 from typing import Any, NamedTuple
 
-__all__ = ["GROUP", "RAGGED", "LaneTile", "Lister", "Matvec", "Tile", "tail_width"]
+__all__ = [
+    "GROUP",
+    "RAGGED",
+    "BytesLaneTile",
+    "BytesLoop",
+    "LaneTile",
+    "Lister",
+    "Matvec",
+    "Tile",
+    "tail_width",
+]
 
 GROUP = 16  # inputs compared at once; a shorter row has no list
 RAGGED = -1  # the end of a tile whose last vector is not full
@@ -14,7 +24,7 @@ RAGGED = -1  # the end of a tile whose last vector is not full
 class Tile(NamedTuple):
     """The shape of a tile, which is all that its machine code depends on beside the CPU."""
 
-    dtype: str  # of weights and sums: "float32" or "float64"
+    dtype: str  # of weights and sums: "float32" or "float64"; "int8": see `bytes_tile`
     lanes: int  # of a vector
     rows: int
     vectors: int  # of a page of weights
@@ -23,6 +33,9 @@ class Tile(NamedTuple):
     listed: bool = False
     bytes_in: bool = False  # x is uint8, and a table of 256 numbers says what each byte means
     taps: bool = False  # rows are windows of an image, anywhere; the list has the taps of the window
+    dot: str = ""  # int8: the instruction that multiplies groups of four bytes
+    output: str = ""  # int8: the dtype of the result, "uint8" or "float32"
+    partial: bool = False  # int8: rows have no whole number of groups, the last shares bytes with another
 
     @property
     def name(self) -> str:
@@ -32,6 +45,7 @@ class Tile(NamedTuple):
         return (
             f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
             f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
+            f"{self.dot}{self.output}{'_partial' * self.partial}"
         )
 
     @property
@@ -42,6 +56,10 @@ class Tile(NamedTuple):
 
     def build(self) -> Any:
         """LLVM code of it."""
+        if self.dtype == "int8":
+            from tinytensor.kernels.bytes_tile import build_bytes_tile
+
+            return build_bytes_tile(self)
         from tinytensor.kernels.tile import build_tile
 
         return build_tile(self)
@@ -58,7 +76,7 @@ def tail_width(left: int, lanes: int) -> int:
 class Lister(NamedTuple):
     """What a lister's machine code depends on beside the CPU."""
 
-    source: str  # "float32", "float64" or "uint8"
+    source: str  # "float32", "float64", "uint8", or "group" of four bytes
     rows: int
     compress: bool  # whether the CPU compresses vectors of 16-bit integers
 
@@ -113,3 +131,68 @@ class LaneTile(NamedTuple):
         from tinytensor.kernels.lane_tile import build_lane_tile
 
         return build_lane_tile(self)
+
+
+class BytesLoop(NamedTuple):
+    """What the machine code of a loop over bytes depends on beside the CPU."""
+
+    operation: str  # "quantize", "add" or "lookup"
+    lanes: int
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        return f"bytes_{self.operation}x{self.lanes}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.bytes_loops import build_bytes_loop
+
+        return build_bytes_loop(self)
+
+
+class BytesLaneTile(NamedTuple):
+    """What the machine code of a depthwise convolution or a pooling of bytes depends on beside the CPU."""
+
+    operation: str  # "multiply", "rows" (multiply by rows of taps), "max" or "average"
+    lanes: int
+    rows: int
+    vectors: int
+    ragged: bool = False  # the last vector is not full
+    dot: str = ""  # multiply: which instructions the CPU has
+    output: str = "uint8"  # or "float32"
+    loads: int = 1  # rows: pixels that are loaded one by one, or 1 for all at once
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        shape = f"{self.lanes}_{self.rows}x{self.vectors}{'_ragged' * self.ragged}"
+        return f"bytes_lane_{self.operation}x{shape}_{self.dot}_{self.output}_{self.loads}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.bytes_lane_tile import build_bytes_lane_tile
+
+        return build_bytes_lane_tile(self)
+
+
+class MatrixTile(NamedTuple):
+    """A function of the matrix unit: a tile's product, or what comes before the first and after the last."""
+
+    operation: str  # "multiply", "configure" or "release"
+    squares: int = 1  # of 16 rows, 1 or 2
+    vectors: int = 1  # of outputs, 1 or 2
+    output: str = ""  # "uint8" or "float32"
+    ragged: bool = False  # the last vector is not full
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        shape = f"{self.squares}x{self.vectors}{'_ragged' * self.ragged}"
+        return f"matrix_{self.operation}_{shape}_{self.output}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.matrix_tile import build_matrix_tile
+
+        return build_matrix_tile(self)

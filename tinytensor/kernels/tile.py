@@ -24,12 +24,18 @@ lies in the window, in bytes and signed, and above it, which tap of the kernel i
 strides and the layout of the image are all in the list, and rows of a tile may lie anywhere, as long as their
 windows have the same taps.
 
-The first loads of a tile are the bias or, where a long sum goes on, what was summed before.
+The first loads of a tile are the bias or, where a long sum goes on, what was summed before. What follows the
+sums of a window is computed before they leave the registers: where AFTER is not 0, a batch norm,
+((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its bias; then
+FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each vector.
 """
 
 from llvmlite import ir
 
 from tinytensor.kernels.record import (
+    AFTER,
+    CEILING,
+    FLOOR,
     INIT_STRIDE,
     LEFT,
     OUT_STRIDE,
@@ -58,8 +64,8 @@ class Emitter:
 
     def __init__(self, tile: Tile, builder: Builder):
         self.tile, self.b = tile, builder
-        self.element = ir.FloatType() if tile.dtype == "float32" else ir.DoubleType()
-        self.size = 4 if tile.dtype == "float32" else 8
+        self.element = self.element_of(tile.dtype)
+        self.size = self.out_size = 8 if tile.dtype == "float64" else 4
         self.vector = ir.VectorType(self.element, tile.lanes)
         self.record, self.x, self.w, self.init, self.out, self.list, self.count = builder.made.args
         self.step = builder.field(self.record, WEIGHT_STRIDE)
@@ -77,12 +83,28 @@ class Emitter:
             for first in (range(0, tile.rows, self.per_tail) if self.per_tail else ())
         ]
 
+    @staticmethod
+    def element_of(dtype: str) -> ir.Type:
+        """What a lane holds."""
+        return ir.FloatType() if dtype == "float32" else ir.DoubleType()
+
     def emit(self) -> None:
         """Sums from init, over the places, to out."""
         walk = self.tapped if self.tile.taps else self.listed if self.tile.listed else self.dense
-        sums = walk(self.start())
-        self.finish([self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums])
+        self.store_rows(self.finished(walk(self.start())))
         self.b.ir.ret_void()
+
+    def followed(self, sums: list[Value]) -> list[Value]:
+        """A batch norm of the sums, if there is one, and their bounds."""
+        b, after = self.b, self.b.field(self.record, AFTER)
+
+        def scale(values: list[Value]) -> list[Value]:
+            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
+            a, m, c = (self.constants([each] * self.tile.rows) for each in at)
+            return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
+
+        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
+        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
 
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
@@ -91,28 +113,33 @@ class Emitter:
     def start(self) -> list[Value]:
         """What the sums start from."""
         b, tile = self.b, self.tile
+        if tile.taps:
+            return self.constants([self.init] * tile.rows)
         stride = b.field(self.record, INIT_STRIDE)
-        rows = [b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)]
-        found = []
-        for row in rows:
-            for column in range(self.columns):
-                found.append(self.lanes_at(row, column))
+        return self.constants([b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)])
+
+    def constants(self, rows: list[Value]) -> list[Value]:
+        """A number for each sum, from an address for each row."""
+        read = {
+            row: [self.lanes_at(row, column, self.vector) for column in range(self.columns)] for row in rows
+        }
+        found = [each for row in rows for each in read[row]]
         for group in self.tails:
-            parts = [self.tail_at(b.add(rows[row], self.size * tile.lanes * self.columns)) for row in group]
-            found.append(self.side_by_side(parts))
+            found.append(self.side_by_side([self.tail_at(rows[row], self.element) for row in group]))
         return found
 
-    def lanes_at(self, row: Value, column: int) -> Value:
+    def lanes_at(self, row: Value, column: int, kind: ir.VectorType) -> Value:
         """A vector of a row, whose last one may not be full."""
         place = self.size * self.tile.lanes * column
         if self.full(column) or self.tile.taps:
-            return self.b.load(row, self.vector, place)
+            return self.b.load(row, kind, place)
         mask = self.b.first_lanes(self.left, self.tile.lanes)
-        return self.b.masked_load(self.b.add(row, place), self.vector, mask)
+        return self.b.masked_load(self.b.add(row, place), kind, mask)
 
-    def tail_at(self, address: Value) -> Value:
+    def tail_at(self, row: Value, element: ir.Type) -> Value:
         """The left-over lanes of one row."""
-        kind = ir.VectorType(self.element, self.tile.end)
+        kind = ir.VectorType(element, self.tile.end)
+        address = self.b.add(row, self.size * self.tile.lanes * self.columns)
         if self.tile.end <= 2:
             return self.b.load(address, kind)
         return self.b.masked_load(address, kind, self.b.first_lanes(self.left, self.tile.end))
@@ -138,7 +165,7 @@ class Emitter:
         for row, scalar in enumerate(inputs):
             spread.append(b.splat(scalar, tile.lanes))
             new += [
-                b.fma(weight, spread[row], sums[row * self.columns + column])
+                self.term(weight, spread[row], sums[row * self.columns + column])
                 for column, weight in enumerate(weights)
             ]
         for place, group in enumerate(self.tails):
@@ -147,8 +174,12 @@ class Emitter:
                 x = b.blend([lane // tile.end == slot for lane in range(tile.lanes)], spread[row], x)
             left = b.load(tail, ir.VectorType(self.element, tile.end))
             w = b.pick(left, [lane % tile.end for lane in range(tile.lanes)])
-            new.append(b.fma(w, x, sums[tile.rows * self.columns + place]))
+            new.append(self.term(w, x, sums[tile.rows * self.columns + place]))
         return new
+
+    def term(self, weight: Value, x: Value, total: Value) -> Value:
+        """One term more."""
+        return self.b.fma(weight, x, total)
 
     def weight(self, page: Value, column: int, vector: int) -> Value:
         """A vector of weights."""
@@ -224,25 +255,30 @@ class Emitter:
 
         return b.loop_if_any(self.count, sums, body)
 
-    def finish(self, sums: list[Value]) -> None:
-        """Sums to the rows of out."""
-        b, tile = self.b, self.tile
+    def finished(self, sums: list[Value]) -> list[Value]:
+        """What is stored: a -0 becomes 0, then comes what follows the sums of a window."""
+        sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
+        return self.followed(sums) if self.tile.taps else sums
+
+    def store_rows(self, values: list[Value]) -> None:
+        """Values to the rows of out."""
+        b, tile, size = self.b, self.tile, self.out_size
         stride = b.field(self.record, OUT_STRIDE)
         for row in range(tile.rows):
             place = b.load(self.x, I64, OUT_TABLE + 8 * row) if tile.taps else b.multiply(stride, row)
             target = b.add(self.out, place)
             for column in range(self.columns):
-                value = sums[row * self.columns + column]
-                place = self.size * tile.lanes * column
+                value = values[row * self.columns + column]
+                place = size * tile.lanes * column
                 if self.full(column):
                     b.store(value, target, place)
                 else:
                     b.masked_store(value, b.add(target, place), b.first_lanes(self.left, tile.lanes))
             if self.tails:
                 slot = row % self.per_tail
-                tail = sums[tile.rows * self.columns + row // self.per_tail]
+                tail = values[tile.rows * self.columns + row // self.per_tail]
                 part = b.pick(tail, range(slot * tile.end, (slot + 1) * tile.end))
-                place = b.add(target, self.size * tile.lanes * self.columns)
+                place = b.add(target, size * tile.lanes * self.columns)
                 if tile.end <= 2:
                     b.store(part, place)
                 else:

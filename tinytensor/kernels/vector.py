@@ -49,9 +49,9 @@ class Builder:
         """A pointer to a value of that type, `offset` bytes after an address."""
         return self.ir.inttoptr(self.add(address, offset) if offset else address, kind.as_pointer())
 
-    def load(self, address: Value, kind: ir.Type, offset: int = 0) -> Value:
-        """A value from memory, aligned as one element."""
-        return self.ir.load(self.pointer(address, kind, offset), align=alignment(kind))
+    def load(self, address: Value, kind: ir.Type, offset: int = 0, align: int = 0) -> Value:
+        """A value from memory, aligned as one element if nothing else is said."""
+        return self.ir.load(self.pointer(address, kind, offset), align=align or alignment(kind))
 
     def store(self, value: Value, address: Value, offset: int = 0) -> None:
         """A value to memory, aligned as one element."""
@@ -153,6 +153,35 @@ class Builder:
             each.add_incoming(value, end)
             found.append(each)
         return found
+
+    def if_any(
+        self, count: Value, values: Sequence[Value], body: Callable[[list[Value]], Sequence[Value]]
+    ) -> list[Value]:
+        """body(values) where count is not 0, else the values."""
+        before = self.ir.block
+        some, after = self.made.append_basic_block("then"), self.made.append_basic_block("after")
+        self.ir.cbranch(self.ir.icmp_signed("!=", count, self.integer(0)), some, after)
+        self.ir.position_at_end(some)
+        new, end = list(body(list(values))), self.ir.block
+        self.ir.branch(after)
+        self.ir.position_at_end(after)
+        found = []
+        for first, value in zip(values, new, strict=True):
+            each = self.ir.phi(value.type)
+            each.add_incoming(first, before)
+            each.add_incoming(value, end)
+            found.append(each)
+        return found
+
+    def normalized(self, value: Value, a: Value, b: Value, c: Value) -> Value:
+        """((value - a) · b) + c, each operation rounded."""
+        return self.ir.fadd(self.ir.fmul(self.ir.fsub(value, a), b), c)
+
+    def bounded(self, value: Value, low: Value, high: Value) -> Value:
+        """min(max(value, low), high) with two numbers; NaN stays, and so does a zero's sign."""
+        low, high = (self.splat(each, value.type.count) for each in (low, high))
+        raised = self.ir.select(self.ir.fcmp_ordered("<", value, low), low, value)
+        return self.ir.select(self.ir.fcmp_ordered(">", raised, high), high, raised)
 
     def loop(
         self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]

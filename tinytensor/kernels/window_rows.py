@@ -12,11 +12,17 @@ from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at, number_of
 from tinytensor.kernels.linear import call_tile, rows_of_block
 from tinytensor.kernels.record import (
+    AFTER,
+    BY_STEPS,
     BYTE_TABLE,
+    CEILING,
     CLASS,
+    CLASS_LEFT,
     CLASSES,
     CLASSES_AT,
     CONSTANT,
+    FLOOR,
+    INIT_SHIFT,
     INIT_STRIDE,
     LANES_LEFT,
     LAST_PAGE,
@@ -25,6 +31,8 @@ from tinytensor.kernels.record import (
     OUT_STRIDE,
     OUT_TABLE,
     PAGE_BYTES,
+    PART,
+    PARTS,
     PIXEL_COUNT,
     PRODUCT_OFFSET,
     SOURCE,
@@ -43,8 +51,11 @@ from tinytensor.kernels.record import (
     TARGET,
     TARGETS_AT,
     WEIGHT_STRIDE,
+    WINDOW_AFTER,
+    WINDOW_CEILING,
     WINDOW_CHUNK,
     WINDOW_DIVISOR,
+    WINDOW_FLOOR,
     WINDOW_HEIGHTS,
     WINDOW_KINDS,
     WINDOW_TILES,
@@ -58,7 +69,7 @@ __all__ = ["window_rows", "window_share"]
 
 @subroutine
 def take_tiles(
-    windows: Any, step: Any, product: Any, rows_at: int, rows: int, taps_at: int, taps: int
+    windows: Any, step: Any, product: Any, rows_at: int, rows: int, init_at: int, taps_at: int, taps: int
 ) -> None:
     """One page for some pixels, from the tallest tile to the lowest."""
     product[TAIL], product[X_STRIDE] = step[STEP_TAIL], step[X_SHIFT]
@@ -72,7 +83,7 @@ def take_tiles(
             strips += 1
         tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
         for _ in range(strips):
-            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], step[STEP_BIAS],
+            call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], init_at,
                       step[OUT_SHIFT], taps_at, taps)  # fmt: skip
             top += height
         top = min(top, rows)
@@ -97,9 +108,9 @@ def repeat(addresses_at: int, count: int, more: int) -> None:
 @subroutine
 def take_class(
     windows: Any, kind: Any, product: Any, rows_at: int, x: int, x_stride: int, y: int, y_stride: int,
-    samples: int, first: int, last: int,
+    samples: int, first: int, last: int, step: int, stop: int,
 ) -> None:  # fmt: skip
-    """Windows first … last - 1 of one class, in all samples."""
+    """Windows first … last - 1 of one class, in all samples, through some of the steps."""
     left, pixel, tallest = samples * (last - first), first, windows[WINDOW_HEIGHTS]
     while left > 0:
         rows = rows_of_block(left, WINDOW_CHUNK)
@@ -116,39 +127,49 @@ def take_class(
                 y += y_stride
         repeat(rows_at, rows, tallest)
         repeat(rows_at + OUT_TABLE, rows, tallest)
-        for i in range(windows[STEPS]):
-            step = integers_at(windows[STEPS_AT] + 8 * STEP * i)
-            take_tiles(windows, step, product, rows_at, rows, kind[TAPS_AT], kind[TAP_COUNT])
+        for i in range(step, stop):
+            page = integers_at(windows[STEPS_AT] + 8 * STEP * i)
+            init_at = page[STEP_BIAS] + kind[INIT_SHIFT]
+            take_tiles(windows, page, product, rows_at, rows, init_at, kind[TAPS_AT], kind[TAP_COUNT])
         left -= rows
 
 
 @subroutine
 def take_share(
-    windows_at: int, scratch: int, x: int, x_stride: int, y: int, y_stride: int, samples: int, first: int,
-    last: int, shares: int,
+    windows_at: int, scratch: int, x: int, x_stride: int, y: int, y_stride: int, samples: int, part: int,
+    parts: int,
 ) -> None:  # fmt: skip
-    """Some shares of the windows of every class."""
+    """One part of the pages, if they can be divided evenly, or of the windows of every class."""
     windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
-    product[LEFT], product[TABLE] = windows[LANES_LEFT], windows[BYTE_TABLE]
+    product[TABLE] = windows[BYTE_TABLE]
+    product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
+    product[CEILING] = windows[WINDOW_CEILING]
+    steps, first, last, shares = windows[STEPS], part, part + 1, parts
+    step, stop = 0, steps
+    if windows[BY_STEPS] and steps % parts == 0:
+        step, stop, first, last, shares = steps * part // parts, steps * (part + 1) // parts, 0, 1, 1
     for i in range(windows[CLASSES]):
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
         product[OUT_STRIDE], pixels = kind[WINDOW_DIVISOR], kind[PIXEL_COUNT]
+        product[LEFT] = kind[CLASS_LEFT] if kind[CLASS_LEFT] else windows[LANES_LEFT]
         take_class(windows, kind, product, scratch + WORK_OFFSET, x, x_stride, y, y_stride, samples,
-                   pixels * first // shares, pixels * last // shares)  # fmt: skip
+                   pixels * first // shares, pixels * last // shares, step, stop)  # fmt: skip
 
 
 def window_rows(instruction_at: int, scratch: int, rows: int) -> None:
     """Target = windows of the source, one image a row."""
     instruction, buffers = integers_at(instruction_at), integers_at(scratch)
     source, target = 2 * instruction[SOURCE], 2 * instruction[TARGET]
-    take_share(instruction[CONSTANT], scratch, buffers[source], buffers[source + 1],
-               buffers[target], buffers[target + 1], rows, 0, 1, 1)  # fmt: skip
+    product = integers_at(scratch + PRODUCT_OFFSET)
+    take_share(instruction[CONSTANT], scratch, buffers[source], buffers[source + 1], buffers[target],
+               buffers[target + 1], rows, product[PART], product[PARTS])  # fmt: skip
 
 
 def window_share(
     call_at: int, x: int, x_stride: int, y: int, y_stride: int, first: int, last: int, scratch: int
 ) -> None:
-    """A thread's share of the windows of few large images; a call has the record, the images, the shares."""
+    """Some parts of the windows of few large images; a call has the record, the images, how many parts."""
     call = integers_at(call_at)
-    take_share(call[0], scratch, x, x_stride, y, y_stride, call[1], first, last, call[2])
+    for part in range(first, last):
+        take_share(call[0], scratch, x, x_stride, y, y_stride, call[1], part, call[2])

@@ -96,6 +96,10 @@ class AxisClass(NamedTuple):
     outputs: list[int]
     inputs: list[int]  # of the first tap
 
+    def are_neighbours(self) -> bool:
+        """Whether outputs follow each other, and their windows, too."""
+        return all((np.diff(each) == 1).all() for each in (self.outputs, self.inputs))
+
 
 class Class(NamedTuple):
     """Windows with the same taps."""
@@ -104,6 +108,7 @@ class Class(NamedTuple):
     sources: Array  # where each window lies in the image, in bytes
     targets: Array  # where its pixel lies in the result, in bytes
     padded: int  # taps in the image and its padding
+    columns: int  # windows that follow each other in a row
 
 
 def axes_of(image: Image, window: WindowSpec, outputs: Pair | None = None) -> tuple[Axis, Axis]:
@@ -154,7 +159,13 @@ def classes_of(axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int)
             sources = np.add.outer(np.array(rows.inputs) * line, np.array(columns.inputs) * pixel)
             targets = np.add.outer(np.array(rows.outputs) * axes[1].outputs, np.array(columns.outputs))
             found.append(
-                Class(taps, sources.ravel(), targets.ravel() * out_pixel, rows.padded * columns.padded)
+                Class(
+                    taps,
+                    sources.ravel(),
+                    targets.ravel() * out_pixel,
+                    rows.padded * columns.padded,
+                    len(columns.outputs) if columns.are_neighbours() else 1,
+                )
             )
     return found
 

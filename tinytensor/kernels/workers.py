@@ -44,6 +44,7 @@ from tinytensor.kernels.mailbox import (
     SIZE,
     SLOT,
     SLOTS,
+    SPIN,
     STARTED,
     STOPPED,
     TABLE,
@@ -58,10 +59,7 @@ from tinytensor.kernels.native_threads import NO_THREAD, acquire, new_lock, rele
 __all__ = ["free", "serve", "share", "stop", "take"]
 
 PAUSES = 100  # turns of some 10 to 50 ns before others are let run
-TURNS = (
-    1500  # some 0.5 ms where nobody else wants to run: batches of a hundred follow each other in that time
-)
-LAST_TURNS = 100_000  # a helper that has not ended by then has no core
+LAST_TURNS = 1_000_000  # a second or more: a helper that has not ended by then has no core
 NUMBERS = (int64,) * 8
 
 
@@ -136,7 +134,7 @@ def serve(slot_at: int) -> None:
                 if load(box, OPEN) == seen:
                     work(box, index + 1)
                 fetch_add(box, ACTIVE, -1)
-        elif turn < TURNS:
+        elif turn < box[SPIN]:
             wait(turn)
             turn += 1
         else:

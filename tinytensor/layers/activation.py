@@ -72,6 +72,8 @@ class Activation(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """scalar(x, *scalar_arguments) for every element; same shape."""
+        if not hasattr(self, "scalar"):
+            raise ArgumentError(f"{type(self).__name__}: expected a static method `scalar` of numbers")
         arguments = self.scalar_arguments if self._names else ()
         return Tensor._wrap(map_scalar(x._floating(), function=self.scalar, arguments=arguments))
 

@@ -166,11 +166,11 @@ class Layer(Model, metaclass=LayerType):
         """
         return load_state_dict(self, values, strict)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], shape: Any = None) -> None:
         """Write the model to a file of the format that the name's ending asks for; see `tt.io.save`."""
         from tinytensor.io import save  # the container must not need the formats to be imported
 
-        save(self, path)
+        save(self, path, shape)
 
     def __repr__(self) -> str:
         cls = type(self)
@@ -267,7 +267,8 @@ def code_of_element(value: Any) -> str:
 
 def successor(layer: Layer, name: str, former: Tensor, value: Any) -> Tensor:
     """What replaces a parameter: anything array-like of the same shape."""
-    tensor = value if type(value) is Tensor else Tensor(value)
+    whole = former.dtype.kind in "iu" and hasattr(value, "dtype")  # an array of integers stays one
+    tensor = value if type(value) is Tensor else Tensor(value, value.dtype if whole else None)
     if tensor.shape != former.shape:
         hint = "; did you mean its .T?" if tensor.shape == former.shape[::-1] else ""
         raise ShapeError(

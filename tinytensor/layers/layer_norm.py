@@ -46,7 +46,7 @@ class LayerNorm(Layer):
 
     def __init__(self, weight: Any, bias: Any = None, eps: float = 1e-5):
         self.weight, self.eps = ones_or_tensor("LayerNorm", weight), real_number("LayerNorm", "eps", eps)
-        if bias is None and type(weight) is not Tensor and np.ndim(weight) == 0:
+        if bias is None and is_count(weight):
             bias = np.zeros(self.weight.shape, np.float32)
         self.bias = None if bias is None else Tensor(bias)
         if self.bias is not None and self.bias.shape != self.weight.shape:
@@ -63,6 +63,11 @@ class LayerNorm(Layer):
 
 def ones_or_tensor(who: str, weight: Any) -> Tensor:
     """A parameter, or that many ones."""
-    if type(weight) is not Tensor and np.ndim(weight) == 0:
+    if is_count(weight):
         return Tensor._wrap(np.ones(length(f"{who}: features", weight), np.float32))
     return Tensor(weight)
+
+
+def is_count(weight: Any) -> bool:
+    """Whether a number of features stands in the place of a parameter."""
+    return type(weight) is not Tensor and not isinstance(weight, list | tuple) and np.ndim(weight) == 0

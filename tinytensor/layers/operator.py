@@ -6,10 +6,16 @@ from typing import Any, final
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import as_operand
 from tinytensor.layers.layer import Layer
-from tinytensor.operators.table import OPERATORS
 from tinytensor.tensor import Tensor
 
 __all__ = ["Constant", "Operator"]
+
+
+def table() -> dict[str, Any]:
+    """Every operation by name; imported for the first of them, as most models have none."""
+    from tinytensor.operators.table import OPERATORS
+
+    return OPERATORS
 
 
 @final
@@ -29,12 +35,15 @@ class Operator(Layer):
     """
 
     def __init__(self, operation: str, attributes: dict[str, Any] | None = None):
-        if operation not in OPERATORS:
+        operators = table()
+        if not isinstance(operation, str) or operation not in operators:
             raise ArgumentError(
-                f"Operator: expected one of {', '.join(sorted(OPERATORS))}, got {operation!r:.80}"
+                f"Operator: expected one of {', '.join(sorted(operators))}, got {operation!r:.80}"
             )
+        if not isinstance(attributes, dict | None):
+            raise ArgumentError(f"Operator: attributes: expected a dict by name, got {attributes!r:.80}")
         self.operation, self._attributes = operation, tuple((attributes or {}).items())
-        known = inspect.signature(OPERATORS[operation]).parameters
+        known = inspect.signature(operators[operation]).parameters
         unknown = [name for name in self.attributes if name not in known]
         if unknown:
             raise ArgumentError(f"Operator: {operation} has no attribute {', '.join(unknown)[:80]}")
@@ -46,7 +55,7 @@ class Operator(Layer):
 
     def forward(self, *x: Tensor | None) -> Any:
         """operation(*x); a tuple of Tensors where it has several results."""
-        return OPERATORS[self.operation](*x, **self.attributes)
+        return table()[self.operation](*x, **self.attributes)
 
 
 @final

@@ -175,6 +175,39 @@ class Sequential(Layer, MutableSequence[Any]):
         new.insert(index, entry(value))
         self._replace(new)
 
+    def __contains__(self, value: Any) -> bool:
+        return any(each is value for each in self)
+
+    def count(self, value: Any) -> int:
+        """How often the layer stands there.
+
+        >>> import tinytensor as tt
+        >>> tt.Sequential(tt.relu, tt.Linear(3, 2), tt.relu).count(tt.relu)
+        2
+        """
+        return sum(each is value for each in self)
+
+    def index(self, value: Any, start: int = 0, stop: int | None = None) -> int:
+        """The first position of the layer, from `start` on, before `stop`.
+
+        Raises:
+            ArgumentError: it does not stand there.
+
+        >>> import tinytensor as tt
+        >>> tt.Sequential(tt.Linear(3, 2), tt.relu).index(tt.relu)
+        1
+        """
+        try:
+            places = range(*slice(start, stop).indices(len(self)))
+        except TypeError as error:
+            raise DtypeError(
+                f"Sequential.index: expected integers, got {start!r:.80}, {stop!r:.80}"
+            ) from error
+        for position in places:
+            if self[position] is value:
+                return position
+        raise ArgumentError(f"Sequential.index: expected one of its layers, got {value!r:.80}")
+
     def extend(self, values: Iterable[Any]) -> None:
         """Append layers, or pairs (name, layer), all or none.
 
@@ -201,6 +234,6 @@ def members(values: Any) -> list[Entry]:
     """The entries of another Sequential, or of a list or dict."""
     if isinstance(values, Sequential):
         return list(values._entries)
-    if not isinstance(values, Iterable):
+    if not isinstance(values, Iterable) or getattr(values, "shape", None) == ():  # an array of no axes
         raise DtypeError(f"Sequential: expected a list of layers, got {values!r}; did you mean append?")
     return entries([values if isinstance(values, Mapping) else list(values)])

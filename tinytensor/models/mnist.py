@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import cast
 
-from tinytensor.io import load
+from tinytensor.io.formats import load
 from tinytensor.layers.sequential import Sequential
 
 __all__ = ["mnist_cnn", "mnist_mlp"]

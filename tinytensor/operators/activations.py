@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from tinytensor.kernels.arithmetic import bounds
 from tinytensor.layers.activation import activation
 
 __all__ = [
@@ -48,6 +49,7 @@ def thresholded_relu(x: Any, alpha: float = 1.0) -> Any:
 
 
 @activation(class_name="Clip")
+@bounds(lambda low, high: (low, high))
 def clip(x: Any, low: float = 0.0, high: float = 6.0) -> Any:
     """f(x) = min(max(x, low), high); ReLU6 by default.
 

@@ -43,15 +43,19 @@ class Operation(NamedTuple):
     compute: Callable[..., Any]  # of Tensors
     newest: int  # the opset of the last definition in ONNX that was read when this was written
     shape: Rule
-    dtype: str = "first"  # "first", "second", "third": that of an operand; "to": the attribute; or a name
-    second: str = "int64"  # of further results
+    dtype: str = "first"  # "first", "second", …: that of an operand; "to": the attribute; or a name
+    second: str | tuple[str, ...] = "int64"  # of further results
 
 
 NUMPY: dict[str, Operation] = {}  # those that are defined by `@operation`, by their names in ONNX
 
 
 def operation(
-    newest: int, shape: Rule, dtype: str = "first", second: str = "int64", of_arrays: bool = True
+    newest: int,
+    shape: Rule,
+    dtype: str = "first",
+    second: str | tuple[str, ...] = "int64",
+    of_arrays: bool = True,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function, named as the operation is, in the table: of arrays, or of these and Tensors alike."""
 

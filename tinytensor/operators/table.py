@@ -16,6 +16,7 @@ from tinytensor.operators import (
     movement,
     normalization,
     pixels,
+    quantized,
     reduction,
     resampling,
     shape,
@@ -31,6 +32,7 @@ NUMPY_MODULES = (
     einstein,
     lookup,
     pixels,
+    quantized,
     resampling,
 )  # whose functions are written in plain NumPy
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.kernels.boundary import FLOATS, Array
+from tinytensor.kernels.boundary import FLOATS, UINT8, Array
 from tinytensor.primitives.definition import Batch, Node, Primitive, Result, Symbol, first_symbol
 
 __all__ = ["moved", "positions"]
@@ -86,10 +86,12 @@ def result(*operands: Symbol, function: Any, arguments: Any, places: Array) -> R
 
 
 def is_movable(node: Node) -> bool:
-    """Whether elements are floats of one dtype."""
+    """Whether elements are floats of one dtype, or bytes."""
     dtype = node.result.dtype
     return (
-        dtype in FLOATS and all(each.dtype == dtype for each in node.symbols) and 0 not in node.result.sample
+        dtype in (*FLOATS, UINT8)
+        and all(each.dtype == dtype for each in node.symbols)
+        and 0 not in node.result.sample
     )
 
 

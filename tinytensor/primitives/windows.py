@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.kernels import convolution, pooling
+from tinytensor.kernels.boundary import UINT8
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import is_float
@@ -102,8 +103,9 @@ def lower_pool(program: Any, node: Node) -> None:
 
 
 def has_pixels(node: Node) -> bool:
-    """Whether it is of floats, and there are pixels."""
-    return is_float(node) and 0 not in node.result.sample
+    """Whether it is of floats, or the largest of bytes, and there are pixels."""
+    bytes_only = node.parameters["kind"] == "max" and node.result.dtype == UINT8
+    return (is_float(node) or bytes_only) and 0 not in node.result.sample
 
 
 convolve = Primitive("convolve", convolution.convolve, convolved, lower_convolution, is_convolution)
@@ -116,9 +118,6 @@ pool = Primitive("pool", pooling.pool, pooled, lower_pool, has_pixels)
 def multiply_adds(node: Node) -> int:
     """Multiply-adds of one sample, taps in the padding included."""
     weight = node.operands[1]
-    pixels = (
-        int(np.prod(node.result.sample))
-        if node.primitive is convolve
-        else int(np.prod(node.operands[0].sample))
-    )
+    of = node.operands[0] if node.primitive is convolve_transposed else node.result
+    pixels = int(np.prod(of.sample))
     return pixels * int(np.prod(weight.shape[1:]))

@@ -2,7 +2,7 @@
 
 In: wire (bytes that are no bomb) → tensors, program (steps over named values) → semantics (the newest form of
 every operation) → simplify → shapes → patterns, choose (layers in the place of steps) → assemble.
-Out: emit (the nodes of each layer).
+Out: trace_writer (the primitives of a trace, each by its rule in rules).
 """
 
 from tinytensor.io.onnx.reader import from_onnx, read

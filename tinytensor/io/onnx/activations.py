@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["ACTIVATIONS", "SELU"]
+__all__ = ["ACTIVATIONS", "SELU", "WRITTEN"]
 
 SELU = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
 
@@ -24,4 +24,12 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, tuple[str, Any]], int]] = {
     "Swish": ("Swish", {"alpha": ("beta", 1.0)}, 24),
     "Tanh": ("Tanh", {}, 13),
     "ThresholdedRelu": ("ThresholdedReLU", {"alpha": ("alpha", 1.0)}, 22),
+}
+
+# Ours that ONNX has in another form: its operation and its attributes.
+WRITTEN: dict[str, tuple[str, dict[str, float]]] = {
+    "Exponential": ("Exp", {}),
+    "HardSigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "Identity": ("Identity", {}),
+    "SELU": ("Selu", {}),
 }

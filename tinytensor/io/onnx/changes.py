@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinytensor.errors import UnsupportedOp
+from tinytensor.io.onnx.microsoft import convolution, dequantized, matmul, quantized
 from tinytensor.io.onnx.program import HALVES_HELP, WIDENED, Program, Step
 from tinytensor.io.onnx.tensors import DTYPES, HALVES
 
@@ -219,12 +220,16 @@ CHANGES: dict[str, Change] = {
     "Clip": bounds_as_inputs,
     "Constant": as_initializer,
     "ConstantOfShape": filled,
+    "DequantizeLinear": dequantized,
     "Dropout": ratio_as_input,
     "Einsum": only_products,
     "GroupNormalization": scales_of_groups,
     "LayerNormalization": without("stash_type"),
     "PRelu": slopes_of_channels,
     "Pad": pads_as_inputs,
+    "QLinearConv": convolution,
+    "QLinearMatMul": matmul,
+    "QuantizeLinear": quantized,
     "RMSNormalization": without("stash_type"),
     "Range": without("stash_type"),
     **dict.fromkeys(("Resize", "Upsample"), as_resize),

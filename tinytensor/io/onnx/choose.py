@@ -17,6 +17,7 @@ from tinytensor.kernels.boundary import Array
 __all__ = ["choose_layers"]
 
 FLOATS = ("float32", "float64")
+OF_BYTES = ("Flatten", "GlobalMaxPool", "MaxPool", "Reshape", "Transpose")  # whose layers take bytes, too
 SMALLEST = 2.0**-100  # of divisors, so that their reciprocals are finite
 
 
@@ -57,7 +58,8 @@ def choose_layers(program: Program, values: Values) -> None:
     for position, step in enumerate(program.steps):
         if step.parameters is not None or all(name in program.constants for name in step.inputs):
             continue
-        if any(values[name].dtype in FLOATS for name in step.inputs[:1]):
+        dtypes = FLOATS if step.op not in OF_BYTES else (*FLOATS, "uint8")
+        if any(values[name].dtype in dtypes for name in step.inputs[:1]):
             found = activation(step) if step.op in ACTIVATIONS else RULES.get(step.op, nothing)(chooser, step)
             if found is not None and program.afford(found.size()):
                 found.node, found.outputs = step.node, step.outputs[:1]

@@ -203,17 +203,17 @@ def argument_of_clip(reader: Reader, name: str) -> str | None:
 
 
 def step_function(reader: Reader, name: str) -> Step | None:
-    """max(min(x, 0), relu(x) ≠ 0), as `to_onnx` writes Step: the minimum keeps NaN."""
-    maximum = reader.step(name, "Max")
-    for x_or_zero, truth in others(maximum.inputs if maximum else []):
-        minimum, number = reader.step(x_or_zero, "Min"), reader.step(truth, "Cast")
-        boolean = reader.step(number.inputs[0], "Cast") if number else None
-        relu = reader.step(boolean.inputs[0], "Relu") if boolean else None
-        if minimum and boolean and relu and boolean.attributes["to"] == "bool":
-            x = relu.inputs[0]
-            if any(a == x and reader.number(b) == 0 for a, b in others(minimum.inputs)):
-                return layer("Step", x)
-    return None
+    """0 where x ≤ 0, else 1 where x > 0, else x, as `to_onnx` writes Step: NaN stays."""
+    outer = reader.step(name, "Where")
+    inner = reader.step(outer.inputs[2], "Where") if outer else None
+    tests = [reader.step(each.inputs[0], "LessOrEqual", "Greater") for each in (outer, inner) if each]
+    if outer is None or inner is None or None in tests:
+        return None
+    x = inner.inputs[2]
+    numbers = [reader.number(each) for each in (outer.inputs[1], inner.inputs[1])]
+    asked = [(each.op, each.inputs[0], reader.number(each.inputs[1])) for each in tests if each]
+    same = asked == [("LessOrEqual", x, 0), ("Greater", x, 0)]
+    return layer("Step", x) if same and numbers == [0, 1] else None
 
 
 def softsign(reader: Reader, name: str) -> Step | None:
@@ -288,9 +288,8 @@ RULES = {
     "Add": (layer_norm,),
     "Div": (gelu, swish, mish, hard, softsign),
     "Log": (softplus,),
-    "Max": (step_function,),
     "Mul": (gelu, swish, mish, hard),
-    "Where": (guarded_softplus,),
+    "Where": (guarded_softplus, step_function),
 }
 
 

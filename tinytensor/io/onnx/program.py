@@ -13,11 +13,11 @@ from tinytensor.io.onnx.tensors import DTYPES, HALVES, STRING, array_of, dtype_o
 from tinytensor.kernels.boundary import Array
 from tinytensor.operators.definition import Value
 
-__all__ = ["ML", "OLDEST", "Program", "Step", "program_of"]
+__all__ = ["MICROSOFT", "ML", "OLDEST", "Program", "Step", "program_of"]
 
 OLDEST = 6
 DOMAINS = {"", "ai.onnx"}
-ML = "ai.onnx.ml"
+ML, MICROSOFT = "ai.onnx.ml", "com.microsoft"
 HALVES_HELP = 'float16 or bfloat16; to compute it in float32: tt.from_onnx(path, halves="widen")'
 WIDENED = "float16 or bfloat16 is computed in float32, which rounds less and overflows later"
 ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read, beside four times its weights
@@ -36,6 +36,7 @@ class Step:
     attributes: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Array] | None = None
     version: int = 0  # of the operation's definition in the file's opset
+    results: list[Value] | None = None  # what is known of its results, if no rule has to find it out
 
     def size(self) -> int:
         """Bytes of its parameters."""
@@ -128,7 +129,7 @@ def program_of(model: Any, files: Files, widen: bool) -> Program:
     halves.update(name for node in graph.node if holds_halves(node) for name in node.output)
     names = {*inputs, *constants, ""}
     refuse_undefined(steps, names, outputs)
-    budget = ALLOWANCE + 4 * sum(array.nbytes for array in constants.values())
+    budget = ALLOWANCE + sum(array.nbytes * (8 if array.itemsize == 1 else 4) for array in constants.values())
     return Program(inputs, outputs, steps, constants, halves, names, opsets, budget, widen, words)
 
 
@@ -139,14 +140,14 @@ def holds_halves(node: Any) -> bool:
 
 def opsets_of(model: Any) -> dict[str, int]:
     """The versions of ONNX's own operations, and of those for machine learning, that the model uses."""
-    found: dict[str, set[int]] = {"": set(), ML: set()}
+    found: dict[str, set[int]] = {"": set(), ML: set(), MICROSOFT: set()}
     for each in model.opset_import:
         found.get("" if each.domain in DOMAINS else each.domain, set()).add(each.version)
     domains = sorted({each.domain for each in model.opset_import})
-    if domains and not found[""] and not found[ML]:
+    if domains and not any(found.values()):
         raise UnsupportedOp(f"operations of {domains!r:.80} alone; ONNX's own would help")
-    if len(found[""]) > 1 or len(found[ML]) > 1 or not domains:
-        versions = sorted(found[""] | found[ML])
+    if any(len(versions) > 1 for versions in found.values()) or not domains:
+        versions = sorted(set().union(*found.values()))
         raise ModelFormatError(f"expected one version of ONNX's operations, got {versions!r:.80}")
     opsets = {domain: versions.pop() for domain, versions in found.items() if versions}
     opset = opsets.get("", OLDEST)

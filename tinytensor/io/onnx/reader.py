@@ -13,14 +13,15 @@ from tinytensor.io.onnx.assemble import assemble
 from tinytensor.io.onnx.choose import choose_layers
 from tinytensor.io.onnx.external import Files
 from tinytensor.io.onnx.patterns import recognise
-from tinytensor.io.onnx.program import program_of
+from tinytensor.io.onnx.program import Program, program_of
+from tinytensor.io.onnx.quantized import put_layers_on_bytes
 from tinytensor.io.onnx.semantics import modernize
 from tinytensor.io.onnx.simplify import drop_unread, simplify
 from tinytensor.io.onnx.tensors import DTYPES, EXTERNAL, HALVES, array_of
 from tinytensor.io.onnx.wire import refuse_bombs
 from tinytensor.layers.layer import Layer
 
-__all__ = ["from_onnx", "inlined", "parts", "read"]
+__all__ = ["from_onnx", "inlined", "layers_of", "parts", "read"]
 
 NO_FOLDER = "tt.from_onnx(path) reads it from the folder of the model"
 NOT_ASKED = "tt.from_onnx(path, external_data=True) reads it"
@@ -50,7 +51,7 @@ def from_onnx(model: Any, external_data: bool = True, halves: str = "widen") -> 
         ModelFormatWarning: something is not quite as the file says: halves, strings, dictionaries.
     """
     onnx = require("onnx", "onnx")
-    if halves not in ("widen", "refuse"):
+    if not isinstance(halves, str) or halves not in ("widen", "refuse"):
         raise ArgumentError(f"from_onnx: halves: expected 'widen' or 'refuse', got {halves!r:.80}")
     widen = halves == "widen"
     if isinstance(model, onnx.ModelProto | bytes):
@@ -131,9 +132,17 @@ def configured(model: Any, files: Files, widen: bool) -> tuple[Config, State, li
     program = program_of(model, files, widen)
     modernize(program)
     drop_unread(program)
-    values = simplify(program)
+    return *layers_of(program), program.notes
+
+
+def layers_of(program: Program) -> tuple[Config, State]:
+    """The configuration and the state dict of a program in the newest form."""
+    values = simplify(program, {"DequantizeLinear"})
     drop_unread(program)
+    if put_layers_on_bytes(program, values):
+        values = simplify(program)
+        drop_unread(program)
     recognise(program, values)
     choose_layers(program, values)
     drop_unread(program)
-    return *assemble(program, values), program.notes
+    return assemble(program, values)

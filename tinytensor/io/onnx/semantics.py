@@ -15,7 +15,9 @@ from tinytensor.errors import ModelFormatError, UnsupportedOp, require
 from tinytensor.io.onnx.activations import ACTIVATIONS
 from tinytensor.io.onnx.changes import CHANGES
 from tinytensor.io.onnx.learning import LEARNING
-from tinytensor.io.onnx.program import HALVES_HELP, ML, WIDENED, Program, Step
+from tinytensor.io.onnx.microsoft import RUNTIME
+from tinytensor.io.onnx.microsoft import definition as definition_of_runtime
+from tinytensor.io.onnx.program import HALVES_HELP, MICROSOFT, ML, WIDENED, Program, Step
 from tinytensor.io.onnx.tensors import HALVES, STRING
 from tinytensor.operators.table import OPERATIONS
 
@@ -29,6 +31,7 @@ NEWEST = {
     **{name: newest for name, (_, _, newest) in ACTIVATIONS.items()},
     **{name: operation.newest for name, operation in OPERATIONS.items() if name not in LEARNING},
     **{f"{ML}.{name}": newest for name, (newest, _) in LEARNING.items()},
+    **{f"{MICROSOFT}.{name}": 1 for name in RUNTIME},
 }
 INT32 = 2**31 - 1  # what the onnx package takes as a version
 LISTED = 20  # problems, and nodes of each
@@ -42,7 +45,7 @@ def modernize(program: Program) -> None:
         UnsupportedOp: names every node whose operation, or use of it, tinytensor does not compute.
     """
     problems: dict[str, list[str]] = {}
-    steps = []
+    steps = list[Step]()
     for step in program.steps:
         try:
             domain, _, op = step.op.rpartition(".")
@@ -51,7 +54,7 @@ def modernize(program: Program) -> None:
             refuse_halves(program, step)
             step.version = schema.since_version
             follow_words(program, step)
-            changed = LEARNING[op][1](program, step) if domain else CHANGES.get(op, unchanged)(program, step)
+            changed = change_of(domain, op)(program, step)
             steps += [step] if changed is None else changed
         except UnsupportedOp as error:
             problems.setdefault(str(error), []).append(step.node)
@@ -78,6 +81,13 @@ def described(problems: dict[str, list[str]], opsets: dict[str, int]) -> str:
     return "\n  ".join(lines[:LISTED]) + more
 
 
+def change_of(domain: str, op: str) -> Any:
+    """What gives an operation of a domain its newest form."""
+    if domain == ML:
+        return LEARNING[op][1]
+    return RUNTIME[op][3] if domain == MICROSOFT else CHANGES.get(op, unchanged)
+
+
 def unchanged(program: Program, step: Step) -> None:
     """The definition has not changed."""
 
@@ -88,7 +98,7 @@ def definition(step: Step, domain: str, op: str, opsets: dict[str, int]) -> Any:
         raise UnsupportedOp(f"tinytensor does not compute {step.op:.80}; {what_would_help(step.op)}")
     if domain not in opsets:
         raise ModelFormatError(f"{step.node}: the model does not say which version of {step.op:.80} it means")
-    schema = schema_of(op, opsets[domain], domain)
+    schema = definition_of_runtime(op) if domain == MICROSOFT else schema_of(op, opsets[domain], domain)
     if schema.since_version > NEWEST[step.op]:
         raise UnsupportedOp(
             f"tinytensor knows {step.op} up to its version {NEWEST[step.op]}, this is version "
@@ -188,8 +198,6 @@ def what_would_help(op: str) -> str:
         return "exporting to ONNX's own operations, before any runtime's optimizations, would help"
     if op in {"If", "Loop", "Scan"}:
         return "a graph without control flow would help: export with constant shapes"
-    if "Quantize" in op or op.startswith("QLinear") or op.endswith("Integer"):
-        return "the model as it was before quantization would help"
     if op.startswith("Random") or op in {"Bernoulli", "Multinomial"}:
         return (
             "it draws random numbers; the model in evaluation mode, or with the noise as an input, would help"

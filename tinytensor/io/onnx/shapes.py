@@ -15,7 +15,7 @@ from tinytensor.tensor import Tensor
 __all__ = ["Values", "lengths_of", "results_of"]
 
 Values = dict[str, Value]
-POSITIONS = {"first": 0, "second": 1, "third": 2}
+POSITIONS = {"first": 0, "second": 1, "third": 2, "eighth": 7}
 MISFITS = (IndexError, ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError, KeyError)
 SUMS = {"Add", "Sub", "Mul", "Concat"}  # of lengths and lengths
 MOVES = {
@@ -32,6 +32,8 @@ EXACT = 2.0**53
 
 def results_of(step: Step, operands: Sequence[Value | None]) -> list[Value]:
     """What is known of each result of a step."""
+    if step.results is not None:
+        return step.results
     first = next(each for each in operands if each is not None)
     operation = OPERATIONS.get(step.op)
     if operation is None:  # an activation, or a layer already
@@ -42,7 +44,9 @@ def results_of(step: Step, operands: Sequence[Value | None]) -> list[Value]:
         found = None
     shapes = found if isinstance(found, list) else [found]
     shapes += [None] * (len(step.outputs) - len(shapes))
-    dtypes = [operation.dtype] + [operation.second] * (len(step.outputs) - 1)
+    others = operation.second
+    more = [others] * (len(step.outputs) - 1) if isinstance(others, str) else others[: len(step.outputs) - 1]
+    dtypes = [operation.dtype, *more]
     return [
         Value(dtype_of(dtype, step, operands), shape) for dtype, shape in zip(dtypes, shapes, strict=True)
     ]

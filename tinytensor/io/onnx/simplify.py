@@ -4,7 +4,7 @@ What is computed here is counted before, in the one budget of the file, and only
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,10 @@ PRODUCTS = {"Einsum", "Gemm", "MatMul"}  # take longer than their operands and r
 SMALL = 1 << 16  # bytes of operands and results of a product that is computed in advance
 
 
-def simplify(program: Program) -> Values:
+def simplify(program: Program, kept_ops: Collection[str] = ()) -> Values:
     """Compute what depends on constants alone, and let the others read through identities.
+
+    Operations in `kept_ops` stay.
 
     Returns what is known of every value.
     """
@@ -44,7 +46,7 @@ def simplify(program: Program) -> Values:
             continue
         operands = [values[name] if name else None for name in step.inputs]
         results = results_of(step, operands)
-        arrays = folded(program, step, results)
+        arrays = None if step.op in kept_ops else folded(program, step, results)
         if arrays is None:
             results[0].content = lengths_of(step, operands, results[0])
             arrays = complete(results)

@@ -15,7 +15,7 @@ from tinytensor.io.onnx.program import Step
 from tinytensor.kernels.boundary import Array
 from tinytensor.operators.pads import paired
 
-__all__ = ["RULES", "with_bias"]
+__all__ = ["RULES", "arguments", "lengths_of", "pooling", "source_of", "with_bias"]
 
 Shape = tuple[int | None, ...]
 
@@ -29,20 +29,20 @@ class Source(NamedTuple):
 
 
 def source_of(chooser: Any, step: Step, axes: int, last: bool, padded: bool) -> Source | None:
-    """The value that a layer reads in the place of a step."""
-    name, pads = step.inputs[0], ((0, 0),) * axes
+    """The value that a layer reads in the place of a step; its channels are last if it says so itself."""
+    name, pads, stated = step.inputs[0], ((0, 0),) * axes, bool(step.attributes.get("channels_last"))
     pad = chooser.step(name, "Pad") if padded else None
-    if pad is not None and (found := zeros_around(chooser, pad, axes)) is not None:
+    if pad is not None and (found := zeros_around(chooser, pad, axes, stated)) is not None:
         name, pads = pad.inputs[0], found
-    if not last:
-        return Source(name, pads, False)
+    if stated or not last:
+        return Source(name, pads, stated)
     transpose = chooser.step(name, "Transpose")
     if transpose is None or transpose.attributes.get("perm") != [0, axes + 1, *range(1, axes + 1)]:
         return None
     return Source(transpose.inputs[0], pads, True)
 
 
-def zeros_around(chooser: Any, pad: Step, axes: int) -> tuple[tuple[int, int], ...] | None:
+def zeros_around(chooser: Any, pad: Step, axes: int, last: bool) -> tuple[tuple[int, int], ...] | None:
     """The padding of a Pad that puts zeros around images and does nothing else."""
     pads, value = chooser.constants.get(pad.inputs[1]), pad.inputs[2] if len(pad.inputs) > 2 else ""
     zero = not value or (value in chooser.constants and not chooser.constants[value].any())
@@ -56,9 +56,18 @@ def zeros_around(chooser: Any, pad: Step, axes: int) -> tuple[tuple[int, int], .
     pairs: tuple[tuple[int, int], ...] = (
         paired([int(n) for n in pads], axes + 2) if pads.size == 2 * axes + 4 else ()
     )
-    if not pairs or pairs[:2] != ((0, 0), (0, 0)) or min(map(min, pairs)) < 0:
+    if not pairs or min(map(min, pairs)) < 0:
         return None
-    return pairs[2:]
+    pairs = (pairs[0], pairs[-1], *pairs[1:-1]) if last else pairs
+    return pairs[2:] if pairs[:2] == ((0, 0), (0, 0)) else None
+
+
+def lengths_of(chooser: Any, step: Step) -> Shape | None:
+    """The spatial lengths of what a step of images reads, as far as they are known."""
+    shape: Shape | None = chooser.shape(step.inputs[0])
+    if shape is None or len(shape) < 3:
+        return None
+    return shape[1:-1] if step.attributes.get("channels_last") else shape[2:]
 
 
 def arguments(step: Step, kernel: list[int], lengths: Shape, more: Any) -> dict[str, Any] | None:
@@ -90,8 +99,10 @@ def arguments(step: Step, kernel: list[int], lengths: Shape, more: Any) -> dict[
 
 def convolution(chooser: Any, step: Step, last: bool = False, bias: Array | None = None) -> Step | None:
     """A Conv1d or Conv2d with this bias, or with the step's own."""
-    weight, x = chooser.constant(step, 1), chooser.shape(step.inputs[0])
-    if weight is None or x is None or weight.ndim != len(x) or weight.ndim not in (3, 4) or 0 in weight.shape:
+    weight, lengths = chooser.constant(step, 1), lengths_of(chooser, step)
+    if weight is None or lengths is None or weight.ndim != len(lengths) + 2 or weight.ndim not in (3, 4):
+        return None
+    if 0 in weight.shape:
         return None
     if len(step.inputs) > 2 and step.inputs[2]:
         own = chooser.constant(step, 2)
@@ -100,7 +111,7 @@ def convolution(chooser: Any, step: Step, last: bool = False, bias: Array | None
         bias = own
     kernel, groups = list(weight.shape[2:]), step.attributes.get("group", 1)
     source = source_of(chooser, step, len(kernel), last, True)
-    given = None if source is None else arguments(step, kernel, x[2:], source.pads)
+    given = None if source is None else arguments(step, kernel, lengths, source.pads)
     stated = step.attributes.get("kernel_shape") or kernel
     if source is None or given is None or stated != kernel or groups < 1 or weight.shape[0] % groups:
         return None
@@ -115,11 +126,11 @@ def convolution(chooser: Any, step: Step, last: bool = False, bias: Array | None
 
 def pooling(chooser: Any, step: Step, last: bool = False) -> Step | None:
     """A pooling layer over one or two axes."""
-    kernel, x = step.attributes["kernel_shape"], chooser.shape(step.inputs[0])
-    if x is None or len(x) != len(kernel) + 2 or len(kernel) not in (1, 2) or any(step.outputs[1:]):
+    kernel, lengths = step.attributes["kernel_shape"], lengths_of(chooser, step)
+    if lengths is None or len(lengths) != len(kernel) or len(kernel) not in (1, 2) or any(step.outputs[1:]):
         return None
     source = source_of(chooser, step, len(kernel), last, False)
-    given = None if source is None else arguments(step, kernel, x[2:], source.pads)
+    given = None if source is None else arguments(step, kernel, lengths, source.pads)
     if source is None or given is None:
         return None
     ceil = bool(step.attributes.get("ceil_mode")) and step.attributes.get("auto_pad", "NOTSET") == "NOTSET"
@@ -139,7 +150,8 @@ def global_pooling(chooser: Any, step: Step, last: bool = False) -> Step | None:
         return None
     source = source_of(chooser, step, 2, last, False)
     name = "GlobalAvgPool2d" if step.op == "GlobalAveragePool" else "GlobalMaxPool2d"
-    config = {"keepdims": True, "channels_last": last}
+    keepdims = bool(step.attributes.get("keepdims", 1))
+    config = {"keepdims": keepdims, "channels_last": source is not None and source.channels_last}
     return None if source is None else Step("", name, [source.name], [], config, {})
 
 
@@ -164,7 +176,22 @@ def between_transposes(chooser: Any, step: Step) -> tuple[Step, int] | None:
 def transpose(chooser: Any, step: Step) -> Step | None:
     """The second of two transpositions around a step."""
     found = between_transposes(chooser, step)
-    return None if found is None else STEPS[found[0].op](chooser, found[0], last=True)
+    if found is None:
+        return layer_between(chooser, step)
+    return STEPS[found[0].op](chooser, found[0], last=True)
+
+
+def layer_between(chooser: Any, step: Step) -> Step | None:
+    """A layer of images between two transpositions, if nothing else reads its result."""
+    inner = chooser.producer.get(step.inputs[0])
+    if inner is None or inner.attributes.get("channels_last") is not False or len(inner.inputs) != 1:
+        return None
+    first, alone = chooser.step(inner.inputs[0], "Transpose"), chooser.readers[step.inputs[0]] == 1
+    perms = None if first is None else (first.attributes.get("perm"), step.attributes.get("perm"))
+    if first is None or perms != ([0, 3, 1, 2], [0, 2, 3, 1]) or not alone:
+        return None
+    config = inner.attributes | {"channels_last": True}
+    return Step("", inner.op, [first.inputs[0]], [], config, inner.parameters)
 
 
 def with_bias(chooser: Any, step: Step) -> Step | None:

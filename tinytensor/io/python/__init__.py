@@ -1,7 +1,7 @@
 """Models as standalone programs: a Python file that needs nothing but NumPy and computes the same.
 
-`layers` and `operators` hold what each layer and operation is in NumPy; `writer` copies the source of those
-that a model uses into its file.
+`program` writes a line for each primitive of a trace, by its rule in `rules`; `functions`, `images` and
+`operators` hold what those lines call, whose source `library` copies into the file.
 """
 
 from tinytensor.io.python.writer import write

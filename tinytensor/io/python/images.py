@@ -1,4 +1,4 @@
-"""Layers and operations of images in plain NumPy; their source goes into a model's Python file.
+"""Primitives and operations of images in plain NumPy; their source goes into a model's Python file.
 
 Each function uses `np`, `math`, functions of this module and of `tinytensor.operators.pads`, nothing else.
 Operations have the names that they have in ONNX.
@@ -100,22 +100,6 @@ def averages(
     return (sums / pixels).astype(x.dtype)
 
 
-def each_axis(value: Any, axes: int) -> Any:
-    """A number for each axis, from one or several."""
-    return list(value) if isinstance(value, tuple) else [value] * axes
-
-
-def layer_window(x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
-    """Kernel, stride, padding and dilation of a layer for each axis."""
-    axes = x.ndim - 2
-    sizes, steps, rates = (each_axis(each, axes) for each in (kernel, stride, dilation))
-    if padding == "same":
-        pads = automatic_pads("SAME_UPPER", None, x.shape[2:], spans_of(sizes, rates), steps)
-    else:
-        pads = [each if isinstance(each, tuple) else (each, each) for each in each_axis(padding, axes)]
-    return sizes, steps, pads, rates
-
-
 def channels_first(x: Any, channels_last: bool) -> Any:
     """Images with their channels first."""
     return np.moveaxis(x, -1, 1) if channels_last else x
@@ -126,56 +110,45 @@ def channels_back(y: Any, channels_last: bool) -> Any:
     return np.ascontiguousarray(np.moveaxis(y, 1, -1)) if channels_last else y
 
 
-def conv(
+def convolve(
     x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int, channels_last: bool
 ) -> Any:
-    """Conv1d and Conv2d."""
-    images = channels_first(x, channels_last)
-    _, steps, pads, rates = layer_window(images, weight.shape[2:], stride, padding, dilation)
-    return channels_back(convolved(images, weight, bias, steps, pads, rates, groups), channels_last)
+    """The convolution of images."""
+    y = convolved(channels_first(x, channels_last), weight, bias, stride, padding, dilation, groups)
+    return channels_back(y, channels_last)
 
 
-def conv_transpose(
+def convolve_transposed(
     x: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, dilation: Any,
     groups: int, channels_last: bool,
 ) -> Any:  # fmt: skip
-    """ConvTranspose2d."""
+    """The transposed convolution of images."""
     images = channels_first(x, channels_last)
-    _, steps, pads, rates = layer_window(images, weight.shape[2:], stride, padding, dilation)
-    extra = each_axis(output_padding, images.ndim - 2)
-    y = painted(images, weight, bias, steps, pads, extra, rates, groups)
+    y = painted(images, weight, bias, stride, padding, output_padding, dilation, groups)
     return channels_back(y, channels_last)
 
 
-def max_pool(
-    x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, channels_last: bool
-) -> Any:
-    """MaxPool1d and MaxPool2d."""
-    images, step = channels_first(x, channels_last), kernel_size if stride is None else stride
-    sizes, steps, pads, rates = layer_window(images, kernel_size, step, padding, dilation)
-    return channels_back(largest(images, sizes, steps, pads, rates, ceil_mode), channels_last)
-
-
-def avg_pool(
-    x: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool,
+def pool(
+    x: Any, kind: str, size: Any, stride: Any, padding: Any, dilation: Any, ceil: bool, counts_padding: bool,
     channels_last: bool,
 ) -> Any:  # fmt: skip
-    """AvgPool1d and AvgPool2d."""
-    images, step = channels_first(x, channels_last), kernel_size if stride is None else stride
-    sizes, steps, pads, rates = layer_window(images, kernel_size, step, padding, 1)
-    y = averages(images, sizes, steps, pads, rates, ceil_mode, count_include_pad)
-    return channels_back(y, channels_last)
+    """The largest element or the mean of every window."""
+    images = channels_first(x, channels_last)
+    if kind == "max":
+        return channels_back(largest(images, size, stride, padding, dilation, ceil), channels_last)
+    return channels_back(
+        averages(images, size, stride, padding, dilation, ceil, counts_padding), channels_last
+    )
 
 
-def global_avg_pool(x: Any, keepdims: bool, channels_last: bool) -> Any:
-    """GlobalAvgPool2d."""
+def global_pool(x: Any, kind: str, channels_last: bool) -> Any:
+    """The largest element or the mean of all pixels, an image of one."""
     axes = (1, 2) if channels_last else (2, 3)
-    return x.mean(axes, np.float64, keepdims=keepdims).astype(x.dtype)
-
-
-def global_max_pool(x: Any, keepdims: bool, channels_last: bool) -> Any:
-    """GlobalMaxPool2d."""
-    return x.max((1, 2) if channels_last else (2, 3), keepdims=keepdims)
+    return (
+        x.max(axes, keepdims=True)
+        if kind == "max"
+        else x.mean(axes, np.float64, keepdims=True).astype(x.dtype)
+    )
 
 
 def node_window(kernel: Any, auto_pad: str, dilations: Any, pads: Any, strides: Any, lengths: Any) -> Any:

@@ -1,6 +1,6 @@
 """ONNX's operations in plain NumPy, by their own names; their source goes into a model's Python file.
 
-Each function uses `np`, `math` and functions of `tinytensor.io.python.layers`, nothing else.
+Each function uses `np`, `math` and functions of `tinytensor.io.python.functions`, nothing else.
 """
 
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.io.python.layers import erf, log_softmax, normalize, softmax, standardize
+from tinytensor.io.python.functions import erf, log_softmax, normalize, softmax, standardize
 
 __all__: list[str] = []
 

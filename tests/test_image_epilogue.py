@@ -1,0 +1,75 @@
+"""What a convolution's tiles compute after the sums: the bits of layer by layer, whatever follows."""
+
+import numpy as np
+import pytest
+
+import tinytensor as tt
+from tests import naive
+from tests.strategies import FLOATS
+from tinytensor.inference.plan import plan_of
+from tinytensor.operators.activations import clip
+
+
+def batch_norm(rng, channels, dtype):
+    """A batch norm of random numbers."""
+    return tt.BatchNorm(*rng.uniform(0.5, 2, (4, channels)).astype(dtype))
+
+
+def check(model, x, instructions):
+    """As layer by layer; one program, of so many instructions."""
+    naive.same(model.predict(x), model(x, fused=False).numpy())
+    (form,) = plan_of(model).forms.values()
+    assert len(form.only.owners) == instructions
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("channels", [3, 8, 17, 20, 40, 70])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_a_batch_norm_and_an_activation_after_a_convolution(dtype, channels, depthwise):
+    rng = np.random.default_rng(channels)
+    x = rng.standard_normal((3, channels, 7, 6)).astype(dtype)
+    groups = channels if depthwise else 1
+    conv = tt.Conv2d(channels, channels, 3, padding=1, groups=groups, dtype=dtype, seed=0)
+    instructions = 2 + depthwise  # channels first to channels last, and back
+    for followers in (
+        [],
+        [tt.relu],
+        [clip(low=-0.5, high=0.25)],
+        [batch_norm(rng, channels, dtype)],
+        [batch_norm(rng, channels, dtype), tt.relu],
+    ):
+        check(tt.Sequential(conv, *followers), x, instructions)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_what_no_tile_can_go_on_with(dtype):
+    x = np.random.default_rng(0).standard_normal((2, 5, 5, 12)).astype(dtype)
+    conv = tt.Conv2d(12, 12, 3, channels_last=True, dtype=dtype, seed=0)
+    check(tt.Sequential(conv, tt.relu, tt.relu), x, 2)
+    check(tt.Sequential(conv, tt.tanh, tt.relu), x, 3)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_sum_of_two_branches_is_bounded_after_it_is_summed(dtype):
+    class Residual(tt.Layer):
+        def __init__(self):
+            self.left = tt.Conv2d(8, 8, 3, padding=1, dtype=dtype, seed=0)
+            self.right = tt.Conv2d(8, 8, 1, dtype=dtype, seed=1)
+            self.norm = batch_norm(np.random.default_rng(1), 8, dtype)
+
+        def forward(self, x):
+            left, right = self.left(x), self.right(x)
+            return tt.relu(self.norm(left) + right) + right
+
+    model = Residual()
+    x = np.random.default_rng(2).standard_normal((4, 8, 6, 5)).astype(dtype)
+    naive.same(model.predict(x), model.forward(tt.Tensor(x)).numpy())
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_no_numbers_pass_bounds(dtype):
+    x = np.array([np.nan, np.inf, -np.inf, -0.0, -1, 1], dtype).reshape(1, 6, 1, 1)
+    conv = tt.Conv2d(6, 6, 1, groups=6, dtype=dtype, seed=0)
+    conv.weight, conv.bias = np.ones((6, 1, 1, 1), dtype), np.zeros(6, dtype)
+    y = tt.Sequential(conv, tt.relu).predict(x).ravel()
+    naive.same(y, np.array([np.nan, np.inf, 0, 0, 0, 1], dtype))
