@@ -58,7 +58,7 @@ def networks() -> dict[str, tuple[Any, int]]:
         tt.Rescale(1 / 255), tt.Linear(784, 512, seed=0), tt.relu, tt.Linear(512, 512, seed=1), tt.relu,
         tt.Linear(512, 10, seed=2), tt.softmax,
     )  # fmt: skip
-    return {"784-50-100-10": (tt.models.mnist_mlp(), 10), "784-512-512-10": (wide, 3)}
+    return {"784-50-100-10": (tt.models.mnist_mlp(), 20), "784-512-512-10": (wide, 5)}
 
 
 def digits(path: Path, count: int) -> str:
