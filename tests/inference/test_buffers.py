@@ -48,3 +48,8 @@ def test_more_places_than_fit_are_refused():
     many = [Buffer(1, first=0, last=1) for _ in range(record.MOST_BUFFERS)]
     with pytest.raises(tt.UnsupportedOp, match=f"at most {record.MOST_BUFFERS} places"):
         place(many, 12, 4, 4096)
+
+
+def test_strides_are_no_large_powers_of_two_unless_rows_lie_without_a_gap():
+    assert [Buffer(n).stride(4) for n in (1, 100, 127, 128, 129, 256)] == [4, 400, 508, 576, 516, 1088]
+    assert [Buffer(n, packed=True).stride(4) for n in (128, 256)] == [512, 1024]
