@@ -90,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = kept(given.out) if given.only else {}
     host = machine()
     facts = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "CPU": host["cpu"],
+        "date": time.strftime("%Y-%m-%d", time.gmtime()), "CPU": host["cpu"],
         "cores": host["cores_usable"], "system": host["system"], "Python": host["python"], **packages(),
     }  # fmt: skip
     titles, wrong = {name: check.title for name, check in CHECKS.items()}, 0
