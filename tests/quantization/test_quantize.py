@@ -188,6 +188,28 @@ def test_conv1d_and_pools():
     assert all(not name.startswith("Conv") for name in kinds(found))
 
 
+def test_zeros_around_images_are_part_of_the_convolution():
+    conv = tt.Conv2d(2, 4, 3, padding=1, seed=0)
+    layers = [tt.Pad(((0, 1), (2, 0))), conv, tt.Flatten(), tt.Linear(224, 3, seed=1)]
+    x = samples(30, 2, 6, 6)
+    found, report = tt.quantize(tt.Sequential(*layers), x, report=True)
+    assert kinds(found) == ["Quantize", "QuantizedConv2d", "Flatten", "QuantizedLinear"]
+    assert found[1].padding == ((1, 2), (3, 1))
+    assert report.snr > 30
+
+
+def test_other_padding_is_that_of_bytes():
+    layers = [tt.Conv2d(2, 4, 3, seed=0), tt.Pad(1, value=0.5), tt.MaxPool2d(2)]
+    layers += [tt.Flatten(), tt.Linear(36, 3, seed=1)]
+    found, report = tt.quantize(tt.Sequential(*layers), samples(30, 2, 6, 6), report=True)
+    assert kinds(found) == ["Quantize", "QuantizedConv2d", "Pad", "MaxPool2d", "Flatten", "QuantizedLinear"]
+    assert (
+        abs((found[2].value - found[1].output_zero_point) * found[1].output_scale - 0.5)
+        <= found[1].output_scale
+    )
+    assert report.snr > 25
+
+
 # What is unusual
 
 

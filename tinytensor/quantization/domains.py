@@ -54,7 +54,7 @@ class Domains:
     def tie(self) -> None:
         """Values that a move or a maximum leads from and to share a scale."""
         for step in self.steps:
-            if self.is_on_bytes(step) and step.kind in ("move", "max"):
+            if self.is_on_bytes(step) and step.kind in ("move", "pad", "max"):
                 for each in step.inputs:
                     self.parents[self.top(each.index)] = self.top(step.output.index)
         self.joined = {

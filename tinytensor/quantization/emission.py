@@ -15,6 +15,7 @@ from tinytensor.layers.global_pool import GlobalMaxPool2d
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.lookup import Lookup
 from tinytensor.layers.operator import Constant
+from tinytensor.layers.pad import Pad
 from tinytensor.layers.quantize import Dequantize, Quantize
 from tinytensor.layers.quantized_add import QuantizedAdd
 from tinytensor.layers.quantized_avg_pool import QuantizedAvgPool2d, QuantizedGlobalAvgPool2d
@@ -131,8 +132,8 @@ class Emission:
             "weight_scale": scale, "input_scale": here.step, "input_zero_point": here.zero_point, **output
         }  # fmt: skip
         if step.node.primitive.name == "convolve":
-            names = ("stride", "padding", "dilation", "groups", "channels_last")
-            given |= {key: step.node.parameters[key] for key in names}
+            names = ("stride", "dilation", "groups", "channels_last")
+            given |= {key: step.node.parameters[key] for key in names} | {"padding": step.padding}
             layer: Layer = QuantizedConv2d(weight, bias, **given)
         else:
             layer = QuantizedLinear(weight, bias, **given)
@@ -182,6 +183,15 @@ class Emission:
             self.scales[step.output.index],
             step,
         )
+
+    def write_pad(self, step: Step) -> None:
+        """The byte of a constant around images."""
+        assert step.node is not None
+        scale, layer = self.scales[step.output.index], layer_of(step.node)
+        assert isinstance(layer, Pad)
+        value = float(scale.byte(layer.value))
+        layer = Pad(layer.padding, value=value, channels_last=layer.channels_last)
+        self.put(step.name, layer, [self.as_bytes(step.inputs[0])], step.output, scale, step)
 
     def write_table(self, step: Step) -> None:
         """A function of one value, or nothing where the bytes stay what they are."""

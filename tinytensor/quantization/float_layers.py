@@ -20,6 +20,7 @@ from tinytensor.layers.layer import Layer
 from tinytensor.layers.linear import Linear
 from tinytensor.layers.max_pool import MaxPool2d
 from tinytensor.layers.operator import Operator
+from tinytensor.layers.pad import Pad
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.operators import activations as other
@@ -86,6 +87,15 @@ def window_of(node: Node) -> dict[str, Any]:
 def of_pool(node: Node) -> Layer:
     """The pooling of images."""
     return (MaxPool2d if node.parameters["kind"] == "max" else AvgPool2d)(**window_of(node))
+
+
+def of_pad(node: Node) -> Layer | None:
+    """A constant around images, on their spatial axes."""
+    widths, value = node.parameters["widths"], float(node.parameters["value"])
+    if len(widths) not in (2, 3) or (any(widths[0]) and any(widths[-1])):
+        return None
+    last = any(widths[0])
+    return Pad(widths[:-1] if last else widths[1:], value=value, channels_last=last)
 
 
 def of_mean(node: Node) -> Layer | None:
@@ -174,5 +184,5 @@ def of_pair(node: Node) -> Layer | None:
 
 RULES: dict[str, Callable[[Node], Layer | None]] = {
     "linear": of_linear, "matmul": of_matmul, "convolve": of_convolution, "pool": of_pool, "mean": of_mean,
-    "move": of_move, "map": of_map, **dict.fromkeys(OPERATIONS, of_pair),
+    "pad": of_pad, "move": of_move, "map": of_map, **dict.fromkeys(OPERATIONS, of_pair),
 }  # fmt: skip

@@ -170,6 +170,18 @@ def quantize(
     >>> model(images[:5]).argmax(axis=1).tolist()
     [0, 1, 2, 3, 4]
     """
+    part, names = asked(model, calibration, percentile, keep)
+    job = Job(model, samples, calibration, part, names)
+    found, difference = job.quantized(names)
+    if bound is not None:
+        found, difference = within(job, names, checked(bound), found, difference)
+    return (found, difference) if report else found
+
+
+def asked(
+    model: Any, calibration: str, percentile: float, keep: str | Iterable[str]
+) -> tuple[float, list[str]]:
+    """The percentile and the names of layers that are kept, checked."""
     if not isinstance(model, Layer):
         raise DtypeError(f"quantize: expected a model, got {model!r:.80}")
     if calibration not in METHODS:
@@ -188,11 +200,7 @@ def quantize(
             )
     if isinstance(model, Graph) and len(model.input_names) != 1:
         raise UnsupportedOp(f"quantize: expected a model of one input, got {len(model.input_names)}")
-    job = Job(model, samples, calibration, part, names)
-    found, difference = job.quantized(names)
-    if bound is not None:
-        found, difference = within(job, names, checked(bound), found, difference)
-    return (found, difference) if report else found
+    return part, names
 
 
 def checked(bound: Any) -> tuple[str, float]:
