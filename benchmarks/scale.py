@@ -228,7 +228,7 @@ def report(figures: dict[str, Any]) -> Iterator[str]:
 
 def of_efficiency(cases: dict[str, Any]) -> Iterator[str]:
     """A table of ratios."""
-    yield "| network | µs a digit, local | one worker / local | the same in CPU time | one worker / two workers |"
+    yield "| network | µs a digit | one worker / local | the same in CPU time | one worker / two workers |"
     yield "|---|---|---|---|---|"
     for name, case in cases.items():
         times, cpu = case["seconds"], case["CPU seconds"]
@@ -273,17 +273,19 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a few rounds of everything, in two minutes")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="of efficiency; default: 15")
     parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS], help="some parts")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, beside those of other parts")
     options = parser.parse_args()
     quick = options.quick
+    rounds = options.rounds or (3 if quick else 15)
     figures: dict[str, Any] = {}
     if options.json and os.path.exists(options.json):
         figures = json.loads(Path(options.json).read_text("utf-8"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         measure: dict[str, Callable[[], Any]] = {
-            "efficiency": lambda: efficiency(digits(folder / "x.npy", CHUNKS * CHUNK), 3 if quick else 15),
+            "efficiency": lambda: efficiency(digits(folder / "x.npy", CHUNKS * CHUNK), rounds),
             "starts": lambda: starts(1 if quick else 5, 500 if quick else 5000),
             "memory": lambda: memory(folder, MANY // 10 if quick else MANY),
             "faults": lambda: faults(folder, 2 if quick else 20),

@@ -89,8 +89,11 @@ def layer(rng, kind, n, drawn, depth=1):
         "log_softmax": lambda: tt.LogSoftmax(int(rng.choice([-1, 1]))),
         "custom_activation": lambda: squareplus(b=float(rng.uniform(0, 4))),
         "custom_layer": lambda: Residual(tt.Linear.of(floats(rng, n, n))),
-    }.get(kind, lambda: activation(rng, kind, drawn))
-    return made(), n
+    }.get(kind, lambda: activation(rng, kind, drawn))()
+    for key, value in made.config().items() if type(made).__module__.startswith("tinytensor") else ():
+        if isinstance(value, bool | int | str):
+            drawn[f"{type(made).__name__}.{key}={value}"] += 1
+    return made, n
 
 
 def chain(rng, n, kinds, drawn, depth=1):

@@ -158,3 +158,9 @@ def test_no_dtype(dtype):
 def test_bad_arguments(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_span_of_uniform_numbers_that_is_infinite_is_refused():
+    with pytest.raises(tt.ArgumentError, match="expected"):
+        tt.uniform(3, -3e38, 3e38)
+    assert np.isfinite(tt.uniform(3, -1e38, 1e38, seed=0).numpy()).all()

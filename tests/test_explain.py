@@ -128,9 +128,14 @@ def test_what_runs_in_python_and_why():
     assert called.values.size == 2
 
 
+class Outer(tt.Layer):
+    def forward(self, x):
+        return tt.Tensor(x.numpy()[..., None] * [1, 2, 3])
+
+
 def test_a_model_that_cannot_be_traced():
-    (row,) = tt.Embedding(5, 3, seed=0).explain([1, 2]).rows
-    assert row.formula == "y = Embedding(x)"
+    (row,) = Outer().explain([1, 2]).rows
+    assert row.formula == "y = Outer(x)"
     assert row.shape == (2, 3)
     assert row.computed_by.startswith("Python: ")
     assert row.values.size == 6

@@ -110,3 +110,24 @@ def test_what_is_neither_0_nor_1_is_refused(monkeypatch):
     monkeypatch.setenv("TINYTENSOR_SPIN", "no")
     with pytest.raises(tt.ArgumentError, match=r"\$TINYTENSOR_SPIN: expected 0 or 1, got 'no'"):
         threads.check_environment()
+
+
+@pytest.mark.parametrize("given", ["1", " 2 ", str(threads.MOST)])
+def test_as_many_threads_as_the_environment_says(monkeypatch, given):
+    monkeypatch.setenv("TINYTENSOR_NUM_THREADS", given)
+    threads.default_threads.cache_clear()
+    try:
+        assert threads.default_threads() == int(given)
+    finally:
+        threads.default_threads.cache_clear()
+
+
+@pytest.mark.parametrize("given", ["0", "-1", "1.5", "two", str(threads.MOST + 1)])
+def test_no_number_of_threads_in_the_environment(monkeypatch, given):
+    monkeypatch.setenv("TINYTENSOR_NUM_THREADS", given)
+    threads.default_threads.cache_clear()
+    try:
+        with pytest.raises(tt.ArgumentError, match="expected a number from 1 to 512"):
+            threads.default_threads()
+    finally:
+        threads.default_threads.cache_clear()

@@ -1,4 +1,4 @@
-"""Run trained neural networks on a CPU, in batches, as fast as the silicon allows.
+"""Run trained neural networks on a CPU, in batches.
 
 `tinytensor.contents` is the table of contents: every name in it is a name of this package. A name's module is
 imported when it is first used.

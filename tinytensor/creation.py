@@ -47,7 +47,7 @@ def empty(shape: Any, dtype: np.dtype[Any]) -> Array:
 
 
 def full(shape: Shape, value: float, dtype: DTypeLike = np.float32) -> Tensor:
-    """`value` everywhere.
+    """A Tensor filled with `value`.
 
     >>> import tinytensor as tt
     >>> tt.full((2, 2), 7.0).tolist()
@@ -62,7 +62,7 @@ def full(shape: Shape, value: float, dtype: DTypeLike = np.float32) -> Tensor:
 
 
 def zeros(shape: Shape, dtype: DTypeLike = np.float32) -> Tensor:
-    """0 everywhere.
+    """A Tensor of zeros.
 
     >>> import tinytensor as tt
     >>> tt.zeros((2, 3)).shape
@@ -72,7 +72,7 @@ def zeros(shape: Shape, dtype: DTypeLike = np.float32) -> Tensor:
 
 
 def ones(shape: Shape, dtype: DTypeLike = np.float32) -> Tensor:
-    """1 everywhere.
+    """A Tensor of ones.
 
     >>> import tinytensor as tt
     >>> tt.ones(2).tolist()

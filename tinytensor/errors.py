@@ -21,7 +21,7 @@ __all__ = [
 
 
 class TinyTensorError(Exception):
-    """The common ancestor: `except tt.TinyTensorError` catches all of ours."""
+    """Base class of all errors of tinytensor: `except tt.TinyTensorError` catches them."""
 
 
 class ShapeError(TinyTensorError, ValueError):
@@ -29,11 +29,11 @@ class ShapeError(TinyTensorError, ValueError):
 
 
 class DtypeError(TinyTensorError, TypeError):
-    """An array or value has a type that the operation does not take."""
+    """An array or value has a type that the operation does not accept."""
 
 
 class IndexingError(TinyTensorError, IndexError, ValueError):
-    """An index that a Tensor of this shape does not have, or that is no index."""
+    """An index is out of range for the Tensor's shape, or is not an index."""
 
 
 class ArgumentError(TinyTensorError, ValueError):
@@ -41,11 +41,11 @@ class ArgumentError(TinyTensorError, ValueError):
 
 
 class ModelFormatError(TinyTensorError, ValueError):
-    """A file is not the model it claims to be; nothing was loaded from it."""
+    """A file is not a valid model of its format; nothing was loaded from it."""
 
 
 class ModelFormatWarning(UserWarning):
-    """A model was loaded, but something of it is not quite as its file says."""
+    """A model was loaded, but differs from its file in what the message says."""
 
 
 class UnsupportedOp(ModelFormatError):
@@ -57,7 +57,7 @@ class DatasetError(TinyTensorError, OSError):
 
 
 class DownloadError(DatasetError):
-    """No server gave a file; there may be no network."""
+    """A file could not be downloaded; there may be no network."""
 
 
 class PartitionError(TinyTensorError, RuntimeError):

@@ -108,7 +108,7 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
 
 
 def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
-    """One after the other along an axis that they have.
+    """The arrays joined along an existing axis.
 
     Raises:
         ShapeError: lengths differ along another axis, or there is no such axis.
@@ -122,7 +122,7 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> Tensor:
 
 
 def stack(tensors: Sequence[Any], axis: int = 0) -> Tensor:
-    """One after the other along a new axis.
+    """The arrays joined along a new axis.
 
     Raises:
         ShapeError: shapes differ, or there is no such axis.

@@ -142,7 +142,7 @@ def zeros(shape: Shape, seed: Seed = None, dtype: DTypeLike = np.float32) -> Ten
 
 
 def ones(shape: Shape, seed: Seed = None, dtype: DTypeLike = np.float32) -> Tensor:
-    """1 everywhere.
+    """1 everywhere, as scales start.
 
     >>> ones((2,)).tolist()
     [1.0, 1.0]

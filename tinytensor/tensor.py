@@ -65,7 +65,7 @@ def dtype_of(array: Any, dtype: DTypeLike | None) -> Any:
 
 @final
 class Tensor:
-    """A value over one array of float32 (the default), float64, integers or bools, of any shape.
+    """An immutable array of float32 (the default), float64, integers or bools, of any shape.
 
     Operations return new Tensors and never change their operands. Arithmetic is IEEE arithmetic without
     warnings: 1 / 0 is inf. NumPy's rules hold for broadcasting and promotion; a Python number never

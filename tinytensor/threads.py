@@ -79,7 +79,7 @@ def default_threads() -> int:
 
 
 def get_num_threads() -> int:
-    """How many threads `predict` uses unless told otherwise.
+    """The number of threads that `predict` uses by default.
 
     >>> get_num_threads() >= 1
     True
@@ -88,7 +88,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(threads: int | None) -> None:
-    """Let `predict` use so many threads from now on; None: as many as without this call.
+    """Set the default number of threads; None restores what it was at first.
 
     These are `$TINYTENSOR_NUM_THREADS`, or one for each CPU, at most `$OMP_NUM_THREADS` where that is set.
 

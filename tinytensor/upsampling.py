@@ -19,7 +19,7 @@ def upsample(
     x: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool = False,
     channels_last: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Images in another size, as PyTorch's Upsample defines it.
+    """Images resized, as PyTorch's Upsample does it.
 
     An output pixel i lies at s = i · n / size in the image; with a `scale_factor`, at i / scale_factor.
     "nearest" takes the pixel ⌊s⌋. "bilinear" takes s = (i + ½) · n / size - ½, at least 0, or with

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     form.add_argument("--quick", action="store_const", const="quick", dest="form", default="quick")
     form.add_argument("--long", action="store_const", const="long", dest="form")
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="NAME", help=", ".join(CHECKS))
+    parser.add_argument("--jobs", type=int, default=1, help="checks that run at a time")
     parser.add_argument("--out", type=Path, help="folder of campaign.json and campaign.md")
     parser.add_argument("--child", nargs=2, metavar=("NAME", "FILE"), help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
@@ -88,12 +90,14 @@ def main(arguments: list[str] | None = None) -> int:
     found = kept(given.out) if given.only else {}
     host = machine()
     facts = {
-        "commit": commit(), "date": time.strftime("%Y-%m-%d", time.gmtime()), "CPU": host["cpu"],
+        "date": time.strftime("%Y-%m-%d", time.gmtime()), "CPU": host["cpu"],
         "cores": host["cores_usable"], "system": host["system"], "Python": host["python"], **packages(),
     }  # fmt: skip
     titles, wrong = {name: check.title for name, check in CHECKS.items()}, 0
-    for name in given.only or CHECKS:
-        found[name] = run(name, given.form)
+    pool = ThreadPoolExecutor(given.jobs)
+    names = given.only or list(CHECKS)
+    for name, result in zip(names, pool.map(lambda name: run(name, given.form), names), strict=True):
+        found[name] = result
         outcome = Outcome.from_json(found[name])
         wrong += outcome.wrong
         tried, refused = (sum(getattr(e, which) for e in outcome.counts) for which in ("tried", "refused"))

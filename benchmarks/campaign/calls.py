@@ -22,6 +22,8 @@ LEFT_OUT = {
     "set_num_threads": "changes what later calls do", "warmup": "compiles everything",
     "from_torch": "imports PyTorch", "to_torch": "imports PyTorch",
     "verify": "runs two models on whatever comes",
+    "forward": "takes what a call has made a Tensor",
+    "profile": "takes as many seconds as it is told, even 1e300",
 }  # fmt: skip
 PLAIN = settings(
     phases=(Phase.generate,), deadline=None, database=None, derandomize=False,
@@ -45,7 +47,7 @@ def public() -> dict[str, Callable[..., Any]]:
         if callable(each)
         and not (isinstance(each, type) and issubclass(each, BaseException))
         and not inspect.isabstract(each)
-        and not name.endswith(".forward")  # which takes what a call has made a Tensor
+        and not name.endswith((".forward", ".profile"))
         and name not in LEFT_OUT
     }
 

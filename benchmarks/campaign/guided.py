@@ -17,7 +17,7 @@ from typing import Any
 __all__ = ["FORMATS"]
 
 MEMBERS = {  # of which original, and which member
-    "npz member": ("npz", ".npy"), "npz configuration": ("npz", ".json"),
+    "npz member": ("npz", "0.weight.npy"), "npz configuration": ("npz", "config.npy"),
     "keras configuration": ("keras", "config.json"), "keras weights": ("keras", ".h5"),
     "torch pickle": ("torch", "data.pkl"),
 }  # fmt: skip

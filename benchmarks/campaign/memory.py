@@ -111,7 +111,7 @@ tell(found, f"raised {', '.join(sorted(raised))}")
 def memory(effort: Effort) -> Outcome:
     """Each case in a process of its own."""
     outcome = Outcome()
-    times = str(effort.of(5000, 100_000))
+    times = str(effort.of(2000, 100_000))
     several = [(f"no growth: {kind}", GROWTH, (times, kind)) for kind in
                ("predict", "not fused", "parameters", "errors")]  # fmt: skip
     for how in ("predict_batches", "predict into out="):

@@ -107,7 +107,7 @@ def markdown(facts: dict[str, Any], found: dict[str, dict[str, Any]], titles: di
     lines += [*table(["check", "tried", "right", "refused", "wrong", "seconds"], rows), ""]
     for name, outcome in outcomes.items():
         command = f"python -m benchmarks.campaign --{found[name]['form']} --only {name}"
-        lines += [f"## {titles[name]}", "", f"`{command}`", ""]
+        lines += [f"## {titles[name]}", "", f"`{command}`, commit {found[name]['commit']}", ""]
         counts = [[e.what, *(f"{n:,}" for n in (e.tried, e.right, e.refused, e.wrong)), e.note]
                   for e in outcome.counts]  # fmt: skip
         lines += [*table(["what", "tried", "right", "refused", "wrong", "note"], counts), ""]

@@ -54,6 +54,14 @@ def test_without_samples(tmp_path, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
+def test_a_shape_that_the_layers_do_not_say(tmp_path, capsys):
+    source, target = str(tmp_path / "in.npz"), str(tmp_path / "out.py")
+    tt.Sequential(tt.Conv2d(1, 2, 3, seed=0), tt.Flatten(), tt.Linear(18, 3, seed=1)).save(source)
+    assert cli.main(["convert", source, target]) == 2
+    assert "say them: shape=(…)" in capsys.readouterr().err
+    assert cli.main(["convert", source, target, "--shape", "1,5,5"]) == 0
+
+
 def test_mistakes(tmp_path, capsys):
     network().save(tmp_path / "in.npz")
     (tmp_path / "x.npy").write_bytes(b"none")

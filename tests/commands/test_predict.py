@@ -183,16 +183,16 @@ def test_nothing_to_predict(capsys):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("x.npy", b"none", "x.npy: no npy file of numbers"),
-        ("x.npz", b"none", "x.npz: no npz file of numbers"),
+        ("x.npy", b"none", "x.npy: not an npy file of numbers"),
+        ("x.npz", b"none", "x.npz: not an npz file of numbers"),
         ("x.txt", b"none", "x.txt: expected IDX, a folder of images, or a name that ends in .npy"),
         ("x.csv", b"1,2,3\n", "x.csv: Sequential[2] Linear"),
         ("x.csv", b"a,b\n1,\x1b[31m\n", "x.csv: line 2, column 2: expected a number, got '\\\\x1b[31m'"),
         ("x.csv", b"\xff\xfe", "x.csv: line 1: expected UTF-8"),
         ("x-idx", b"\0\0\x08\x03\0\0\0\x01\0\0\0\x02\0\0\0\x02abc", "x-idx: the array is cut short"),
         ("x.gz", b"\x1f\x8bnone", "x.gz: damaged gzip file"),
-        ("x.png", b"none", "x.png: no image that can be read"),
-        ("x.parquet", b"none", "x.parquet: no Parquet file"),
+        ("x.png", b"none", "x.png: not a readable image"),
+        ("x.parquet", b"none", "x.parquet: not a Parquet file"),
     ],
 )
 def test_damaged_inputs(capsys, name, content, said):

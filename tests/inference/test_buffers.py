@@ -49,3 +49,8 @@ def test_more_places_than_fit_are_refused():
     many = [Buffer(1, 4, first=0, last=1) for _ in range(record.MOST_BUFFERS)]
     with pytest.raises(tt.UnsupportedOp, match=f"at most {record.MOST_BUFFERS} places"):
         place(many, 12, 4096)
+
+
+def test_strides_are_no_large_powers_of_two_unless_rows_lie_without_a_gap():
+    assert [Buffer(n, 4).stride for n in (1, 100, 127, 128, 129, 256)] == [4, 400, 508, 576, 516, 1088]
+    assert [Buffer(n, 4, packed=True).stride for n in (128, 256)] == [512, 1024]

@@ -99,6 +99,28 @@ def operations():
     return made
 
 
+def of_bytes():
+    """A quantised model: layers on bytes, an operation of com.microsoft, scales of an axis, a table."""
+    constants = [
+        TensorProto(name="s", data_type=FLOAT, float_data=[0.05]),
+        TensorProto(name="z", data_type=TensorProto.INT8, int32_data=[-3]),
+        TensorProto(name="w", data_type=TensorProto.INT8, dims=[2, 2], raw_data=bytes([1, 255, 3, 4])),
+        TensorProto(name="ws", data_type=FLOAT, dims=[2], float_data=[0.5, 0.25]),
+        TensorProto(name="b", data_type=TensorProto.INT32, dims=[2], int32_data=[5, -5]),
+    ]
+    nodes = [
+        node("QuantizeLinear", "x s z", "q"), node("DequantizeLinear", "q s z", "n"),
+        node("DequantizeLinear", "w ws", "k", axis=0), node("DequantizeLinear", "b ws", "c", axis=0),
+        node("Gemm", "n k c", "m", transB=1), node("Relu", "m", "r"), node("QuantizeLinear", "r s z", "p"),
+        helper.make_node("QLinearAdd", [*"qszpszsz"], ["a"], domain="com.microsoft"),
+        helper.make_node("QLinearSigmoid", [*"aszsz"], ["g"], domain="com.microsoft"),
+        node("Transpose", "g", "t", perm=[0, 1]), node("DequantizeLinear", "t s z", "y"),
+    ]  # fmt: skip
+    made = model(nodes, constants)
+    made.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return made
+
+
 def beside(folder):
     """A model whose weights are in a file beside it."""
     (folder / "weights").write_bytes(GOOD)

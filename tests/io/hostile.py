@@ -64,7 +64,13 @@ def originals(folder):
 
         found["onnx"] = saved(folder, ".onnx")
         found["onnx operations"] = crafted_onnx.operations().SerializeToString()
+        found["onnx bytes"] = crafted_onnx.of_bytes().SerializeToString()
         found["onnx elsewhere"] = crafted_onnx.beside(folder).SerializeToString()
+    if find_spec("tflite"):
+        from tests.io import tflite_files
+
+        found["tflite"] = tflite_files.small("float32")
+        found["tflite int8"] = tflite_files.small("int8")
     if find_spec("h5py"):
         from tests.io.keras_files import small_h5
 
@@ -77,7 +83,16 @@ def originals(folder):
 WEIGHTS_ALONE = ("weights", "pickle", "torch", "torch before 1.6")
 
 # How many bits of every byte are flipped: all, but of archives, which checksums guard, some, in turn.
-BITS = {"npz": 2, "keras": 1, "torch": 1, "onnx operations": 2, "onnx elsewhere": 4}
+BITS = {
+    "npz": 2,
+    "keras": 1,
+    "torch": 1,
+    "onnx operations": 2,
+    "onnx elsewhere": 4,
+    "onnx bytes": 2,
+    "tflite": 4,
+    "tflite int8": 4,
+}
 
 
 def damaged(content, flips):

@@ -333,6 +333,32 @@ def test_a_small_network(tmp_path, dtype):
     assert np.abs(y.astype(float) - theirs).max() <= bound
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_predict_takes_the_bytes_of_the_file(tmp_path, dtype):
+    ours, rng = loaded(tmp_path, small(dtype)), np.random.default_rng(1)
+    x = rng.integers(0, 256, (40, 5, 4, 2)).astype(np.uint8).view(dtype)
+    y = np.asarray(ours(x))
+    assert np.array_equal(np.asarray(ours(x, fused=False)), y)
+    for given in (x, np.asfortranarray(x), np.repeat(x, 2, axis=0)[::2], tt.Tensor(x, dtype)):
+        for options in ({}, {"batch_size": 7}, {"threads": 2}):
+            found = ours.predict(given, **options)
+            assert found.dtype == dtype
+            assert np.array_equal(found, y)
+    assert np.array_equal(np.concatenate(list(ours.predict_batches(x, 16))), y)
+    with pytest.raises(tt.DtypeError, match=f"expected {dtype}, got float32"):
+        ours.predict(x.astype(F))
+
+
+def test_int8_alone_is_a_program(tmp_path):
+    """int8 is read and written by the same program that computes with bytes."""
+    ours = loaded(tmp_path, small("int8"))
+    x = np.zeros((3, 5, 4, 2), np.int8)
+    ours.predict(x)
+    (form,) = ours._plan.forms.values()
+    assert form.only is not None
+    assert [each.dtype for each in (form.traced.inputs[0], form.traced.outputs[0])] == [np.int8, np.int8]
+
+
 def test_weights_of_uint8_that_do_not_fit_int8(tmp_path):
     """A zero point far from the middle: w - zero_point has nine bits, so the product is one of float32."""
     rng, file = np.random.default_rng(0), File()

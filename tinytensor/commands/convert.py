@@ -1,7 +1,8 @@
 """Write a model in another format and, if you like, prove that it computes the same.
 
 IN may be of any format that tinytensor reads, or the name of a packaged model; the ending of OUT says
-what to write: .safetensors, .npz, .onnx, or .py for a program that needs NumPy alone.
+what to write: .safetensors, .npz, .onnx, or .py for a program that needs NumPy alone. For the latter two
+--shape says the shape of one sample, where the layers do not.
 With --verify both files run on the samples in an .npy file: ONNX through ONNX Runtime, .keras through Keras;
 the status is 1 if one of them computes something different.
 """
@@ -15,7 +16,7 @@ import click
 import numpy as np
 
 import tinytensor as tt
-from tinytensor.commands.arguments import command_of, load_model, model_argument
+from tinytensor.commands.arguments import command_of, load_model, model_argument, shape
 from tinytensor.text import escaped
 
 __all__ = ["array_in", "command"]
@@ -25,11 +26,12 @@ __all__ = ["array_in", "command"]
 @model_argument("IN")
 @click.argument("target", metavar="OUT", type=click.Path())
 @click.option("--verify", metavar="X.npy", help="Samples on which to compare both files.")
-def command(model: str, target: str, verify: str | None) -> int:
+@click.option("--shape", "sample", metavar="N,N", type=shape, help="The shape of one sample, as 28,28.")
+def command(model: str, target: str, verify: str | None, sample: tuple[int, ...] | None) -> int:
     """Read, write, compare; 1 if a file computes something different."""
     samples = array_in(verify) if verify else None
     network = load_model(model)
-    tt.io.save(network, target)
+    tt.io.save(network, target, sample)
     print(f"{escaped(model)} → {escaped(target)}: {os.path.getsize(target):,} bytes")
     if samples is None:
         return 0

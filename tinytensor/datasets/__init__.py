@@ -1,4 +1,4 @@
-"""Where real digits come from."""
+"""Datasets: the handwritten digits of MNIST."""
 
 from tinytensor.datasets.mnist import mnist
 

@@ -68,7 +68,10 @@ def parse_idx(file: BinaryIO, name: str, ndim: int, sha256: str | None = None) -
         raise DatasetError(f"{name}: expected {size:,} bytes for the shape {shape}, got {amount}")
     if sha256 and hashlib.sha256(header + body).hexdigest() != sha256:
         raise DatasetError(f"{name}: expected the published content, got another (SHA-256 differs)")
-    return np.frombuffer(body, np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(body, np.uint8).reshape(shape)
+    except ValueError as error:  # of no elements, as one length is 0, and beyond all bounds without it
+        raise DatasetError(f"{name}: a shape of {shape}: {error}") from error
 
 
 def read_exactly(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:

@@ -16,7 +16,7 @@ Bytes = NDArray[np.uint8]
 
 
 def mnist(split: str, data: str | os.PathLike[str] | None = None) -> tuple[Bytes, Bytes]:
-    """Handwritten digits and what they say: images (n, 28, 28) and labels (n,), both uint8.
+    """Handwritten digits and their labels: images (n, 28, 28) and labels (n,), both uint8.
 
     An image's pixels run from 0, paper, to 255, ink.
 

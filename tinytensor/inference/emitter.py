@@ -14,7 +14,7 @@ import numpy as np
 
 from tinytensor.inference.buffers import LINE, Buffer
 from tinytensor.kernels import record
-from tinytensor.kernels.boundary import FLOATS, UINT8, Array
+from tinytensor.kernels.boundary import FLOATS, INT8, UINT8, Array
 from tinytensor.kernels.bytes_layer import bytes_loop
 from tinytensor.kernels.declared import bytes_rows, copy_rows, widen_rows
 from tinytensor.kernels.image_instructions import ImageInstruction, transposition
@@ -41,7 +41,7 @@ class Emitter:
         self, nodes: Sequence[Node], inputs: Sequence[Symbol], outputs: Sequence[Symbol], source: Any
     ):
         self.nodes, self.inputs, self.outputs = nodes, inputs, outputs
-        floats = {each.dtype for each in (*inputs, *(node.result for node in nodes))} - {UINT8}
+        floats = {each.dtype for each in (*inputs, *(node.result for node in nodes))} - {UINT8, INT8}
         self.dtype = FLOAT64 if FLOAT64 in floats else FLOAT32  # of all numbers that are no bytes
         self.source, self.result_dtype = source or joint(inputs), joint(outputs)
         self.made = {node.result.index: node for node in nodes}

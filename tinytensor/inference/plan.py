@@ -5,17 +5,19 @@ between them, which run eagerly. Where a model cannot be traced, its forward run
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import TinyTensorError
 from tinytensor.inference import calls, revision
 from tinytensor.inference.program import Program
-from tinytensor.inference.samples import as_tensor, of_its_own, read_as
+from tinytensor.inference.samples import as_tensor, as_told, of_its_own, read_as, whole_inputs
 from tinytensor.inference.state import State, reads_of, state_of
+from tinytensor.inference.stepwise import RAISED, Same, Short, Stage, stepwise
 from tinytensor.inference.trace import EXAMPLE_ROWS, Trace, is_same_for, line_of, trace
 from tinytensor.inference.traceable import Traceable
+from tinytensor.inference.watch import distinct
 from tinytensor.kernels.arithmetic import CHOOSE
 from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
 from tinytensor.kernels.load import KernelRaised
@@ -28,16 +30,6 @@ __all__ = ["Form", "Plan", "plan_of"]
 
 empty = np.empty  # found 30 ns sooner, of the 1.8 µs that a small network takes
 MOST_FORMS = 64  # of one model: shapes of samples, as sequences of many lengths have
-
-
-class Same(NamedTuple):
-    """A value that is another one in another dtype: whoever reads it converts what it reads."""
-
-    result: Symbol
-    operand: Symbol
-
-
-Stage = Program | Node | Same
 
 
 class Form:
@@ -96,7 +88,7 @@ class Form:
                     values[stage.result.index] = values[stage.operand.index]
                 elif not run_node(stage, values, count):
                     return None
-        except (KernelRaised, TinyTensorError, ArithmeticError, LookupError, TypeError, ValueError):
+        except RAISED:
             return None  # a layer of the user's raised: forward raises it again, and says where
         return [converted(values[each.index], each) for each in self.traced.outputs]
 
@@ -243,12 +235,13 @@ class Plan:
     """The forms of a model, and the state of the model that they were made of."""
 
     def __init__(self, model: Traceable, count: int):
-        self.model, self.count = model, count
+        self.model, self.count, self.whole = model, count, whole_inputs(model)
         self.state: tuple[State, ...] = (state_of(model),)  # and of layers that are used and no part of it
         self.own_reads = list(reads_of(model))
         self.reads = self.own_reads
         self.forms: dict[Any, Form] = {}  # by shape and dtype of each input, and whether these are Tensors
         self.ready: dict[np.dtype[Any], Program] = {}  # the whole of it, for the samples seen last
+        self.short: Short | None = None  # the shortest way for the samples seen last, if Python runs a part
 
     def is_current(self, count: int) -> bool:
         """Whether nothing has changed since; `count` is that of changes to layers."""
@@ -256,9 +249,10 @@ class Plan:
 
     def run(self, xs: Sequence[Array | Tensor], threads: int | None = None, out: Array | None = None) -> Any:
         """The outputs, an array or a tuple of them, the first in `out` if that fits."""
+        xs = as_told(xs, self.whole) if self.whole else xs
         arrays = [each._array if type(each) is Tensor else each for each in xs]
         tensors = [type(each) is Tensor for each in xs]
-        if out is None and len(arrays) == 1 and (arrays[0].dtype in FLOATS or not tensors[0]):
+        if out is None and len(arrays) == 1 and (arrays[0].dtype in FLOATS or not tensors[0] or self.whole):
             y = self.at_once(arrays[0], threads)
             if y is not None:
                 return y
@@ -268,6 +262,8 @@ class Plan:
             return forward(self.model, xs)
         if form.only is not None:
             self.ready[form.only.source] = form.only
+        elif form.traced is not None and form.stages is not None and not tensors[0]:
+            self.short = stepwise(form.traced, form.stages)
         outputs = [of_its_own(y, arrays) for y in found]
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -275,9 +271,7 @@ class Plan:
         """The form for such samples; None for a single sample, and for none at all."""
         if any(each.ndim < 2 or 0 in each.shape or len(each) != len(arrays[0]) for each in arrays):
             return None
-        key = tuple(
-            (each.shape[1:], each.dtype, tensor) for each, tensor in zip(arrays, tensors, strict=True)
-        )
+        key = tuple((x.shape[1:], x.dtype, tensor) for x, tensor in zip(arrays, tensors, strict=True))
         form = self.forms.get(key)
         if form is not None:
             return form
@@ -287,13 +281,14 @@ class Plan:
         ]
         with revision.lock:
             if len(self.forms) >= MOST_FORMS:
-                self.forms, self.ready = {}, {}
+                self.forms, self.ready, self.short = {}, {}, None
             form = Form(self.model, example, [each.dtype for each in arrays])
             self.forms[key] = form
             known = {id(each.layer) for each in self.state}
             used = [] if form.traced is None else form.traced.watch.layers
             self.state += tuple(state_of(each) for each in used if id(each) not in known)
-            self.reads = [*self.own_reads, *(each for one in self.forms.values() for each in one.reads)]
+            reads = (each for one in self.forms.values() for each in one.reads)
+            self.reads = distinct([*self.own_reads, *reads])
         return form
 
     def is_made_of(self, model: Traceable) -> bool:
@@ -303,8 +298,10 @@ class Plan:
     def at_once(self, array: Array, threads: int | None) -> Array | None:
         """The outputs by the shortest way, if this plan and the samples allow it."""
         program = self.ready.get(array.dtype)
-        if program is None or (self.reads and not still(self.reads)):
+        if self.reads and not still(self.reads):
             return None
+        if program is None:
+            return None if self.short is None else self.short(array, threads or get_num_threads())
         shape, flags = array.shape, array.flags
         if shape[1:] != program.sample or not (flags.c_contiguous and flags.aligned):
             return None

@@ -7,7 +7,7 @@ attribute of any other kind may change unseen: its layer is not traced.
 
 import dis
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any, NoReturn
 
@@ -20,7 +20,7 @@ from tinytensor.kernels.elementwise import read_by
 from tinytensor.kernels.scalar_source import Read, named, still
 from tinytensor.tensor import Tensor
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "distinct"]
 
 RANDOM = {"random", "time", "datetime", "secrets", "uuid", "os"}  # modules of values that differ by call
 DRAWN = (normal, uniform)  # of ours
@@ -117,6 +117,15 @@ class Watch:
     def is_current(self) -> bool:
         """Whether everything is as it was."""
         return still(self.reads)
+
+
+def distinct(reads: Iterable[Read]) -> list[Read]:
+    """Each look-up once, though several traces read the same."""
+    found = {}
+    for each in reads:
+        look_up: Any = each.look_up  # a partial
+        found[look_up.func, *map(id, look_up.args), id(each.value)] = each
+    return list(found.values())
 
 
 def ours(value: Any) -> bool:

@@ -20,13 +20,14 @@ __all__ = [
     "load_weights",
     "read_state",
     "save",
+    "tflite",
     "to_onnx",
     "to_torch",
     "verify",
 ]
 
 if TYPE_CHECKING:
-    from tinytensor.io import book
+    from tinytensor.io import book, tflite
     from tinytensor.io.compare import Difference, Report, verify
     from tinytensor.io.formats import load, save
     from tinytensor.io.keras import from_keras

@@ -24,7 +24,7 @@ BITS: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Difference:
-    """How far one value of two models is apart, at worst.
+    """The largest differences between one value of two models.
 
     Attributes:
         name: which value it is: a layer's, or an output.
@@ -127,7 +127,7 @@ class Report:
 
 
 def verify(model: Layer, reference: Any, *x: Any) -> Report:
-    """Run a model and the one that it was made of, and compare: the same, close, or different?
+    """Compare a model with the one that it was made from, on samples: same, close or different.
 
     A value is close if it differs by at most 16 E + 16 u max |y|. E is the rounding error that this model
     itself makes on this input: how far its values in float32 are from those in float64, scaled to the

@@ -180,7 +180,7 @@ def located(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def save(model: Layer, path: str | os.PathLike[str], shape: Any = None) -> None:
-    """Write a model in the format that the name's ending asks for, whole or not at all.
+    """Write a model in the format that the name's ending says; the write is atomic.
 
     Args:
         shape: of one sample, for .onnx and .py, where the layers do not say it; see `to_onnx`.

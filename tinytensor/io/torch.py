@@ -160,7 +160,7 @@ def number_or_array(value: Any) -> Any:
 
 
 def to_torch(model: Layer) -> Any:
-    """The `torch.nn.Sequential` that computes the same, in eval mode, nested where the model is.
+    """Export a model as a `torch.nn.Sequential` in eval mode, nested where the model is.
 
     All of it is float64 if one of the model's parameters is, as PyTorch does not promote.
 

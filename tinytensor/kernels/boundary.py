@@ -37,7 +37,7 @@ Axis = int | list[int] | tuple[int, ...] | None
 
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 FLOATS = (FLOAT32, FLOAT64)
-UINT8 = np.dtype(np.uint8)
+UINT8, INT8 = np.dtype(np.uint8), np.dtype(np.int8)
 FLOAT32_OVERFLOW = 2.0**128 - 2.0**103  # the least double that rounds to an infinite float32
 UNTYPED = (int, float, list, tuple, range)  # Python's own do not tell float32 from float64
 

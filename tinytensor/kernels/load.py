@@ -84,7 +84,10 @@ def new_function() -> Any:
 @cache
 def engine() -> Any:
     """What holds all machine code, as long as the process lives: addresses are everywhere."""
-    return llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    # never freed: when the process ends, a thread that has just ended may still be in its last instructions
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
+    return made
 
 
 def load_symbols(object_file: bytes, *symbols: str) -> list[int]:

@@ -27,9 +27,8 @@ STARTED = 67  # helpers that there are
 SPIN = 68  # turns that a helper without work waits awake
 SLOTS = 72  # of helpers, a line each
 SLOT = 8  # numbers
-SERVE, SELF, BOX, INDEX, SEEN, LOCK, ASLEEP = range(
-    7
-)  # of a slot; the first two are what a thread begins with
+# of a slot: the first two are what a thread begins with, the last how many of its own ranges are taken
+SERVE, SELF, BOX, INDEX, SEEN, LOCK, ASLEEP, OWN = range(8)
 MOST_HELPERS = 511
 MAILBOX = SLOTS + MOST_HELPERS * SLOT  # numbers
 STOPPED = -1  # the generation after which nobody helps any more

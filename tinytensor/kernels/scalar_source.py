@@ -79,7 +79,11 @@ def content(cell: Any) -> Any:
 
 def still(listed: list[Read]) -> bool:
     """Whether everything has the value that it had."""
-    return all(same(read.look_up(), read.value) for read in listed)
+    for look_up, value in listed:  # a plain loop: it runs at each call
+        found = look_up()
+        if found is not value and not same(found, value):
+            return False
+    return True
 
 
 def same(one: Any, other: Any) -> bool:

@@ -6,8 +6,9 @@ which are taken in ranges. A helper that waits for the next job first spins: a b
 run between two looks, so that it takes no time from the one it waits for where there are fewer cores than
 threads, and after some more it sleeps.
 
-No thread waits for one that sleeps: ranges are taken by whoever comes, and a job is over when all of them are
-done. Every number that two threads use is read and written atomically, in one order that all of them see.
+No thread waits for one that sleeps: ranges are taken by whoever comes, each worker its own first, so that the
+same core reads the same memory when a job is repeated; and a job is over when all of them are done. Every
+number that two threads use is read and written atomically, in one order that all of them see.
 """
 
 from typing import Any
@@ -35,6 +36,7 @@ from tinytensor.kernels.mailbox import (
     LOCK,
     NEXT,
     OPEN,
+    OWN,
     RAISED,
     SCRATCH,
     SCRATCH_BYTES,
@@ -85,14 +87,26 @@ def raises(typing_context: Any, box: Any, first: Any, last: Any, scratch: Any) -
 
 
 @subroutine
-def work(box: Any, worker: int) -> None:
-    """Take ranges until there are none."""
+def taken_of(box_at: int, worker: int) -> Any:
+    """How many of a worker's own ranges are taken; the caller is worker 0."""
+    place = NEXT if worker == 0 else SLOTS + SLOT * (worker - 1) + OWN
+    return integers_at(box_at + 8 * place)
+
+
+@subroutine
+def work(box_at: int, worker: int) -> None:
+    """Take ranges until there are none: first one's own, then those of others."""
+    box = integers_at(box_at)
     scratch, size, count = box[SCRATCH] + worker * box[SCRATCH_BYTES], box[SIZE], box[COUNT]
-    first = fetch_add(box, NEXT, size)
-    while first < count:
-        if raises(box, first, min(first + size, count), scratch):
-            store(box, FAILED, 1)
-        first = fetch_add(box, NEXT, size)
+    ranges, workers = -(-count // size), box[HELPERS] + 1
+    for other in range(workers):
+        owner = (worker + other) % workers
+        begin, stop = -(-ranges * owner // workers), -(-ranges * (owner + 1) // workers)
+        taken = taken_of(box_at, owner)
+        while load(taken, 0) < stop - begin:
+            first = (begin + fetch_add(taken, 0, 1)) * size
+            if first < stop * size and raises(box, first, min(first + size, count), scratch):
+                store(box, FAILED, 1)
 
 
 @subroutine
@@ -132,7 +146,7 @@ def serve(slot_at: int) -> None:
                 # first active, then a look whether it is open: its caller closes it, then looks for both
                 fetch_add(box, ACTIVE, 1)
                 if load(box, OPEN) == seen:
-                    work(box, index + 1)
+                    work(slot[BOX], index + 1)
                 fetch_add(box, ACTIVE, -1)
         elif turn < box[SPIN]:
             wait(turn)
@@ -192,12 +206,13 @@ def share(
     box[HELPERS] = helpers
     for index in range(box[STARTED], helpers):
         integers_at(box_at + 8 * (SLOTS + SLOT * index))[SERVE] = serve_at
-    store(box, NEXT, 0)
+    for worker in range(helpers + 1):
+        store(taken_of(box_at, worker), 0, 0)
     store(box, FAILED, 0)
     store(box, OPEN, generation + 1)
     store(box, GENERATION, generation + 1)
     gather(box_at, helpers, generation)
-    work(box, 0)
+    work(box_at, 0)
     store(box, OPEN, 0)
     turn = 0
     while load(box, ACTIVE) != 0:

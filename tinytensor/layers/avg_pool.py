@@ -10,8 +10,35 @@ from tinytensor.tensor import Tensor
 __all__ = ["AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d"]
 
 
+class AvgPool(Layer):
+    """What both have in common."""
+
+    _axes: int
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        channels_last: bool = False,
+    ):
+        who = type(self).__name__
+        given = windows.kept_pooling(who, kernel_size, stride, padding, 1, self._axes)
+        self.kernel_size, self.stride, self.padding, _ = given
+        self.ceil_mode = windows.flag(f"{who}: ceil_mode", ceil_mode)
+        self.count_include_pad = windows.flag(f"{who}: count_include_pad", count_include_pad)
+        self.channels_last = windows.flag(f"{who}: channels_last", channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """avg_pool1d or avg_pool2d, of x and the arguments."""
+        given = (self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+        return (avg_pool1d if self._axes == 1 else avg_pool2d)(x, *given, self.channels_last)
+
+
 @final
-class AvgPool2d(Layer):
+class AvgPool2d(AvgPool):
     """y[n, c, i, j] = the mean of x in the window at i · stride - padding, j · stride - padding.
 
     (batch, channels, height, width) → (batch, channels, …); what each argument means and what is raised is
@@ -22,29 +49,11 @@ class AvgPool2d(Layer):
     [[[[3.5, 5.5]]]]
     """
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        channels_last: bool = False,
-    ):
-        given = windows.kept_pooling("AvgPool2d", kernel_size, stride, padding, 1, 2)
-        self.kernel_size, self.stride, self.padding, _ = given
-        self.ceil_mode = windows.flag("AvgPool2d: ceil_mode", ceil_mode)
-        self.count_include_pad = windows.flag("AvgPool2d: count_include_pad", count_include_pad)
-        self.channels_last = windows.flag("AvgPool2d: channels_last", channels_last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """avg_pool2d(x, …)."""
-        given = (self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
-        return avg_pool2d(x, *given, self.channels_last)
+    _axes = 2
 
 
 @final
-class AvgPool1d(Layer):
+class AvgPool1d(AvgPool):
     """y[n, c, t] = the mean of x in the window at t · stride - padding; as `AvgPool2d` with one axis.
 
     >>> import tinytensor as tt
@@ -52,25 +61,7 @@ class AvgPool1d(Layer):
     [[[1.5, 3.5]]]
     """
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        channels_last: bool = False,
-    ):
-        given = windows.kept_pooling("AvgPool1d", kernel_size, stride, padding, 1, 1)
-        self.kernel_size, self.stride, self.padding, _ = given
-        self.ceil_mode = windows.flag("AvgPool1d: ceil_mode", ceil_mode)
-        self.count_include_pad = windows.flag("AvgPool1d: count_include_pad", count_include_pad)
-        self.channels_last = windows.flag("AvgPool1d: channels_last", channels_last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """avg_pool1d(x, …)."""
-        given = (self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
-        return avg_pool1d(x, *given, self.channels_last)
+    _axes = 1
 
 
 @final

@@ -14,8 +14,65 @@ from tinytensor.tensor import Tensor
 __all__ = ["Conv1d", "Conv2d"]
 
 
+class Convolution(Layer):
+    """What both have in common."""
+
+    _axes: int
+    weight: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: Any = True,
+        channels_last: bool = False,
+        *,
+        weight: Any = None,
+        initializer: str = "xavier_uniform",
+        seed: int | np.random.Generator | None = None,
+        dtype: DTypeLike | None = None,
+    ):
+        who = type(self).__name__
+        shape = windows.weight_shape(who, in_channels, out_channels, kernel_size, groups, self._axes)
+        self.groups = in_channels // shape[1]
+        kept = windows.kept(who, kernel_size, stride, padding, dilation, self._axes)
+        self.stride, self.padding, self.dilation = kept
+        self.channels_last = windows.flag(f"{who}: channels_last", channels_last)
+        self.weight = drawn.weight(who, shape, weight, initializer, seed, dtype)
+        self.bias = drawn.bias(who, bias, shape[0], self.weight.dtype)
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments without weight and bias."""
+        out_channels, in_channels, *kernel = self.weight.shape
+        return {
+            "in_channels": in_channels * self.groups,
+            "out_channels": out_channels,
+            "kernel_size": windows.simplest(tuple(kernel)),
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "bias": self.bias is not None,
+            "channels_last": self.channels_last,
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        """conv1d or conv2d, of x, weight, bias and the others."""
+        window = (self.stride, self.padding, self.dilation, self.groups, self.channels_last)
+        return (conv1d if self._axes == 1 else conv2d)(x, self.weight, self.bias, *window)
+
+    def __repr__(self) -> str:
+        return drawn.text(self, self.weight)
+
+
 @final
-class Conv2d(Layer):
+class Conv2d(Convolution):
     """y[n, o, i, j] = bias[o] + Σ x[n, c, i · stride + ky · dilation - padding, …] · weight[o, c, ky, kx].
 
     (batch, in_channels, height, width) → (batch, out_channels, …). `weight` has the shape (out_channels,
@@ -52,58 +109,11 @@ class Conv2d(Layer):
     Conv2d(in_channels=3, out_channels=16, kernel_size=3, padding=1)
     """
 
-    weight: Tensor
-    bias: Tensor | None
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: Any = True,
-        channels_last: bool = False,
-        *,
-        weight: Any = None,
-        initializer: str = "xavier_uniform",
-        seed: int | np.random.Generator | None = None,
-        dtype: DTypeLike | None = None,
-    ):
-        shape = windows.weight_shape("Conv2d", in_channels, out_channels, kernel_size, groups, 2)
-        self.groups = in_channels // shape[1]
-        self.stride, self.padding, self.dilation = windows.kept(
-            "Conv2d", kernel_size, stride, padding, dilation, 2
-        )
-        self.channels_last = windows.flag("Conv2d: channels_last", channels_last)
-        self.weight = drawn.weight("Conv2d", shape, weight, initializer, seed, dtype)
-        self.bias = drawn.bias("Conv2d", bias, shape[0], self.weight.dtype)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments without weight and bias."""
-        return convolution_config(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """conv2d(x, weight, bias, …)."""
-        return conv2d(
-            x,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            self.channels_last,
-        )
-
-    def __repr__(self) -> str:
-        return drawn.text(self, self.weight)
+    _axes = 2
 
 
 @final
-class Conv1d(Layer):
+class Conv1d(Convolution):
     """y[n, o, t] = bias[o] + Σ_k Σ_c x[n, c, t · stride + k · dilation - padding] · weight[o, c, k].
 
     As `Conv2d`, with one spatial axis: (batch, in_channels, length) → (batch, out_channels, …), `weight` is
@@ -114,67 +124,4 @@ class Conv1d(Layer):
     [[[10.0, 21.0, 32.0]]]
     """
 
-    weight: Tensor
-    bias: Tensor | None
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Any,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-        bias: Any = True,
-        channels_last: bool = False,
-        *,
-        weight: Any = None,
-        initializer: str = "xavier_uniform",
-        seed: int | np.random.Generator | None = None,
-        dtype: DTypeLike | None = None,
-    ):
-        shape = windows.weight_shape("Conv1d", in_channels, out_channels, kernel_size, groups, 1)
-        self.groups = in_channels // shape[1]
-        self.stride, self.padding, self.dilation = windows.kept(
-            "Conv1d", kernel_size, stride, padding, dilation, 1
-        )
-        self.channels_last = windows.flag("Conv1d: channels_last", channels_last)
-        self.weight = drawn.weight("Conv1d", shape, weight, initializer, seed, dtype)
-        self.bias = drawn.bias("Conv1d", bias, shape[0], self.weight.dtype)
-
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments without weight and bias."""
-        return convolution_config(self)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """conv1d(x, weight, bias, …)."""
-        return conv1d(
-            x,
-            self.weight,
-            self.bias,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.groups,
-            self.channels_last,
-        )
-
-    def __repr__(self) -> str:
-        return drawn.text(self, self.weight)
-
-
-def convolution_config(layer: Conv1d | Conv2d) -> dict[str, Any]:
-    """The constructor's arguments without weight and bias."""
-    out_channels, in_channels, *kernel = layer.weight.shape
-    return {
-        "in_channels": in_channels * layer.groups,
-        "out_channels": out_channels,
-        "kernel_size": windows.simplest(tuple(kernel)),
-        "stride": layer.stride,
-        "padding": layer.padding,
-        "dilation": layer.dilation,
-        "groups": layer.groups,
-        "bias": layer.bias is not None,
-        "channels_last": layer.channels_last,
-    }
+    _axes = 1

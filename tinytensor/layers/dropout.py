@@ -12,7 +12,7 @@ __all__ = ["Dropout"]
 
 @final
 class Dropout(Layer):
-    """y = x: while a network is trained, each element is zeroed with probability p; here none is.
+    """y = x: dropout zeroes elements with probability p in training only, and nothing is trained here.
 
     Raises:
         ArgumentError: p lies outside [0, 1].

@@ -10,8 +10,34 @@ from tinytensor.tensor import Tensor
 __all__ = ["MaxPool1d", "MaxPool2d"]
 
 
+class MaxPool(Layer):
+    """What both have in common."""
+
+    _axes: int
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        channels_last: bool = False,
+    ):
+        who = type(self).__name__
+        given = windows.kept_pooling(who, kernel_size, stride, padding, dilation, self._axes)
+        self.kernel_size, self.stride, self.padding, self.dilation = given
+        self.ceil_mode = windows.flag(f"{who}: ceil_mode", ceil_mode)
+        self.channels_last = windows.flag(f"{who}: channels_last", channels_last)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """max_pool1d or max_pool2d, of x and the arguments."""
+        given = (self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+        return (max_pool1d if self._axes == 1 else max_pool2d)(x, *given, self.channels_last)
+
+
 @final
-class MaxPool2d(Layer):
+class MaxPool2d(MaxPool):
     """y[n, c, i, j] = the largest x of the window at i · stride - padding, j · stride - padding.
 
     (batch, channels, height, width) → (batch, channels, …); what each argument means and what is raised is
@@ -24,29 +50,11 @@ class MaxPool2d(Layer):
     MaxPool2d(kernel_size=3, stride=2, padding=1)
     """
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil_mode: bool = False,
-        channels_last: bool = False,
-    ):
-        given = windows.kept_pooling("MaxPool2d", kernel_size, stride, padding, dilation, 2)
-        self.kernel_size, self.stride, self.padding, self.dilation = given
-        self.ceil_mode = windows.flag("MaxPool2d: ceil_mode", ceil_mode)
-        self.channels_last = windows.flag("MaxPool2d: channels_last", channels_last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """max_pool2d(x, …)."""
-        return max_pool2d(
-            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.channels_last
-        )
+    _axes = 2
 
 
 @final
-class MaxPool1d(Layer):
+class MaxPool1d(MaxPool):
     """y[n, c, t] = the largest x of the window at t · stride - padding; as `MaxPool2d` with one axis.
 
     >>> import tinytensor as tt
@@ -54,22 +62,4 @@ class MaxPool1d(Layer):
     [[[2.0, 4.0]]]
     """
 
-    def __init__(
-        self,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        dilation: Any = 1,
-        ceil_mode: bool = False,
-        channels_last: bool = False,
-    ):
-        given = windows.kept_pooling("MaxPool1d", kernel_size, stride, padding, dilation, 1)
-        self.kernel_size, self.stride, self.padding, self.dilation = given
-        self.ceil_mode = windows.flag("MaxPool1d: ceil_mode", ceil_mode)
-        self.channels_last = windows.flag("MaxPool1d: channels_last", channels_last)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """max_pool1d(x, …)."""
-        return max_pool1d(
-            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.channels_last
-        )
+    _axes = 1

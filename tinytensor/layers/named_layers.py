@@ -6,12 +6,12 @@ from typing import Any
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.layers.layer import Layer
 
-__all__ = ["Entry", "entries", "entry"]
+__all__ = ["NamedLayer", "named_layer", "named_layers"]
 
-Entry = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
+NamedLayer = tuple[str | None, Layer]  # a layer without a name of its own is named for its position
 
 
-def entry(value: Any) -> Entry:
+def named_layer(value: Any) -> NamedLayer:
     """What the caller gives as a layer, or as a pair of name and layer."""
     name, layer = value if isinstance(value, tuple) and len(value) == 2 else (None, value)
     if not isinstance(layer, Layer):
@@ -26,16 +26,16 @@ def entry(value: Any) -> Entry:
     return name, layer
 
 
-def entries(values: Iterable[Any]) -> list[Entry]:
-    """All entries of a list, and of the lists and dicts in it."""
-    found: list[Entry] = []
+def named_layers(values: Iterable[Any]) -> list[NamedLayer]:
+    """All layers of a list, and of the lists and dicts in it."""
+    found: list[NamedLayer] = []
     for value in values:
         if isinstance(value, Mapping):
-            found += [entry(pair) for pair in value.items()]
+            found += [named_layer(pair) for pair in value.items()]
         elif isinstance(value, list | Iterator) or (isinstance(value, tuple) and not named(value)):
-            found += entries(value)
+            found += named_layers(value)
         else:
-            found.append(entry(value))
+            found.append(named_layer(value))
     return found
 
 

@@ -60,7 +60,7 @@ class Operator(Layer):
 
 @final
 class Constant(Layer):
-    """y = value, whatever comes; an array keeps its dtype, integers included.
+    """y = value for any input; an array keeps its dtype, integers included.
 
     >>> import tinytensor as tt
     >>> tt.Constant([1.0, 2.0]).forward().tolist()

@@ -13,7 +13,7 @@ __all__ = ["Pad"]
 
 @final
 class Pad(Layer):
-    """Images with rows and columns put around them: "constant", "reflect" or "edge"; see `tt.pad`.
+    """Images with a border added: "constant", "reflect" or "edge"; see `tt.pad`.
 
     Args:
         padding: a number, or ((top, bottom), (left, right)); a negative one cuts off.

@@ -16,7 +16,7 @@ from tinytensor.kernels.boundary import FLOATS, index
 from tinytensor.layers.attributes import refuse_cycle
 from tinytensor.layers.chain import check_rows, through
 from tinytensor.layers.layer import Layer
-from tinytensor.layers.named_layers import Entry, entries, entry
+from tinytensor.layers.named_layers import NamedLayer, named_layer, named_layers
 from tinytensor.tensor import Tensor
 
 __all__ = ["Sequential"]
@@ -51,8 +51,8 @@ class Sequential(Layer, MutableSequence[Any]):
     """
 
     def __init__(self, *layers: Any, **named: Layer):
-        self._entries: tuple[Entry, ...] = ()
-        self._replace(entries([*layers, named]))
+        self._named: tuple[NamedLayer, ...] = ()
+        self._replace(named_layers([*layers, named]))
 
     # As a layer
 
@@ -66,7 +66,7 @@ class Sequential(Layer, MutableSequence[Any]):
         """The layers by name."""
         return {
             str(position) if name is None else name: layer
-            for position, (name, layer) in enumerate(self._entries)
+            for position, (name, layer) in enumerate(self._named)
         }
 
     def config(self) -> dict[str, Any]:
@@ -94,12 +94,12 @@ class Sequential(Layer, MutableSequence[Any]):
         return Tensor._wrap(plan_of(self).run([x]))
 
     def _member(self, name: str, value: Any) -> Any:
-        return value if name == "_entries" else super()._member(name, value)
+        return value if name == "_named" else super()._member(name, value)
 
     # As a sequence
 
-    def _replace(self, new: list[Entry]) -> None:
-        """Take these entries instead of the present ones, if they are right."""
+    def _replace(self, new: list[NamedLayer]) -> None:
+        """Take these layers instead of the present ones, if they are right."""
         names = [str(i) if name is None else name for i, (name, _) in enumerate(new)]
         twice = [name for name, count in Counter(names).items() if count > 1]
         if twice:
@@ -108,7 +108,7 @@ class Sequential(Layer, MutableSequence[Any]):
         for _, layer in new:
             if id(layer) not in present:
                 refuse_cycle(self, layer)
-        self._entries = tuple(new)
+        self._named = tuple(new)
         revision.bump()
 
     def _position(self, key: Any) -> int:
@@ -133,34 +133,34 @@ class Sequential(Layer, MutableSequence[Any]):
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, slice):
             part = Sequential()
-            part._replace(list(self._entries[key]))
+            part._replace(list(self._named[key]))
             return part
         first, _, rest = key.partition(".") if isinstance(key, str) else (key, "", "")
-        layer: Any = self._entries[self._position(first)][1]
+        layer: Any = self._named[self._position(first)][1]
         if rest and not isinstance(layer, Sequential):
             raise ArgumentError(f"Sequential: {first} is {layer!r} and has no layer {rest!r}")
         return layer[rest] if rest else layer
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        new = list(self._entries)
+        new = list(self._named)
         if isinstance(key, slice):
             new[key] = members(value)
         else:
             position = self._position(key)
-            name, layer = entry(value)
+            name, layer = named_layer(value)
             new[position] = (name or new[position][0], layer)
         self._replace(new)
 
     def __delitem__(self, key: Any) -> None:
-        new = list(self._entries)
+        new = list(self._named)
         del new[key if isinstance(key, slice) else self._position(key)]
         self._replace(new)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._named)
 
     def __iter__(self) -> Iterator[Layer]:
-        return (layer for _, layer in self._entries)
+        return (layer for _, layer in self._named)
 
     def insert(self, index: int, value: Any) -> None:
         """Put a layer, or a pair (name, layer), before that position.
@@ -171,8 +171,8 @@ class Sequential(Layer, MutableSequence[Any]):
         >>> list(model.children())
         ['scale', '1']
         """
-        new = list(self._entries)
-        new.insert(index, entry(value))
+        new = list(self._named)
+        new.insert(index, named_layer(value))
         self._replace(new)
 
     def __contains__(self, value: Any) -> bool:
@@ -217,7 +217,7 @@ class Sequential(Layer, MutableSequence[Any]):
         >>> len(model)
         3
         """
-        self._replace([*self._entries, *members(values)])
+        self._replace([*self._named, *members(values)])
 
     def __add__(self, other: Iterable[Any]) -> "Sequential":
         whole = self[:]
@@ -225,15 +225,15 @@ class Sequential(Layer, MutableSequence[Any]):
         return whole
 
     def __repr__(self) -> str:
-        lines = [repr(layer) if name is None else f"({name!r}, {layer!r})" for name, layer in self._entries]
+        lines = [repr(layer) if name is None else f"({name!r}, {layer!r})" for name, layer in self._named]
         body = textwrap.indent("".join(f"{line},\n" for line in lines), "    ")
         return f"Sequential(\n{body})" if body else "Sequential()"
 
 
-def members(values: Any) -> list[Entry]:
-    """The entries of another Sequential, or of a list or dict."""
+def members(values: Any) -> list[NamedLayer]:
+    """The layers of another Sequential, or of a list or dict."""
     if isinstance(values, Sequential):
-        return list(values._entries)
+        return list(values._named)
     if not isinstance(values, Iterable) or getattr(values, "shape", None) == ():  # an array of no axes
         raise DtypeError(f"Sequential: expected a list of layers, got {values!r}; did you mean append?")
-    return entries([values if isinstance(values, Mapping) else list(values)])
+    return named_layers([values if isinstance(values, Mapping) else list(values)])

@@ -12,7 +12,7 @@ __all__ = ["Upsample"]
 
 @final
 class Upsample(Layer):
-    """Images in another size, by the nearest pixel or bilinear; see `tt.upsample`.
+    """Images resized by nearest-neighbour or bilinear interpolation; see `tt.upsample`.
 
     (batch, channels, height, width) → (batch, channels, *size).
 

@@ -1,7 +1,7 @@
 """Pictures of activations, weights, digits, networks (extra `viz`); every function returns the figure.
 
-The figures belong to nobody else: pyplot is not imported and keeps no reference. `figure.savefig(path)`
-writes one; a notebook shows it.
+pyplot is not imported and keeps no reference to the figures. `figure.savefig(path)` writes one; a notebook
+shows it.
 """
 
 from tinytensor.plot.arrays import feature_maps, filters, weights

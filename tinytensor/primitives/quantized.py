@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
+from tinytensor.kernels.boundary import FLOAT32, FLOATS, INT8, UINT8, Array
 from tinytensor.kernels.bytes_arrays import average_bytes, convolve_bytes, multiply_bytes
 from tinytensor.kernels.bytes_convolution import Rescaling
 from tinytensor.kernels.convolution import NO_PADDING
@@ -106,16 +106,14 @@ lookup = Primitive(
 
 def compute_flip(x: Array) -> Array:
     """int8 as the uint8 that is 128 higher, and back: the first bit is another."""
-    return x.view(np.uint8) ^ np.uint8(128) if x.dtype == np.int8 else (x ^ np.uint8(128)).view(np.int8)
+    return x.view(np.uint8) ^ np.uint8(128) if x.dtype == INT8 else (x ^ np.uint8(128)).view(np.int8)
 
 
 flip = Primitive(
-    "flip",
-    compute_flip,
-    lambda x: Result(x.sample, UINT8 if x.dtype == np.int8 else np.dtype(np.int8)),
-    lambda program, node: program.flip(node),
-    lambda node: 0 not in node.result.sample,
-)
+    "flip", compute_flip, lambda x: Result(x.sample, UINT8 if x.dtype == INT8 else INT8),
+    lambda program, node: program.flip(node), lambda node: 0 not in node.result.sample,
+    numpy="({0}.view(np.uint8) ^ 128).view(np.uint8 if {0}.dtype == np.int8 else np.int8)",
+)  # fmt: skip
 
 
 # Sums of products

@@ -23,7 +23,7 @@ def npy(path: str, options: Options, size: int) -> Iterator[Batch]:
     except OSError:
         raise
     except Exception as error:  # NumPy parses the header as Python, and that fails in many ways
-        raise ArgumentError(f"{path}: no npy file of numbers: {str(error)[:200]}") from error
+        raise ArgumentError(f"{path}: not an npy file of numbers: {str(error)[:200]}") from error
     yield from cut(path, array, size)
 
 
@@ -51,7 +51,7 @@ def npz(path: str, options: Options, size: int) -> Iterator[Batch]:
     except (zipfile.BadZipFile, ValueError, EOFError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
         if isinstance(error, ArgumentError):
             raise
-        raise ArgumentError(f"{path}: no npz file of numbers: {str(error)[:200]}") from error
+        raise ArgumentError(f"{path}: not an npz file of numbers: {str(error)[:200]}") from error
 
 
 def chosen(path: str, members: list[str], key: str | None) -> str:

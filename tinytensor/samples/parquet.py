@@ -30,7 +30,7 @@ def opened(path: str, options: Options) -> Iterator[tuple[Any, list[str]]]:
     try:
         file = parquet.ParquetFile(path)
     except (arrow.ArrowException, OSError) as error:
-        raise ArgumentError(f"{path}: no Parquet file: {str(error)[:200]}") from error
+        raise ArgumentError(f"{path}: not a Parquet file: {str(error)[:200]}") from error
     with file:
         schema = file.schema_arrow
         names = [schema.names[place] for place in chosen(path, schema.names, options)]

@@ -46,7 +46,7 @@ def grey(path: str, options: Options) -> NDArray[np.uint8]:
             paper = image.new("RGBA", picture.size, "white")
             pixels: Any = np.asarray(image.alpha_composite(paper, picture).convert("L"))
         except (OSError, ValueError, SyntaxError, Warning, image.DecompressionBombError) as error:
-            raise ArgumentError(f"{path}: no image that can be read: {str(error)[:200]}") from error
+            raise ArgumentError(f"{path}: not a readable image: {str(error)[:200]}") from error
     if options.invert:
         pixels = 255 - pixels
     if options.shape is None:

@@ -27,6 +27,8 @@ def whole_bias(reader: Reader, name: str, unit: Array, rounds: bool) -> Array | 
         return np.zeros(len(unit), np.int32)
     stored = reader.weight(name)
     if stored is not None:
+        if stored.whole.shape != unit.shape or stored.scale.size not in (1, unit.size):
+            return None
         ratio = stored.scale.astype(np.float64) / unit
         ratio = np.where(np.abs(ratio - 1) < SAME_UNIT, 1.0, ratio)
         numbers = stored.whole.ravel() * ratio

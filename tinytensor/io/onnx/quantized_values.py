@@ -171,6 +171,8 @@ class Reader:
         axis = axis + x.ndim if axis < 0 else axis
         if scale.size > 1 and (scale.ndim != 1 or not axis < x.ndim or x.shape[axis] != scale.size):
             return None
+        if zero[0] is not None and zero[0].size not in (1, scale.size):
+            return None
         if scale.dtype != np.float32 or not ((scale > 0) & np.isfinite(scale)).all():
             return None
         return Weight(without_zero_point(x, zero[0], axis), scale.ravel(), axis)
@@ -188,7 +190,8 @@ class Reader:
     def number(self, name: str) -> Array | None:
         """A constant that is one number, of few bits or not."""
         constant = self.constants.get(name)
-        if constant is None and (found := self.stored_weight(name)) is not None:
+        found = self.stored_weight(name) if constant is None else None
+        if found is not None and found.whole.size == 1:
             constant = (found.whole * found.scale).astype(np.float32)
         return constant if constant is not None and constant.size == 1 else None
 

@@ -25,7 +25,7 @@ NUMBERS = {name: number for number, name in DTYPES.items()}
 
 
 def to_onnx(model: Layer, shape: Any = None) -> Any:
-    """The `ModelProto` that computes the same.
+    """Export a model as an ONNX `ModelProto`.
 
     Values are named as the layers are that compute them, constants as the parameters are. The number of
     samples may vary; other lengths too, where nothing in the file depends on them.

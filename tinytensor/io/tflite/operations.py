@@ -241,7 +241,7 @@ def padded(steps: Steps) -> None:
     """PAD and PADV2, with zeros or another number."""
     pads = steps.whole(1)
     order = steps.constant([*pads[::2], *pads[1::2]], "int64")
-    inputs = [steps.number(0), order, *filter(None, [steps.number(2)])]
+    inputs = [steps.number(0), order, *([steps.number(2)] if steps.tensor(2) else [])]
     steps.finish(steps.add("Pad", inputs, batched(steps.result()), steps_dtype(steps)))
 
 

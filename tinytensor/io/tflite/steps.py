@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.errors import UnsupportedOp
+from tinytensor.errors import ShapeError, UnsupportedOp
 from tinytensor.io.onnx.program import Program, Step
 from tinytensor.io.tflite.model import Model, Operation, Scaling, TensorOf
 from tinytensor.operators.definition import Value
@@ -101,10 +101,14 @@ class Steps:
         return name
 
     def number(self, position: int) -> str:
-        """An operand as numbers; as it is, if it is not quantised."""
+        """An operand as numbers; as it is, if it is not quantised.
+
+        Raises:
+            ShapeError: it is left out.
+        """
         tensor = self.tensor(position)
         if tensor is None:
-            return ""
+            raise ShapeError(f"expected operand {position}, which is left out")
         number = self.operation.inputs[position]
         if number not in self.read:
             self.read[number] = self.numbers_of(tensor)
@@ -153,9 +157,11 @@ class Steps:
         return self.dequantized(name, scaling, tensor.dtype, found.shape)
 
     def bias(self, position: int) -> str:
-        """An operand in units of the first operand's scale · the weight's, if these are quantised."""
+        """An operand in units of the scale of x · the weight's, if these are quantised; "" for none."""
         tensor, x, weight = self.tensor(position), self.tensor(0), self.tensor(1)
-        if tensor is None or x is None or weight is None or tensor.dtype != "int32":
+        if tensor is None:
+            return ""
+        if x is None or weight is None or tensor.dtype != "int32":
             return self.number(position)
         if x.scaling is None or weight.scaling is None:
             raise UnsupportedOp("a bias of whole numbers beside numbers; quantised operands would help")
