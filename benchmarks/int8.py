@@ -39,7 +39,7 @@ def good(result: Result) -> str:
     """How good the answers are."""
     facts = result.facts
     snr = "exact" if facts["snr"] >= 200 else f"{facts['snr']:.0f} dB"
-    return f"{facts['accuracy']:.1%}, {snr}"
+    return f"{facts['accuracy']:.1%}, {snr}" if "accuracy" in facts else snr
 
 
 def speeds(run: Run, threads: int) -> Table:
