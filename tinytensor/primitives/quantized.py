@@ -112,7 +112,6 @@ def compute_flip(x: Array) -> Array:
 flip = Primitive(
     "flip", compute_flip, lambda x: Result(x.sample, UINT8 if x.dtype == INT8 else INT8),
     lambda program, node: program.flip(node), lambda node: 0 not in node.result.sample,
-    numpy="({0}.view(np.uint8) ^ 128).view(np.uint8 if {0}.dtype == np.int8 else np.int8)",
 )  # fmt: skip
 
 
