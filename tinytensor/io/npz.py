@@ -97,6 +97,6 @@ def write(path: Path, model: Layer) -> None:
         ArgumentError: a layer cannot be described.
         OSError: the disk does not take it.
     """
-    text = np.frombuffer(text_of(model).encode(), np.uint8)
+    arrays: dict[str, Any] = {**state_dict(model), CONFIG: np.frombuffer(text_of(model).encode(), np.uint8)}
     with open(path, "wb") as file:
-        np.savez(file, **{**state_dict(model), CONFIG: text})
+        np.savez(file, **arrays)
