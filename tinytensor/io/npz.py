@@ -99,4 +99,4 @@ def write(path: Path, model: Layer) -> None:
     """
     text = np.frombuffer(text_of(model).encode(), np.uint8)
     with open(path, "wb") as file:
-        np.savez(file, **{**state_dict(model), CONFIG: text})
+        np.savez(file, **{**state_dict(model), CONFIG: text})  # type: ignore[arg-type]
