@@ -138,7 +138,9 @@ DEEP = reduce(lambda inner, _: [inner], range(70), [1.0])
         (lambda: tt.Activation()(SEVERAL), "Activation: expected a static method `scalar`"),
         (lambda: tt.LayerNorm(DEEP), "axes"),
         (lambda: tt.BatchNorm(DEEP), "axes"),
+        (lambda: tt.BatchNorm(2**200), "shape: "),
         (lambda: tt.initializers.uniform((2, 3), bound={}), "uniform: bound: expected"),
+        (lambda: LINEAR.load_state_dict(LINEAR.state_dict(), SEVERAL), "load_state_dict: strict: expected"),
         (lambda: LINEAR.predict_batches(NUMBER), "predict_batches: expected samples"),
     ],
 )

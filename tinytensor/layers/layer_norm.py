@@ -4,6 +4,7 @@ from typing import Any, final
 
 import numpy as np
 
+from tinytensor.creation import ones
 from tinytensor.errors import ShapeError
 from tinytensor.kernels.boundary import length
 from tinytensor.layers.activation import real_number
@@ -64,7 +65,7 @@ class LayerNorm(Layer):
 def ones_or_tensor(who: str, weight: Any) -> Tensor:
     """A parameter, or that many ones."""
     if is_count(weight):
-        return Tensor._wrap(np.ones(length(f"{who}: features", weight), np.float32))
+        return ones(length(f"{who}: features", weight))
     return Tensor(weight)
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError
 from tinytensor.inference import revision
 from tinytensor.kernels.boundary import Array, as_operand
@@ -46,6 +48,8 @@ def load_state_dict(layer: Any, values: Mapping[str, Any], strict: bool = True) 
         [str(name) for name in values if name not in parameters],
     )
     replacements, problems = {}, []
+    if not isinstance(strict, bool | np.bool_):
+        raise DtypeError(f"load_state_dict: strict: expected True or False, got {strict!r:.80}")
     if strict:
         problems += [f"missing: {name} {parameters[name].shape}" for name in skipped.missing]
         shapes = {name: getattr(values[name], "shape", ()) for name in skipped.unexpected}
