@@ -238,3 +238,8 @@ def test_operations_of_onnx():
     assert formulas(tt.Operator("Sin"), [[1.0]]) == ["y = Sin(x)"]
     (size,) = tt.Operator("Size").explain([[1.0, 2.0]]).rows
     assert (size.shape, size.values.first) == ((), (2.0,))
+
+
+def test_more_axes_than_there_may_be_are_refused_by_the_layer():
+    with pytest.raises(tt.ShapeError, match="Conv2d"):
+        tt.Conv2d(1, 1, 1).explain(np.ones((1,) * 64))

@@ -70,3 +70,7 @@ def test_there_is_no_such_axis(name):
         getattr(tt.ones((2, 3)), name)(axis=2)
     with pytest.raises(tt.DtypeError, match=f"{name}: axis: expected an integer"):
         getattr(tt.ones((2, 3)), name)(axis="a")
+
+
+def test_keepdims_may_be_a_bool_of_numpy():
+    assert tt.Tensor(np.ones((2, 3), bool)).sum(None, np.True_).tolist() == [[6]]

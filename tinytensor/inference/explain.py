@@ -30,6 +30,7 @@ SHOWN = 60  # characters of a layer
 FIRST = 5  # values of a sample
 VIEW = "no instruction: another view of the same elements"
 TABLE = "part of the table of what each byte stands for"
+MOST_AXES = 64  # that NumPy allows: such a sample has no place for an axis of samples
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,8 @@ def one_sample(model: Any, x: Any) -> list[Tensor]:
                 f"{len(tensors[0])}; explain(x[:1]) explains the first"
             )
         return tensors
+    if any(each.ndim == MOST_AXES for each in tensors):
+        calls.call_with(model, *tensors)  # raises
     samples = [Tensor._wrap(each._array[None]) for each in tensors]
     if batched and all(len(each) == 1 for each in tensors) and not runs(model, samples):
         samples = tensors

@@ -128,7 +128,7 @@ def shaped(totals: Array, shape: Shape, transposed: bool) -> Array:
 def by_numpy(name: str, x: Array, axis: Axis, keepdims: bool) -> Array:
     """A reduction of integers or bools."""
     refuse_no_bool(name, keepdims)
-    return np.asarray(getattr(np, name)(x, axis=normalize_axis(name, axis, x.ndim), keepdims=keepdims))
+    return np.asarray(getattr(np, name)(x, axis=normalize_axis(name, axis, x.ndim), keepdims=bool(keepdims)))
 
 
 def total(name: str, kernels: Kernels) -> Reduction:
