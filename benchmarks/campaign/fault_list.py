@@ -84,7 +84,7 @@ FAULTS = (
     Fault("kernels/workers.py", "    while load(box, ACTIVE) != 0:\n", "    while False:\n",
           (*WORKERS, "tests/test_plan.py", "tests/test_predict.py")),
     Fault("kernels/workers.py", "    store(box, TAKEN, 0)\n    return RAISED", "    return RAISED", WORKERS),
-    Fault("kernels/workers.py", "    store(box, NEXT, 0)\n", "    store(box, NEXT, size)\n", WORKERS),
+    Fault("kernels/workers.py", "store(taken_of(box_at, worker), 0, 0)", "store(taken_of(box_at, worker), 0, 1)", WORKERS),
     Fault("kernels/workers.py", "    store(box, FAILED, 0)\n", "", WORKERS),
     Fault("kernels/workers.py",
           "if load(box, GENERATION) == seen or not compare_exchange(slot, ASLEEP, 1, 0):",
