@@ -1,6 +1,6 @@
 """Declarations of the kernels that run a network: what Python needs to know of them, without Numba."""
 
-from tinytensor.kernels.boundary import UINT8
+from tinytensor.kernels.boundary import INT8, UINT8
 from tinytensor.kernels.declare import by_dtype, kernel
 
 __all__ = [
@@ -47,7 +47,7 @@ copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
 standardize_rows = kernel("row_reductions.standardize_rows", "void(i64, i64, i64)")
 window_rows = kernel("window_rows.window_rows", "void(i64, i64, i64)")
 transpose_rows = by_dtype("transpose_rows.transpose_rows", "void(i64, T*, i64)")
-transpose_rows[UINT8] = kernel("bytes_rows.transpose_bytes", "void(i64, i64, i64)")
+transpose_rows[UINT8] = transpose_rows[INT8] = kernel("bytes_rows.transpose_bytes", "void(i64, i64, i64)")
 widen_rows = by_dtype("instructions.widen_rows", "void(i64, T*, i64)")
 softmax_rows = by_dtype("instructions.softmax_rows", "void(i64, T*, i64)")
 reduce_rows = by_dtype("row_reductions.reduce_rows", "void(i64, T*, i64)")
