@@ -199,7 +199,8 @@ def test_the_batch_is_never_known():
 def test_the_document_lists_the_operations():
     root = Path(__file__).parents[2]
     text = (root / "docs" / "formats.md").read_text()
-    listed = " ".join(text[text.index("These are computed") : text.index("## Load files that you do not trust")].split())
+    start, end = text.index("These are computed"), text.index("## Load files that you do not trust")
+    listed = " ".join(text[start:end].split())
     named = {name.removeprefix(f"{ML}.").removeprefix(f"{MICROSOFT}.") for name in NEWEST}
     assert {name for name in named if f"{name}," not in listed and f"{name}." not in listed} == set()
 
