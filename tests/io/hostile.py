@@ -174,12 +174,27 @@ def limit_memory(size):
     resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
+def streams_of(folder, good):
+    """All damaged and crafted files, by what they were made of."""
+    streams = {
+        name: sampled(content) if name.startswith("h5") else damaged(content, BITS.get(name, 8))
+        for name, content in good.items()
+    }
+    if "keras" in good:
+        streams["keras weights"] = weights_of_keras()
+    return streams | {
+        f"crafted {name}": files for name, files in crafted.files(folder).items() if name in good
+    }
+
+
 def compile_kernels(folder):
-    """Load, without a limit, what files written by hand compute: a compiler's memory is not a file's."""
+    """Load all files without a limit: what the compiler takes is not a file's memory."""
     warnings.simplefilter("ignore")
     trial, good = Trial(folder), originals(folder)
-    for name, files in crafted.files(folder).items():
-        for content in files if name in good else ():
+    for name, content in good.items():
+        trial.load(name, content)
+    for name, stream in streams_of(folder, good).items():
+        for content in stream:
             trial.load(name, content)
 
 
@@ -193,14 +208,7 @@ def main(folder):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     limit_memory(max(map(len, good.values())))
     counts = {}
-    streams = {
-        name: sampled(content) if name.startswith("h5") else damaged(content, BITS.get(name, 8))
-        for name, content in good.items()
-    }
-    if "keras" in good:
-        streams["keras weights"] = weights_of_keras()
-    streams |= {f"crafted {name}": files for name, files in crafted.files(folder).items() if name in good}
-    for name, stream in streams.items():
+    for name, stream in streams_of(folder, good).items():
         start = trial.files
         for content in stream:
             trial.load(name, content)
