@@ -188,7 +188,8 @@ def test_a_poison_partition_is_named_and_the_job_resumed(cluster):
         score(Poisoned(5.0), "x.npy", "y.npy", cluster.scheduler_address, rows=10)
     os.utime("x.npy", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     done = score(Poisoned(5.0), "x.npy", "y.npy", cluster.scheduler_address, rows=10)
-    assert done == (100, 10, len(before))
+    assert done[:2] == (100, 10)
+    assert len(before) <= done.resumed < 10  # partitions that were on their way end after the error
     assert (np.load("y.npy") == 1).all()
 
 
