@@ -32,6 +32,7 @@ from tinytensor.samples.prepared import prepared
 __all__ = ["Scored", "score"]
 
 BATCH_ROWS = 10_000  # read and computed at a time: the memory that a partition needs beside its outputs
+SECONDS_OF_NEWS = 0.5  # in which the scheduler tells of all tasks that it lost with a worker
 SECONDS_BETWEEN = 1.0  # two questions to the scheduler how many threads there are; each takes milliseconds
 AHEAD = 3  # partitions for each thread that are handed out: one in work, others to follow without a pause
 
@@ -195,14 +196,14 @@ def computed(client: Any, payload: bytes, work: Work, partitions: Iterable[Parti
                 return
             key = ("predict-" + run, partition.number)
             future = client.submit(compute, carried, work, partition, key=key)
-            running[future.key] = partition
+            running[future] = partition
             finished.add(future)
 
     try:
         hand_out()
         for future in finished:
-            partition = running.pop(future.key)
-            with told(distributed, client, partition):
+            partition = running.pop(future)
+            with told(distributed, partition, running):
                 future.result()
             yield partition
             hand_out()
@@ -212,13 +213,19 @@ def computed(client: Any, payload: bytes, work: Work, partitions: Iterable[Parti
 
 
 @contextlib.contextmanager
-def told(distributed: Any, client: Any, partition: Partition) -> Iterator[None]:
-    """Errors that are the cluster's, as ours."""
+def told(distributed: Any, partition: Partition, running: dict[Any, Partition]) -> Iterator[None]:
+    """Errors that are the cluster's, as ours.
+
+    Dask blames a lost worker on every task that the worker held, so all of these are named.
+    """
     try:
         yield
     except distributed.KilledWorker as error:
+        time.sleep(SECONDS_OF_NEWS)
+        lost = [each for future, each in running.items() if future.status == "error"]
+        names = " or ".join(map(str, sorted([partition, *lost])))
         raise PartitionError(
-            f"{partition}: the workers that computed it died, as they do when they need more memory than "
+            f"{names}: the workers that held it died, as they do when they need more memory than "
             "their limit; try partitions of fewer rows (--rows)"
         ) from error
     except (distributed.CancelledError, OSError) as error:
