@@ -11,7 +11,7 @@ from tinytensor.layers.layer import Layer
 from tinytensor.primitives.quantized import MOST_TERMS, Output
 from tinytensor.tensor import Tensor
 
-__all__ = ["Quantized", "bytes_of", "expect_exact", "multiplier", "output_of"]
+__all__ = ["Quantized", "Rounding", "Summing", "bytes_of", "expect_exact", "multiplier", "output_of"]
 
 Check = Callable[[str, Any], Any]
 MOST_SUM = 2**31 - 1
@@ -103,6 +103,45 @@ class Quantized(Layer):
         return super()._member(
             name, value if check is None else check(f"{type(self).__name__}: {name}", value)
         )
+
+
+class Rounding(Quantized):
+    """A layer from bytes to bytes or float32: what a step of each is worth, and where the result ends."""
+
+    input_scale: float
+    input_zero_point: int
+    output_scale: float | None
+    output_zero_point: int
+    low: int
+    high: int
+
+    def _set_scales(
+        self, input_scale: Any, input_zero_point: Any, output_scale: Any, output_zero_point: Any, low: Any,
+        high: Any,
+    ) -> None:  # fmt: skip
+        self.input_scale, self.input_zero_point = input_scale, input_zero_point
+        self.output_scale, self.output_zero_point = output_scale, output_zero_point
+        self.low, self.high = low, high
+        output_of(self)
+
+
+class Summing(Rounding):
+    """A layer of sums of products, each output with a bias and a scale of its weights."""
+
+    weight: Tensor
+    bias: Tensor
+    weight_scale: Tensor
+
+    def _set_weight(self, weight: Any, bias: Any, weight_scale: Any, axes: str) -> None:
+        who = type(self).__name__
+        self.weight, self.weight_scale = weight, weight_scale
+        shape = self.weight.shape
+        if len(shape) != axes.count(",") + 1 or 0 in shape:
+            raise ShapeError(f"{who}: weight: expected ({axes}), got {shape}")
+        self.bias = Tensor(np.zeros(shape[0]), np.int32) if bias is None else bias
+        for name, each in (("bias", self.bias), ("weight_scale", self.weight_scale)):
+            if each.shape != shape[:1]:
+                raise ShapeError(f"{who}: {name}: expected {shape[:1]}, got {each.shape}")
 
 
 def output_of(layer: Any) -> Output | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinytensor import windows
 from tinytensor.kernels.boundary import Array
-from tinytensor.layers.quantized import Quantized, bytes_of, multiplier, output_of
+from tinytensor.layers.quantized import Rounding, bytes_of, multiplier, output_of
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.quantized import quantized_average
 from tinytensor.tensor import Tensor
@@ -16,7 +16,7 @@ __all__ = ["QuantizedAvgPool2d", "QuantizedGlobalAvgPool2d"]
 
 
 @final
-class QuantizedAvgPool2d(Quantized):
+class QuantizedAvgPool2d(Rounding):
     """y = mean of (x - input_zero_point) over the windows of `AvgPool2d` · input_scale / output_scale.
 
     uint8 images → uint8, clip(rint(y) + output_zero_point, low, high), or without an output_scale float32.
@@ -66,10 +66,7 @@ class QuantizedAvgPool2d(Quantized):
         self.ceil_mode = windows.flag(f"{who}: ceil_mode", ceil_mode)
         self.count_include_pad = windows.flag(f"{who}: count_include_pad", count_include_pad)
         self.channels_last = windows.flag(f"{who}: channels_last", channels_last)
-        self.input_scale, self.input_zero_point = input_scale, input_zero_point
-        self.output_scale, self.output_zero_point = output_scale, output_zero_point
-        self.low, self.high = low, high
-        output_of(self)
+        self._set_scales(input_scale, input_zero_point, output_scale, output_zero_point, low, high)
 
     def forward(self, x: Tensor) -> Tensor:
         """The means of windows."""
@@ -80,7 +77,7 @@ class QuantizedAvgPool2d(Quantized):
 
 
 @final
-class QuantizedGlobalAvgPool2d(Quantized):
+class QuantizedGlobalAvgPool2d(Rounding):
     """y[n, c] = the mean of x[n, c, i, j] - input_zero_point over all pixels · input_scale / output_scale.
 
     As `QuantizedAvgPool2d` with one window; (batch, channels), or with keepdims (batch, channels, 1, 1).
@@ -105,10 +102,7 @@ class QuantizedGlobalAvgPool2d(Quantized):
     ):
         self.keepdims = windows.flag("QuantizedGlobalAvgPool2d: keepdims", keepdims)
         self.channels_last = windows.flag("QuantizedGlobalAvgPool2d: channels_last", channels_last)
-        self.input_scale, self.input_zero_point = input_scale, input_zero_point
-        self.output_scale, self.output_zero_point = output_scale, output_zero_point
-        self.low, self.high = low, high
-        output_of(self)
+        self._set_scales(input_scale, input_zero_point, output_scale, output_zero_point, low, high)
 
     def forward(self, x: Tensor) -> Tensor:
         """The means of images."""

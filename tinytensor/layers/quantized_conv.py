@@ -2,12 +2,9 @@
 
 from typing import Any, final
 
-import numpy as np
-
 from tinytensor import windows
-from tinytensor.errors import ShapeError
 from tinytensor.kernels.boundary import length
-from tinytensor.layers.quantized import Quantized, bytes_of, expect_exact, multiplier, output_of
+from tinytensor.layers.quantized import Summing, bytes_of, expect_exact, multiplier, output_of
 from tinytensor.primitives.quantized import quantized_convolution
 from tinytensor.tensor import Tensor
 
@@ -15,7 +12,7 @@ __all__ = ["QuantizedConv2d"]
 
 
 @final
-class QuantizedConv2d(Quantized):
+class QuantizedConv2d(Summing):
     """y = (bias + Σ (x - input_zero_point) · weight) · multiplier over the windows that `Conv2d` has.
 
     uint8 (batch, in_channels, height, width) → (batch, out_channels, …), or with channels_last (batch,
@@ -49,10 +46,6 @@ class QuantizedConv2d(Quantized):
     [[[[10, 255]]]]
     """
 
-    weight: Tensor
-    bias: Tensor
-    weight_scale: Tensor
-
     def __init__(
         self,
         weight: Any,
@@ -71,24 +64,15 @@ class QuantizedConv2d(Quantized):
         groups: int = 1,
         channels_last: bool = False,
     ):
-        self.weight, self.weight_scale = weight, weight_scale
+        self._set_weight(weight, bias, weight_scale, "out, in, height, width")
         shape = self.weight.shape
-        if len(shape) != 4 or 0 in shape:
-            raise ShapeError(f"QuantizedConv2d: weight: expected (out, in, height, width), got {shape}")
-        self.bias = Tensor(np.zeros(shape[0]), np.int32) if bias is None else bias
-        for name, each in (("bias", self.bias), ("weight_scale", self.weight_scale)):
-            if each.shape != shape[:1]:
-                raise ShapeError(f"QuantizedConv2d: {name}: expected {shape[:1]}, got {each.shape}")
         self.groups = length("QuantizedConv2d: groups", groups)
         windows.weight_shape("QuantizedConv2d", shape[1] * self.groups, shape[0], shape[2:], self.groups, 2)
         self.stride, self.padding, self.dilation = windows.kept(
             "QuantizedConv2d", shape[2:], stride, padding, dilation, 2
         )
         self.channels_last = windows.flag("QuantizedConv2d: channels_last", channels_last)
-        self.input_scale, self.input_zero_point = input_scale, input_zero_point
-        self.output_scale, self.output_zero_point = output_scale, output_zero_point
-        self.low, self.high = low, high
-        output_of(self)
+        self._set_scales(input_scale, input_zero_point, output_scale, output_zero_point, low, high)
         expect_exact("QuantizedConv2d", self.weight.numpy(), self.bias.numpy(), self.input_zero_point)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,10 +2,8 @@
 
 from typing import Any, final
 
-import numpy as np
-
 from tinytensor.errors import ShapeError
-from tinytensor.layers.quantized import Quantized, bytes_of, expect_exact, multiplier, output_of
+from tinytensor.layers.quantized import Summing, bytes_of, expect_exact, multiplier, output_of
 from tinytensor.primitives.quantized import quantized_linear
 from tinytensor.tensor import Tensor
 
@@ -13,7 +11,7 @@ __all__ = ["QuantizedLinear"]
 
 
 @final
-class QuantizedLinear(Quantized):
+class QuantizedLinear(Summing):
     """y = (bias + Σ (x - input_zero_point) · weight) · multiplier; uint8 (…, in) → (…, out).
 
     The sum is an exact int32. The multiplier of an output is input_scale · weight_scale / output_scale, and
@@ -46,10 +44,6 @@ class QuantizedLinear(Quantized):
     [[0.5]]
     """
 
-    weight: Tensor
-    bias: Tensor
-    weight_scale: Tensor
-
     def __init__(
         self,
         weight: Any,
@@ -63,19 +57,8 @@ class QuantizedLinear(Quantized):
         low: int = 0,
         high: int = 255,
     ):
-        self.weight, self.weight_scale = weight, weight_scale
-        if self.weight.ndim != 2 or 0 in self.weight.shape:
-            raise ShapeError(f"QuantizedLinear: weight: expected (out, in), got {self.weight.shape}")
-        self.bias = Tensor(np.zeros(len(self.weight)), np.int32) if bias is None else bias
-        for name, each in (("bias", self.bias), ("weight_scale", self.weight_scale)):
-            if each.shape != self.weight.shape[:1]:
-                raise ShapeError(
-                    f"QuantizedLinear: {name}: expected {self.weight.shape[:1]}, got {each.shape}"
-                )
-        self.input_scale, self.input_zero_point = input_scale, input_zero_point
-        self.output_scale, self.output_zero_point = output_scale, output_zero_point
-        self.low, self.high = low, high
-        output_of(self)
+        self._set_weight(weight, bias, weight_scale, "out, in")
+        self._set_scales(input_scale, input_zero_point, output_scale, output_zero_point, low, high)
         expect_exact("QuantizedLinear", self.weight.numpy(), self.bias.numpy(), self.input_zero_point)
 
     @property
