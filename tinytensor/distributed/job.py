@@ -98,12 +98,8 @@ def score(
     partitions = source.partitions(None if rows is None else length("score: rows", rows))
     if not partitions:
         raise ArgumentError(f"{os.fspath(input)}: expected samples, got none")
-    example = prepared(model, np.zeros((2, *source.sample), source.dtype))
-    found = results(model, [(example.shape[1:], example.dtype)])
-    if len(found) != 1:
-        raise ArgumentError(f"{name}: expected a model of one output, got {len(found)}")
     folder = place.with_name(place.name + ".unfinished")
-    target = opened_output(str(folder / "data"), name, found[0])
+    target = opened_output(str(folder / "data"), name, result_of(model, source))
     payload = packed(model)
     begin(folder, target, partitions, described(payload, source, rows))
     written = {int(each) for each in os.listdir(folder / "done")}
@@ -118,6 +114,19 @@ def score(
     put(folder / "data", place)
     shutil.rmtree(folder)
     return Scored(partitions[-1].stop, len(partitions), len(partitions) - len(left))
+
+
+def result_of(model: Any, source: Input) -> Any:
+    """The shape of a sample of the model's output, and its dtype.
+
+    Raises:
+        ArgumentError: there are several outputs.
+    """
+    example = prepared(model, np.zeros((2, *source.sample), source.dtype))
+    found = results(model, [(example.shape[1:], example.dtype)])
+    if len(found) != 1:
+        raise ArgumentError(f"score: expected a model of one output, got one of {len(found)}")
+    return found[0]
 
 
 def rows_of(partition: Partition) -> int:

@@ -181,13 +181,17 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     outputs = [
         difference(*each) for each in zip(names, ours.outputs, theirs.outputs, of_outputs, strict=True)
     ]
-    first, second = ours.outputs[0], theirs.outputs[0]
-    agreeing, rows = None, 0
-    if first.ndim > 1 and first.shape[-1] > 1:
-        same = first.argmax(-1) == second.argmax(-1)
-        agreeing, rows = int(same.sum()), same.size
+    agreeing, rows = agreement(ours.outputs[0], theirs.outputs[0])
     snr = decibels(ours.outputs, theirs.outputs)
     return Report(other.program, tuple(layers), tuple(outputs), agreeing, rows, snr)
+
+
+def agreement(first: Array, second: Array) -> tuple[int | None, int]:
+    """In how many of how many rows the largest numbers have the same place; None of rows of one number."""
+    if first.ndim < 2 or first.shape[-1] < 2:
+        return None, 0
+    same = first.argmax(-1) == second.argmax(-1)
+    return int(same.sum()), same.size
 
 
 def decibels(ours: Sequence[Array], theirs: Sequence[Array]) -> float:
