@@ -79,3 +79,22 @@ def test_its_repr_is_its_code():
     graph = residual()
     again = eval(repr(graph), {name: getattr(tt, name) for name in dir(tt)})
     assert repr(again) == repr(graph)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"input_names": "x"}, "input_names: expected a list"),
+        ({"input_names": np.True_}, "input_names: expected a list"),
+        ({"output_names": [1]}, "output_names: expected names"),
+        ({"layers": tt.relu}, "layers: expected a list"),
+        ({"wires": [(["x"], ["y"], [])]}, "wires: expected"),
+        ({"wires": [(np.True_, ["y"])]}, "wires: expected a list"),
+        ({"signature": [("no dtype", None)]}, "signature: expected"),
+        ({"signature": [-1]}, "signature: expected"),
+    ],
+)
+def test_arguments_of_another_form_are_refused(change, words):
+    good = {"input_names": ["x"], "output_names": ["y"], "layers": [tt.relu], "wires": [(["x"], ["y"])]}
+    with pytest.raises(tt.ArgumentError, match=words):
+        tt.Graph(**good | change)

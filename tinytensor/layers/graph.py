@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, final
 
+import numpy as np
+
 from tinytensor.errors import ArgumentError, ShapeError, TinyTensorError
 from tinytensor.inference.calls import listening, noted
 from tinytensor.inference.plan import plan_of
@@ -26,10 +28,11 @@ class Graph(Layer):
         wires: for each layer the names that it reads and the names that it defines; "" is an argument that
             is left out.
         signature: for each input its dtype and its shape, as far as they are told: None for a length that
-            varies, or for the whole shape. Nothing is checked against it; exporters write it down.
+            varies, or for the whole shape. No input is checked against it; exporters write it down, and
+            inputs of whole numbers stay whole.
 
     Raises:
-        ArgumentError: a name is read before it is defined, or defined twice.
+        ArgumentError: a name is read before it is defined, or defined twice; an argument has another form.
         ShapeError: called with another number of arguments.
 
     >>> import tinytensor as tt
@@ -51,10 +54,13 @@ class Graph(Layer):
         wires: Sequence[Any],
         signature: Sequence[Any] = (),
     ):
-        self.input_names, self.output_names = tuple(input_names), tuple(output_names)
-        self.layers = tuple(layers)
-        self.wires = checked(self.input_names, self.output_names, self.layers, wires)
-        self.signature = tuple(map(fixed, signature))
+        self.input_names, self.output_names = (
+            names("input_names", input_names),
+            names("output_names", output_names),
+        )
+        self.layers = listed("layers", layers)
+        self.wires = checked(self.input_names, self.output_names, self.layers, listed("wires", wires))
+        self.signature = tuple(map(told, listed("signature", signature)))
 
     def __call__(self, *x: Any, fused: bool = True) -> Any:
         """The outputs for the inputs, as Tensors: one, or a tuple of them.
@@ -110,6 +116,40 @@ def fixed(value: Any) -> Any:
     return tuple(map(fixed, value)) if isinstance(value, list | tuple) else value
 
 
+def listed(who: str, value: Any) -> tuple[Any, ...]:
+    """The items of a sequence, which text is not."""
+    if not isinstance(value, list | tuple):
+        raise ArgumentError(f"Graph: {who}: expected a list, got {value!r:.80}")
+    return tuple(value)
+
+
+def names(who: str, value: Any) -> tuple[str, ...]:
+    """A sequence of names."""
+    found = listed(who, value)
+    for each in found:
+        if not isinstance(each, str):
+            raise ArgumentError(f"Graph: {who}: expected names, got {each!r:.80}")
+    return found
+
+
+def told(value: Any) -> Any:
+    """An entry of a signature: the name of a dtype, and a shape or None."""
+    entry = fixed(value)
+    if not isinstance(entry, tuple) or len(entry) != 2 or not is_dtype(entry[0]):
+        raise ArgumentError(
+            f"Graph: signature: expected (dtype, shape) as ('float32', (None, 784)), got {value!r:.80}"
+        )
+    return entry
+
+
+def is_dtype(value: Any) -> bool:
+    """Whether it names a dtype of NumPy."""
+    try:
+        return isinstance(value, str) and np.dtype(value) is not None
+    except TypeError:
+        return False
+
+
 def checked(
     inputs: Sequence[str], outputs: Sequence[str], layers: Sequence[Layer], wires: Sequence[Any]
 ) -> tuple[Wire, ...]:
@@ -124,7 +164,9 @@ def checked(
     for name in inputs:
         define(known, name, "the inputs")
     for layer, wire in zip(layers, wires, strict=True):
-        read, defined = (tuple(map(str, names)) for names in wire)
+        if len(pair := listed("wires", wire)) != 2:
+            raise ArgumentError(f"Graph: wires: expected (names read, names defined), got {wire!r:.80}")
+        read, defined = (names("wires", each) for each in pair)
         missing = [name for name in read if name not in known]
         if missing:
             raise ArgumentError(
