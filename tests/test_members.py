@@ -206,3 +206,9 @@ def test_outputs_of_a_graph_inside():
     assert list(seen) == ["0", "1.layers.0", "1.layers.1", "1.layers.2", "1"]
     same(seen["1"], model(x))
     same(seen["1.layers.0"], layers[0](tt.relu(x)))
+
+
+@pytest.mark.parametrize("key", [False, np.True_, None, [0], np.array([0])])
+def test_outputs_of_what_is_no_layer_are_refused(key):
+    with pytest.raises(tt.IndexingError, match="expected the name or the index of a layer"):
+        tt.Sequential(tt.relu).outputs([[1.0]], key)

@@ -11,6 +11,7 @@ from tinytensor.inference import revision
 from tinytensor.inference.calls import recorded
 from tinytensor.inference.plan import Plan, plan_of
 from tinytensor.inference.predict import given, predict, predict_batches
+from tinytensor.inference.samples import as_tensor
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import Array, index, real_number
 from tinytensor.tensor import Tensor
@@ -124,7 +125,7 @@ class Model(Traceable):
         """
         paths = {each: self._path(each) for each in which}
         with recorded(self) as seen:
-            self.forward(*given(self, x, lambda each: each if type(each) is Tensor else Tensor(each)))
+            self.forward(*given(self, x, lambda each: as_tensor(self, each)))
         silent = [path for path in paths.values() if path not in seen]
         if silent:
             raise ArgumentError(
@@ -138,7 +139,7 @@ class Model(Traceable):
         known = dict(everything_in(self))
         if not isinstance(key, str):
             names = list(self.children())
-            if not hasattr(key, "__index__") or isinstance(key, np.ndarray):
+            if not hasattr(key, "__index__") or isinstance(key, np.ndarray | bool | np.bool):
                 raise IndexingError(
                     f"{type(self).__name__}: expected the name or the index of a layer, got {key!r:.80}"
                 )
