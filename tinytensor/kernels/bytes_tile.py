@@ -51,23 +51,19 @@ class BytesEmitter(Emitter):
         """Four bytes, and their sum."""
         return I32
 
-    def input(self, row: Value, place: Value | None) -> Value:
+    def input(self, row: Value, place: Value) -> Value:
         """Four bytes of a row."""
         b = self.b
-        group = b.load(row if place is None else b.add(row, b.multiply(place, 4)), I32, align=1)
+        group = b.load(b.add(row, b.multiply(place, self.scale)), I32, align=1)
         return b.ir.xor(group, ir.Constant(I32, SIGN_BITS)) if self.tile.dot == "sdot" else group
 
     def term(self, weight: Value, x: Value, total: Value) -> Value:
         """Four products more."""
         return DOTS[self.tile.dot](self.b, weight, x, total)
 
-    def dense(self, sums: list[Value]) -> list[Value]:
-        """All groups in order."""
-        return self.with_last(super().dense(sums))
-
-    def listed(self, sums: list[Value]) -> list[Value]:
-        """The groups of the list."""
-        return self.with_last(super().listed(sums))
+    def places(self, sums: list[Value]) -> list[Value]:
+        """All groups in order, or those of the list."""
+        return self.with_last(super().places(sums))
 
     def with_last(self, sums: list[Value]) -> list[Value]:
         """The last four bytes of rows without a whole number of groups; of bytes read twice weights are 0."""
@@ -75,12 +71,10 @@ class BytesEmitter(Emitter):
             return sums
         b, place = self.b, b_field(self, LAST_GROUP)
         start = b.add(self.x, b_field(self, LAST_BYTE))
-        inputs = [
-            self.input(b.add(start, b.multiply(self.x_stride, row)), None) for row in range(self.tile.rows)
-        ]
+        rows = [b.add(start, b.multiply(self.x_stride, row)) for row in range(self.tile.rows)]
         pages = [b.add(page, b.multiply(place, self.step)) for page in self.pages]
         tail = b.add(self.tail, b.multiply(place, self.size * max(self.tile.end, 0)))
-        return self.update(inputs, pages, tail, sums)
+        return self.update(rows, b.integer(0), pages, tail, sums)
 
     def finished(self, sums: list[Value]) -> list[Value]:
         """Sums as numbers in units of the result's scale, rounded to bytes if it is bytes."""

@@ -10,6 +10,8 @@ from tinytensor.kernels.cache import kept
 from tinytensor.kernels.declare import lock
 from tinytensor.kernels.load import load_symbols
 
+VECTOR_LETTERS = {"x86_64": "v", "aarch64": "w", "arm64": "w", "powerpc64le": "wa"}  # by LLVM's architecture
+
 __all__ = ["address", "compile_module", "target_machine"]
 
 
@@ -30,9 +32,12 @@ def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
 
 def compile_module(module: Any, machine: Any) -> Any:
     """Optimized LLVM code of a module."""
+    from tinytensor.kernels.vector import VECTOR_REGISTER  # and llvmlite.ir, which kept code does not need
+
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
-    parsed = llvm.parse_assembly(str(module))
+    letter = VECTOR_LETTERS[machine.triple.partition("-")[0]]
+    parsed = llvm.parse_assembly(str(module).replace(VECTOR_REGISTER, letter))
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_unrolling = False  # a step of a tile fills the CPU's window as it is

@@ -76,6 +76,7 @@ class Emitter:
         self.left = builder.field(self.record, LEFT)
         self.table = builder.field(self.record, TABLE)
         self.columns = tile.vectors * tile.pages
+        self.scale = 1 if tile.taps else self.size  # bytes from a place to the next; of taps they are bytes
         # which rows share each tail vector
         self.per_tail = tile.lanes // tile.end if tile.end > 0 else 0
         self.tails = [
@@ -90,7 +91,7 @@ class Emitter:
 
     def emit(self) -> None:
         """Sums from init, over the places, to out."""
-        walk = self.tapped if self.tile.taps else self.listed if self.tile.listed else self.dense
+        walk = self.tapped if self.tile.taps else self.places
         self.store_rows(self.finished(walk(self.start())))
         self.b.ir.ret_void()
 
@@ -153,28 +154,33 @@ class Emitter:
             whole = self.b.blend([lane // width == place for lane in range(lanes)], spread, whole)
         return whole
 
-    def update(self, inputs: list[Value], pages: list[Value], tail: Value, sums: list[Value]) -> list[Value]:
-        """One term of every sum."""
+    def update(self, rows: list[Value], place: Value, pages: list[Value], tail: Value,
+        sums: list[Value]) -> list[Value]:
+        """One term of every sum; `rows` and `place` say where the inputs are."""
         b, tile = self.b, self.tile
         weights = [
-            self.weight(page, place * tile.vectors + vector, vector)
-            for place, page in enumerate(pages)
+            self.weight(page, place_ * tile.vectors + vector, vector)
+            for place_, page in enumerate(pages)
             for vector in range(tile.vectors)
         ]
-        new, spread = [], []
-        for row, scalar in enumerate(inputs):
-            spread.append(b.splat(scalar, tile.lanes))
+        new, shared = [], []
+        for row, address in enumerate(rows):
+            if row:
+                place = b.after([*new[-len(weights) :], *shared[-1:]], place)
+            x = b.splat(self.input(address, place), tile.lanes)
             new += [
-                self.term(weight, spread[row], sums[row * self.columns + column])
+                self.term(weight, x, sums[row * self.columns + column])
                 for column, weight in enumerate(weights)
             ]
-        for place, group in enumerate(self.tails):
-            x = spread[group[0]]
-            for slot, row in enumerate(group[1:], 1):
-                x = b.blend([lane // tile.end == slot for lane in range(tile.lanes)], spread[row], x)
+            if self.tails:
+                slot = row % self.per_tail
+                if slot:
+                    x = b.blend([lane // tile.end == slot for lane in range(tile.lanes)], x, shared.pop())
+                shared.append(x)
+        if self.tails:
             left = b.load(tail, ir.VectorType(self.element, tile.end))
             w = b.pick(left, [lane % tile.end for lane in range(tile.lanes)])
-            new.append(self.term(w, x, sums[tile.rows * self.columns + place]))
+            new += [self.term(w, x, sums[tile.rows * self.columns + i]) for i, x in enumerate(shared)]
         return new
 
     def term(self, weight: Value, x: Value, total: Value) -> Value:
@@ -189,54 +195,24 @@ class Emitter:
         mask = self.b.first_lanes(self.left, self.tile.lanes)
         return self.b.masked_load(self.b.add(page, place), self.vector, mask)
 
-    def input(self, row: Value, place: Value | None) -> Value:
-        """One number of a row: at a place, or where the row's address points."""
+    def input(self, row: Value, place: Value) -> Value:
+        """One number of a row."""
         b = self.b
         if not self.tile.bytes_in:
-            return b.load(row if place is None else b.add(row, b.multiply(place, self.size)), self.element)
-        byte = b.load(row if place is None else b.add(row, place), I8)
+            return b.load(b.add(row, b.multiply(place, self.scale)), self.element)
+        byte = b.load(b.add(row, place), I8)
         return b.load(b.add(self.table, b.multiply(b.ir.zext(byte, I64), self.size)), self.element)
 
-    def dense(self, sums: list[Value]) -> list[Value]:
-        """All places in order; one moving address for three rows, as the others are that plus a stride."""
-        b, rows = self.b, self.tile.rows
-        thirds = [b.add(self.x, b.multiply(self.x_stride, first)) for first in range(0, rows, 3)]
-        twice, pages, size = (
-            b.multiply(self.x_stride, 2),
-            self.tile.pages,
-            1 if self.tile.bytes_in else self.size,
-        )
-        moving = pages + 1 + len(thirds)
+    def places(self, sums: list[Value]) -> list[Value]:
+        """All places in order, or those of the list."""
+        b, tile = self.b, self.tile
+        rows = [b.add(self.x, b.multiply(self.x_stride, row)) for row in range(tile.rows)]
 
         def body(i: Value, state: list[Value]) -> list[Value]:
-            here, tail, bases = state[:pages], state[pages], state[pages + 1 : moving]
-            addresses = [
-                (bases[row // 3], b.add(bases[row // 3], self.x_stride), b.add(bases[row // 3], twice))[
-                    row % 3
-                ]
-                for row in range(rows)
-            ]
-            inputs = [self.input(each, None) for each in addresses]
-            new = self.update(inputs, here, tail, state[moving:])
-            steps = [
-                *(b.add(each, self.step) for each in here),
-                b.add(tail, self.size * max(self.tile.end, 0)),
-            ]
-            return [*steps, *(b.add(each, size) for each in bases), *new]
-
-        return b.loop(self.count, [*self.pages, self.tail, *thirds, *sums], body)[moving:]
-
-    def listed(self, sums: list[Value]) -> list[Value]:
-        """The places of the list."""
-        b = self.b
-        rows = [b.add(self.x, b.multiply(self.x_stride, row)) for row in range(self.tile.rows)]
-
-        def body(i: Value, state: list[Value]) -> list[Value]:
-            place = b.ir.zext(b.load(b.add(self.list, b.multiply(i, 2)), I16), I64)
+            place = b.ir.zext(b.load(b.add(self.list, b.multiply(i, 2)), I16), I64) if tile.listed else i
             offset = b.multiply(place, self.step)
-            tail = b.add(self.tail, b.multiply(place, self.size * max(self.tile.end, 0)))
-            inputs = [self.input(row, place) for row in rows]
-            return self.update(inputs, [b.add(page, offset) for page in self.pages], tail, state)
+            tail = b.add(self.tail, b.multiply(place, self.size * max(tile.end, 0)))
+            return self.update(rows, place, [b.add(page, offset) for page in self.pages], tail, state)
 
         return b.loop(self.count, sums, body)
 
@@ -248,10 +224,9 @@ class Emitter:
         def body(i: Value, state: list[Value]) -> list[Value]:
             entry = b.load(b.add(self.list, b.multiply(i, 8)), I64)
             offset, tap = b.ir.sext(b.ir.trunc(entry, I32), I64), b.ir.lshr(entry, b.integer(32))
-            inputs = [self.input(b.add(row, offset), None) for row in rows]
             tail = b.add(self.tail, b.multiply(tap, self.size * max(self.tile.end, 0)))
             pages = [b.add(page, b.multiply(tap, self.step)) for page in self.pages]
-            return self.update(inputs, pages, tail, state)
+            return self.update(rows, offset, pages, tail, state)
 
         return b.loop_if_any(self.count, sums, body)
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from llvmlite import ir
 
-__all__ = ["Builder", "function"]
+__all__ = ["VECTOR_REGISTER", "Builder", "function"]
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+VECTOR_REGISTER = "{vector register}"  # which letter LLVM has for one depends on the CPU: see `native`
 Value = Any  # of LLVM; llvmlite has no types for mypy
 
 
@@ -56,6 +57,12 @@ class Builder:
     def store(self, value: Value, address: Value, offset: int = 0) -> None:
         """A value to memory, aligned as one element."""
         self.ir.store(value, self.pointer(address, value.type, offset), align=alignment(value.type))
+
+    def after(self, done: Sequence[Value], value: Value) -> Value:
+        """The same int64, of which LLVM uses nothing before the vectors `done` are there; no instruction."""
+        kind = ir.FunctionType(I64, [I64, *(each.type for each in done)])
+        constraints = ",".join(["=r", "0", *[VECTOR_REGISTER] * len(done)])
+        return self.ir.call(ir.InlineAsm(kind, "", constraints, side_effect=False), [value, *done])
 
     def field(self, record: Value, place: int) -> Value:
         """An int64 of a record of int64."""
