@@ -139,7 +139,8 @@ def test_a_layout_divides_every_number_of_outputs(dtype):
             assert 1 <= plan.last <= plan.vectors
             assert (plan.end == 0) == (left == 0)
             assert plan.end <= 0 or left <= plan.end <= lanes // 2
-            assert Tile(plan.dtype, lanes, plan.rows, plan.last, 1, plan.end).sums <= vectors().sums
+            tile = Tile(plan.dtype, lanes, plan.rows, plan.last, 1, plan.end)
+            assert tile.registers(vectors().registers >= 32) <= vectors().registers
 
 
 def test_left_over_outputs_share_a_vector_if_they_are_few():
@@ -155,13 +156,32 @@ MACHINES = {
 }
 
 
-@pytest.mark.parametrize("name", MACHINES)
-def test_a_step_is_loads_and_fmas_on_every_cpu(name):
-    triple, cpu, lanes, fma, register = MACHINES[name]
+def machine_of(name):
+    triple, cpu, *_ = MACHINES[name]
     try:
-        machine = native.target_machine(triple, cpu)
+        return native.target_machine(triple, cpu)
     except RuntimeError:
         pytest.skip(f"this build of LLVM makes no code for {triple}")
+
+
+@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("kind", [{}, {"listed": True}, {"bytes_in": True}, {"taps": True}], ids=str)
+def test_no_tile_that_fits_the_registers_keeps_sums_in_memory(name, kind):
+    machine, (*_, lanes, fma, _) = machine_of(name), MACHINES[name]
+    registers = 16 if name == "AVX2" else 32
+    for across, end in itertools.product((1, 2, 3, 4, 6), (0, 2, RAGGED)):
+        tiles = [Tile("float32", lanes, rows, across, 1, end, **kind) for rows in range(1, 11)]
+        tile = [each for each in tiles if each.registers(registers == 32) <= registers][-1]
+        text = machine.emit_assembly(native.compile_module(tile.build(), machine))
+        loops = [each[0] for each in re.finditer(r"^(\.LBB\w+):.*?\s\1$", text, re.M | re.S)]
+        steps = max(loops, key=lambda each: each.count(fma)).splitlines()
+        assert sum(fma in each for each in steps) >= tile.sums, tile.name
+        assert not [each for each in steps if "sp" in each and re.search(r"[xyz]mm|\bq\d", each)], tile.name
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_a_step_is_loads_and_fmas_on_every_cpu(name):
+    machine, (*_, lanes, fma, register) = machine_of(name), MACHINES[name]
     tile = Tile("float32", lanes, 4, 3)
     text = machine.emit_assembly(native.compile_module(tile.build(), machine))
     fmas = [line for line in text.splitlines() if fma in line and register in line]

@@ -20,11 +20,6 @@ class Vectors(NamedTuple):
         """Lanes of a vector of elements of that many bytes."""
         return self.bytes // itemsize
 
-    @property
-    def sums(self) -> int:
-        """Registers of a tile's sums: the others hold a step's weights and its input."""
-        return self.registers - 10 if self.registers >= 32 else self.registers - 3
-
 
 @cache
 def features() -> frozenset[str]:

@@ -83,12 +83,12 @@ def end_of(outputs: int, lanes: int, tails: bool) -> int:
 
 
 def tallest(dtype: str, lanes: int, across: int, end: int) -> int:
-    """Rows of the tallest tile whose sums fit the registers."""
-    most = dot().sums if dtype == "int8" else vectors().sums
-    fitting = [
-        rows for rows in range(1, TALLEST + 1) if Tile(dtype, lanes, rows, across, 1, end).sums <= most
-    ]
-    return max(fitting)
+    """Rows of the tallest tile that the registers hold."""
+    tiles = [Tile(dtype, lanes, rows, across, 1, end) for rows in range(1, TALLEST + 1)]
+    if dtype == "int8":
+        return max(each.rows for each in tiles if each.sums <= dot().sums)
+    most = vectors().registers
+    return max(each.rows for each in tiles if each.registers(masks=most >= 32) <= most)
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -54,6 +54,13 @@ class Tile(NamedTuple):
         tails = -(-self.rows * self.end // self.lanes) if self.end > 0 else 0
         return self.rows * self.vectors * self.pages + tails
 
+    def registers(self, masks: bool) -> int:
+        """Vector registers that a step needs; masks: whether the CPU has others for those (AVX-512)."""
+        tails = self.sums - self.rows * self.vectors * self.pages
+        # inputs and weights of the tails, and which lanes of them; or which lanes of the last vector
+        others = tails + 1 + int(masks) if tails else int(self.end == RAGGED and not masks)
+        return self.sums + self.vectors * self.pages + 1 + others
+
     def build(self) -> Any:
         """LLVM code of it."""
         if self.dtype == "int8":

@@ -154,24 +154,29 @@ class Emitter:
             whole = self.b.blend([lane // width == place for lane in range(lanes)], spread, whole)
         return whole
 
-    def update(self, rows: list[Value], place: Value, pages: list[Value], tail: Value,
-        sums: list[Value]) -> list[Value]:
-        """One term of every sum; `rows` and `place` say where the inputs are."""
+    def update(
+        self, rows: list[Value], place: Value, pages: list[Value], tail: Value, sums: list[Value]
+    ) -> list[Value]:
+        """One term of every sum; an input is at `place` of each row.
+
+        LLVM's scheduler would load the inputs of all rows first, more than there are registers: so an input is
+        loaded after the sums of the row before. Sums that lie in memory cost 1.2 times, and 2 times in a
+        thread whose stack is such that they straddle two lines.
+        """
         b, tile = self.b, self.tile
         weights = [
-            self.weight(page, place_ * tile.vectors + vector, vector)
-            for place_, page in enumerate(pages)
+            self.weight(page, number * tile.vectors + vector, vector)
+            for number, page in enumerate(pages)
             for vector in range(tile.vectors)
         ]
-        new, shared = [], []
+        new: list[Value] = []
+        shared: list[Value] = []  # the inputs of the tails
         for row, address in enumerate(rows):
             if row:
                 place = b.after([*new[-len(weights) :], *shared[-1:]], place)
             x = b.splat(self.input(address, place), tile.lanes)
-            new += [
-                self.term(weight, x, sums[row * self.columns + column])
-                for column, weight in enumerate(weights)
-            ]
+            first = row * self.columns
+            new += [self.term(w, x, sums[first + column]) for column, w in enumerate(weights)]
             if self.tails:
                 slot = row % self.per_tail
                 if slot:
@@ -180,7 +185,7 @@ class Emitter:
         if self.tails:
             left = b.load(tail, ir.VectorType(self.element, tile.end))
             w = b.pick(left, [lane % tile.end for lane in range(tile.lanes)])
-            new += [self.term(w, x, sums[tile.rows * self.columns + i]) for i, x in enumerate(shared)]
+            new += [self.term(w, x, total) for x, total in zip(shared, sums[len(new) :], strict=True)]
         return new
 
     def term(self, weight: Value, x: Value, total: Value) -> Value:
