@@ -159,7 +159,7 @@ class Emitter:
     ) -> list[Value]:
         """One term of every sum; an input is at `place` of each row.
 
-        LLVM's scheduler would load the inputs of all rows first, more than there are registers: so an input is
+        LLVM would load the inputs of all rows first, more than there are registers: so an input is
         loaded after the sums of the row before. Sums that lie in memory cost 1.2 times, and 2 times in a
         thread whose stack is such that they straddle two lines.
         """
