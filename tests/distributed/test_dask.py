@@ -134,6 +134,15 @@ def test_the_graph_holds_the_model_once():
     assert size < small < large < 1.2 * size
 
 
+@pytest.mark.parametrize("sample", [(784,), (28, 28)], ids=str)
+def test_a_block_is_made_and_predicted_by_one_task(sample):
+    x = da.ones((10, *sample), chunks=(2, *sample), dtype="float32") * 2
+    y = tt.models.mnist_mlp().predict(x)
+    (fused,) = dask.optimize(y)
+    assert len(dict(fused.__dask_graph__())) == 5 + 1  # and the model
+    assert y.chunks == ((2,) * 5, (10,))
+
+
 def test_an_error_names_the_block_and_its_rows():
     x = da.zeros((9, 3), chunks=(4, 3), dtype=np.float32).map_blocks(poisonous, dtype=np.float32)
     with pytest.raises(

@@ -17,7 +17,8 @@ from tinytensor.threads import checked
 
 __all__ = ["predict"]
 
-ROWS = ("n",)  # the label of the first axis, as Dask's blockwise takes it
+# labels of axes, as Dask's blockwise takes them: the first, and all others of inputs, which are one block each
+ROWS, REST = ("n",), "rest"
 
 
 def predict(model: Any, x: Any, batch_size: int | None = None, threads: int = 1) -> Any:
@@ -93,18 +94,24 @@ def of_arrays(model: Any, xs: Sequence[Any], options: dict[str, Any]) -> Any:
     node, digest = node_of(model)
     name = f"predict-{require('dask.base', 'dask').tokenize(digest, [each.name for each in xs], options)}"
     operands: list[Any] = [layers.ArrayBlockIdDep(rows), ROWS, layers.ArraySliceDep(rows), ROWS]
-    for number, each in enumerate(xs):
-        operands += [each, (*ROWS, *(f"x{number}.{axis}" for axis in range(1, each.ndim)))]
+    for each in xs:
+        operands += [each, (*ROWS, *[REST] * (each.ndim - 1))]
     if len(found) == 1:
         return da.blockwise(
-            block, axes_of(found[0]), *operands, carried=node, name=name, **described(found[0]), **options
+            block,
+            axes_of(found[0]),
+            *operands,
+            carried=node,
+            name=name,
+            **options,
+            **described(found[0], any(each.ndim > 1 for each in xs)),
         )
     together = da.blockwise(
         block, ROWS, *operands, carried=node, name=name, dtype=object, meta=np.empty(0, object),
         align_arrays=False, **options,
     )  # fmt: skip
     return tuple(
-        da.blockwise(pick, axes_of(each), together, ROWS, number=number, **described(each))
+        da.blockwise(pick, axes_of(each), together, ROWS, number=number, **described(each, False))
         for number, each in enumerate(found)
     )
 
@@ -116,14 +123,16 @@ def same_rows(one: Any, other: Any) -> bool:
 
 
 def axes_of(result: Result) -> tuple[Any, ...]:
-    """The labels of an output's axes."""
-    return (*ROWS, *(f"y{axis}" for axis in range(1, 1 + len(result.sample))))
+    """The labels of an output's axes; the second is the inputs', or Dask would not fuse what makes them."""
+    return (*ROWS, REST, *(f"y{axis}" for axis in range(2, 1 + len(result.sample))))[: 1 + len(result.sample)]
 
 
-def described(result: Result) -> dict[str, Any]:
-    """What Dask is told of an output."""
+def described(result: Result, cut_like_inputs: bool) -> dict[str, Any]:
+    """What Dask is told of an output; whether REST is a label of the inputs, too."""
+    sizes = dict(zip(axes_of(result)[1:], result.sample, strict=True))
     return {
-        "new_axes": {f"y{axis}": size for axis, size in enumerate(result.sample, 1)},
+        "adjust_chunks": {REST: sizes.pop(REST)} if cut_like_inputs and result.sample else {},
+        "new_axes": sizes,
         "dtype": result.dtype,
         "meta": np.empty((0,) * (1 + len(result.sample)), result.dtype),
         "align_arrays": False,  # they are cut alike
