@@ -1,6 +1,7 @@
 """What a scalar function must not do, and what its compiled code was made of."""
 
 import math
+import types
 
 import numpy as np
 import pytest
@@ -112,3 +113,62 @@ def test_a_function_made_by_exec():
     model = tt.Sequential(tt.Linear(2, 2, seed=0), bump(b=2.0))
     x = np.ones((3, 2), np.float32)
     same(model(x), model(x, fused=False))
+
+
+def test_a_module_is_named_with_its_attribute():
+    settings = types.ModuleType("settings")
+    settings.factor = 2.0
+
+    @tt.activation
+    def fine(x):
+        return x * settings.factor
+
+    @tt.activation
+    def local(x):
+        module = settings
+        return x * module.factor
+
+    x = np.float32([3.0])
+    same(fine(x).numpy(), np.float32([6.0]))
+    settings.factor = 4.0
+    same(fine(x).numpy(), np.float32([12.0]))
+    for call in calls_of(local.scalar, np.ones((2, 3), np.float32)):
+        with pytest.raises(
+            tt.ArgumentError, match=r"local: it uses the module settings as a value; .*settings\.name"
+        ):
+            call()
+
+
+def test_a_builtin_that_a_global_hides_is_noticed(monkeypatch):
+    @tt.activation
+    def larger(x):
+        return max(x, 2.0)
+
+    x = np.float32([1.0, 3.0])
+    same(larger(x).numpy(), np.float32([2.0, 3.0]))
+    monkeypatch.setitem(globals(), "max", min)
+    same(larger(x).numpy(), np.float32([1.0, 2.0]))
+
+
+def test_two_functions_of_one_code_may_call_each_other():
+    def scaled(function, factor):
+        def call(x):
+            return function(x) * factor
+
+        return call
+
+    twice = tt.activation(scaled(scaled(math.exp, 2.0), 3.0))
+    same(twice(np.float32([0.0])).numpy(), np.float32([6.0]))
+
+
+def test_more_names_than_an_argument_counts():
+    """Names after the first 256 have a prefix in bytecode."""
+    settings = types.ModuleType("settings")
+    settings.factor = 2.0
+    space = {f"name_{i}": 1.0 for i in range(300)} | {"settings": settings}
+    body = " * ".join(["x", *(f"name_{i}" for i in range(300)), "settings.factor"])
+    exec(f"def many(x):\n    return {body}", space)
+    many = tt.activation(space["many"])
+    same(many(np.float32([1.0])).numpy(), np.float32([2.0]))
+    settings.factor = 3.0
+    same(many(np.float32([1.0])).numpy(), np.float32([3.0]))

@@ -6,34 +6,43 @@ attribute of any other kind may change unseen: its layer is not traced.
 """
 
 import dis
-import types
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
 from typing import Any, NoReturn
 
 import numpy as np
 
 from tinytensor.creation import normal, uniform
+from tinytensor.errors import ArgumentError
 from tinytensor.inference.calls import OURS, runs_foreign_code
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.elementwise import read_by
-from tinytensor.kernels.scalar_source import Read, named, still
+from tinytensor.kernels.scalar_source import MISSING, Read, instructions, named, still
 from tinytensor.tensor import Tensor
 
 __all__ = ["Watch", "distinct"]
 
 RANDOM = {"random", "time", "datetime", "secrets", "uuid", "os"}  # modules of values that differ by call
 DRAWN = (normal, uniform)  # of ours
-OUTSIDE = {"open", "input", "eval", "exec", "globals", "id"}  # builtins that look elsewhere
-WRITES = {
+OUTSIDE = {"open", "input", "eval", "exec", "globals", "id", "__import__"}  # builtins that look elsewhere
+SPACES = {"__globals__", "__builtins__", "f_globals", "f_locals", "f_builtins", "cell_contents"}
+FOLLOWED = {  # instructions that name a variable or an attribute, and are either followed or harmless
+    "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLOSURE", "MAKE_CELL", "STORE_DEREF", "DELETE_DEREF", "LOAD_ATTR",
+    "LOAD_METHOD", "LOAD_SUPER_ATTR",
+}  # fmt: skip
+REFUSED = {
+    "LOAD_BUILD_CLASS": "defines a class",
     "STORE_ATTR": "assigns an attribute",
     "DELETE_ATTR": "deletes an attribute",
     "STORE_GLOBAL": "assigns a global variable",
+    "DELETE_GLOBAL": "deletes a global variable",
     "IMPORT_NAME": "imports a module",
 }
+NOT_RUN = {"__init__", "__annotate__", "__annotate_func__"}  # by forward; Python 3.14 keeps the latter two
 FIXED = (
-    bool, int, float, complex, str, bytes, type(None), type(Ellipsis), slice, Tensor, Traceable, np.dtype,
-    np.generic, np.ufunc, type(np.where), types.FunctionType,
+    bool, int, float, complex, str, bytes, type(None), type(Ellipsis), type(NotImplemented), slice, Tensor,
+    Traceable, np.dtype, np.generic, np.ufunc, type(np.where), FunctionType,
 )  # fmt: skip
 
 
@@ -71,33 +80,39 @@ class Watch:
 
     def function(self, function: Any, seen: set[Any], refuse: Callable[[str], NoReturn]) -> None:
         """Watch the variables that a function names, and those of the functions that it calls."""
-        if function.__code__ in seen:
+        if function in seen:  # not its code: functions of one code may have different enclosing variables
             return
-        seen.add(function.__code__)
+        seen.add(function)
         check_code(function.__code__, refuse)
         for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self.variable("a default", value, refuse)
         for inner in functions_inside(function):
             self.function(inner, seen, refuse)
-        for read in named(function):
-            value = read.value
-            if isinstance(value, types.ModuleType):
-                if value.__name__ in RANDOM or value.__name__ == "numpy.random":
-                    refuse(f"forward uses the module {value.__name__}")
-                continue
-            if isinstance(
-                getattr(value, "scalar", None), types.FunctionType
-            ):  # one of @tt.elementwise, or an activation
-                self.reads += read_by(value.scalar)
-            else:
-                self.variable("a global", value, refuse)
-            if isinstance(value, Traceable):
-                self.layers += [value] if value not in self.layers else []
-                self.inside(value, refuse)
-            if isinstance(value, types.FunctionType) and not ours(value):
-                self.function(value, seen, refuse)
-            if not (isinstance(value, type | types.BuiltinFunctionType | types.FunctionType) and ours(value)):
-                self.reads.append(read)
+        try:
+            reads = named(function)
+        except ArgumentError as error:
+            refuse(f"{function.__name__}: {error}")
+        for read in reads:
+            self.read(read, seen, refuse)
+
+    def read(self, read: Read, seen: set[Any], refuse: Callable[[str], NoReturn]) -> None:
+        """Watch a variable and what its value does."""
+        value = read.value
+        if isinstance(value, ModuleType):
+            if value.__name__ in RANDOM or value.__name__ == "numpy.random":
+                refuse(f"forward uses the module {value.__name__}")
+        elif isinstance(getattr(value, "scalar", None), FunctionType):
+            self.reads += read_by(value.scalar)  # one of @tt.elementwise, or an activation
+        elif value is not MISSING:  # a name that may be defined later
+            self.variable("a global", value, refuse)
+        if isinstance(value, Traceable):
+            self.layers += [value] if value not in self.layers else []
+            self.inside(value, refuse)
+        if isinstance(value, FunctionType) and not ours(value):
+            self.function(value, seen, refuse)
+        constant = isinstance(value, ModuleType | type | BuiltinFunctionType | FunctionType)
+        if not (constant and read.module and read.module.__name__.partition(".")[0] == OURS):
+            self.reads.append(read)
 
     def variable(self, kind: str, value: Any, refuse: Callable[[str], NoReturn]) -> None:
         """Refuse what a function reads if it may change in place, or is drawn at random."""
@@ -141,30 +156,37 @@ def is_fixed(value: Any) -> bool:
             "numpy",
             OURS,
         )
-    if isinstance(value, types.BuiltinFunctionType):  # random.random is a method of a generator
+    if isinstance(value, BuiltinFunctionType):  # random.random is a method of a generator
         owner = value.__self__
-        return owner is None or (isinstance(owner, types.ModuleType) and owner.__name__ not in RANDOM)
+        return owner is None or (isinstance(owner, ModuleType) and owner.__name__ not in RANDOM)
     return isinstance(value, FIXED)
 
 
-def check_code(code: types.CodeType, refuse: Callable[[str], NoReturn]) -> None:
-    """Refuse code that changes something, or looks where changes cannot be seen."""
-    for each in dis.get_instructions(code):
-        if each.opname in WRITES:
-            refuse(f"forward {WRITES[each.opname]}")
-        if each.opname == "STORE_DEREF" and each.argval in code.co_freevars:
+def check_code(code: CodeType, refuse: Callable[[str], NoReturn]) -> None:
+    """Refuse code that changes something, or looks where changes cannot be seen.
+
+    Python's bytecode differs by version: an instruction that names something and is not known is refused.
+    """
+    for each in instructions(code):
+        if each.opname in REFUSED:
+            refuse(f"forward {REFUSED[each.opname]}")
+        if each.opcode in (*dis.hasname, *dis.hasfree) and each.opname not in FOLLOWED:
+            refuse(f"forward names {each.argval} in a way that cannot be followed ({each.opname})")
+        if each.opname in ("STORE_DEREF", "DELETE_DEREF") and each.argval in code.co_freevars:
             refuse("forward assigns an enclosing variable")
         if each.opname == "LOAD_GLOBAL" and each.argval in OUTSIDE:
             refuse(f"forward calls {each.argval}")
+        if each.opname in ("LOAD_ATTR", "LOAD_METHOD") and each.argval in SPACES:
+            refuse(f"forward reads {each.argval}")
 
 
 def functions_inside(function: Any) -> Iterator[Any]:
     """The comprehensions and functions that stand in a function, with its variables."""
     cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
     for code in function.__code__.co_consts:
-        if isinstance(code, types.CodeType):
-            closure = tuple(cells.get(name, types.CellType(None)) for name in code.co_freevars)
-            yield types.FunctionType(code, function.__globals__, code.co_name, None, closure)
+        if isinstance(code, CodeType):
+            closure = tuple(cells.get(name, CellType(None)) for name in code.co_freevars)
+            yield FunctionType(code, function.__globals__, code.co_name, None, closure)
 
 
 def frozen(value: Any) -> Any:
@@ -184,7 +206,7 @@ def functions_of(layer: Traceable) -> Iterator[Any]:
             break
         spaces.append(dict(vars(cls)))
     for space in spaces:
-        for value in (value for name, value in space.items() if name != "__init__"):
+        for value in (value for name, value in space.items() if name not in NOT_RUN):
             for each in (value, *(getattr(value, name, None) for name in ("fget", "__func__", "func"))):
-                if isinstance(each, types.FunctionType) and not ours(each):
+                if isinstance(each, FunctionType) and not ours(each):
                     yield each
