@@ -201,15 +201,100 @@ def test_layers_of_images(keras):
         agrees(keras, keras.Sequential([layers.Input((7, 8, 3)), each]), (7, 8, 3))
 
 
+def transposed(x, kernel, bias, stride, before, length):
+    """The transposed convolution with all its products, of which some from each beginning are kept: NHWC."""
+    n, *lengths, _ = x.shape
+    whole = [max((m - 1) * s + k, a + w) for m, s, k, a, w in
+             zip(lengths, stride, kernel.shape, before, length, strict=False)]  # fmt: skip
+    y = np.zeros((n, *whole, kernel.shape[2]))
+    for i, j in np.ndindex(*lengths):
+        for a, b in np.ndindex(*kernel.shape[:2]):
+            y[:, i * stride[0] + a, j * stride[1] + b] += x[:, i, j] @ kernel[a, b].T
+    kept = tuple(slice(a, a + w) for a, w in zip(before, length, strict=True))
+    return y[(slice(None), *kept)] + bias
+
+
+@pytest.mark.parametrize(
+    ("kernel", "stride", "padding", "extra", "before", "length"),
+    [
+        ((3, 3), (2, 2), "valid", None, (0, 0), (11, 13)),
+        ((3, 3), (2, 2), "same", None, (0, 0), (10, 12)),
+        ((4, 5), (2, 2), "same", None, (1, 1), (10, 12)),
+        ((2, 1), (3, 3), "valid", None, (0, 0), (15, 18)),
+        ((2, 1), (3, 3), "same", None, (0, 0), (15, 18)),
+        ((3, 2), (2, 1), "same", None, (0, 0), (10, 6)),
+        ((3, 3), (2, 2), "same", 1, (0, 0), (10, 12)),
+        ((3, 3), (2, 2), "same", 0, (1, 1), (9, 11)),
+        ((3, 2), (3, 2), "valid", (2, 1), (0, 0), (17, 13)),
+    ],
+)
+def test_transposed_convolutions(keras, kernel, stride, padding, extra, before, length):
+    """Against Keras, and against plain loops with what the formulas of its documentation cut off."""
+    layers = keras.layers
+    layer = layers.Conv2DTranspose(4, kernel, stride, padding, output_padding=extra)
+    theirs = keras.Sequential([layers.Input((5, 6, 3)), layer])
+    model = agrees(keras, theirs, (5, 6, 3))
+    x = np.random.default_rng(0).uniform(0, 1, (4, 5, 6, 3)).astype(np.float32)
+    weight, bias = (np.asarray(each, np.float64) for each in layer.get_weights())
+    expected = transposed(x.astype(float), weight, bias, stride, before, length)
+    bound = transposed(x.astype(float), np.abs(weight), np.abs(bias), stride, before, length)
+    within(model(x), expected, gamma(3 * kernel[0] * kernel[1] + 1, np.float32) * bound)
+
+
+def test_a_transposed_convolution_with_channels_first_or_dilated(keras):
+    layers = keras.layers
+    first = layers.Conv2DTranspose(4, 3, strides=2, data_format="channels_first", activation="relu")
+    agrees(keras, keras.Sequential([layers.Input((3, 5, 6)), first]), (3, 5, 6))
+    for padding in ("same", "valid"):
+        wide = layers.Conv2DTranspose(4, 3, dilation_rate=2, padding=padding)
+        agrees(keras, keras.Sequential([layers.Input((5, 6, 3)), wide]), (5, 6, 3))
+
+
+def test_layers_of_three_spatial_axes_are_refused(keras):
+    layers = keras.layers
+    for each in (
+        layers.Conv3D(2, 2), layers.Conv3DTranspose(2, 2), layers.MaxPooling3D(2), layers.AveragePooling3D(2),
+        layers.GlobalAveragePooling3D(), layers.UpSampling3D(2), layers.ZeroPadding3D(1),
+        layers.Cropping3D(1),
+    ):  # fmt: skip
+        said = f"{type(each).__name__} '.*': three spatial axes; tinytensor computes with one or two"
+        with pytest.raises(tt.UnsupportedOp, match=said):
+            tt.from_keras(keras.Sequential([layers.Input((5, 6, 7, 3)), each]))
+
+
+def test_a_mask_that_a_mean_would_read_is_refused(keras):
+    layers = keras.layers
+    for marks in (False, True):
+        theirs = keras.Sequential(
+            [layers.Input((5,)), layers.Embedding(7, 4, mask_zero=marks, name="words"),
+             layers.GlobalAveragePooling1D(name="mean")]
+        )  # fmt: skip
+        x = np.array([[0, 6, 1, 2, 0]], np.float32)
+        if marks:
+            said = "Embedding 'words': mask_zero: GlobalAveragePooling1D 'mean' would leave steps out"
+            with pytest.raises(tt.UnsupportedOp, match=said):
+                tt.from_keras(theirs)
+        else:  # a mean of five
+            within(tt.from_keras(theirs)(x), computed(theirs, x), 2 * gamma(6, np.float32))
+
+
 def test_layers_of_sequences(keras):
     layers = keras.layers
     for each in (
         layers.Conv1D(4, 3), layers.Conv1D(4, 3, dilation_rate=2, padding="causal", activation="relu"),
         layers.Conv1D(4, 2, strides=2, padding="same"), layers.DepthwiseConv1D(3, depth_multiplier=2),
         layers.SeparableConv1D(4, 3), layers.MaxPooling1D(), layers.AveragePooling1D(3, 2, "same"),
-        layers.ZeroPadding1D((1, 2)), layers.Cropping1D((1, 2)),
+        layers.ZeroPadding1D((1, 2)), layers.ZeroPadding1D(2), layers.Cropping1D((1, 2)),
+        layers.Cropping1D(2), layers.MaxPooling1D(3, 2, "same", data_format="channels_first"),
+        layers.AveragePooling1D(2, 1, data_format="channels_first"), layers.UpSampling1D(3),
+        layers.GlobalAveragePooling1D(), layers.GlobalMaxPooling1D(keepdims=True),
+        layers.GlobalAveragePooling1D(data_format="channels_first", keepdims=True),
+        layers.GlobalMaxPooling1D(data_format="channels_first"),
+        layers.Conv1DTranspose(4, 3, strides=2, padding="same", activation="relu"),
+        layers.Conv1DTranspose(4, 2, strides=3, use_bias=False),
     ):  # fmt: skip
-        agrees(keras, keras.Sequential([layers.Input((9, 3)), each]), (9, 3))
+        model = agrees(keras, keras.Sequential([layers.Input((9, 3)), each]), (9, 3))
+        assert [row.fused for row in model.summary((9, 3)).rows] == [True] * len(model)
     theirs = keras.Sequential([layers.Input((5,)), layers.Embedding(7, 4), layers.Flatten(), layers.Dense(2)])
     model, x = tt.from_keras(randomized(theirs, 0)), np.array([[0, 6, 1, 2, 3]], np.float32)
     # 20 products and the bias, each side in its order

@@ -1,6 +1,8 @@
 """Networks of images in ONNX: what is loaded for the nets of MLPerf Tiny, and how steps become layers."""
 
+import math
 import pathlib
+import runpy
 
 import numpy as np
 import pytest
@@ -148,13 +150,92 @@ def onnxruntime_of(proto, x):
 @pytest.mark.parametrize("scales", [(2.0, 3.0), (1.5, 1.0), (2.3, 1.7), (1.0, 2.0)])
 @pytest.mark.parametrize("mode", ["nearest", "linear"])
 def test_the_rule_of_resizing_that_old_opsets_do_not_state(op, scales, mode):
-    """Interpolation is in float64 here and in float32 there, with three products and sums an axis."""
+    """Two products and a sum an axis, of weights that are rounded from float32 coordinates."""
     x = normal(2, 3, 5, 4)
     constants = {"s": np.array([1, 1, *scales], np.float32)}
     opset = 9 if op == "Upsample" else 10
     proto = model_of([(op, ["x", "s"], "y", {"mode": mode})], [None, 3, 5, 4], opset, **constants)
     bound = 0 if mode == "nearest" else gamma(32, np.float32) * np.abs(x).max()
     within(tt.from_onnx(proto)(x), onnxruntime_of(proto, x), bound)
+
+
+BETWEEN = {
+    "Resize": (["", "scales"], {"mode": "linear"}, {"scales": np.float32([1, 1, 2, 1.5])}),
+    "Resize, nearest": (["", "", "sizes"], {"axes": [2, 3]}, {"sizes": np.array([12, 3])}),
+    "Resize, cubic": (["", "", "sizes"], {"mode": "cubic"}, {"sizes": np.array([3, 4, 12, 3])}),
+    "Resize, to fewer": (["", "", "sizes"], {"mode": "linear", "antialias": 1, "axes": [-2, -1]},
+                         {"sizes": np.array([5, 4])}),
+    "LRN": ([], {"size": 3, "alpha": 0.1, "beta": 0.5, "bias": 2.0}, {}),
+    "Pad": (["pads", "value"], {}, {"pads": np.array([0, 0, 1, -2, 0, 0, 0, 3]), "value": np.float32(0.5)}),
+    "Pad, reflect": (["pads"], {"mode": "reflect"}, {"pads": np.array([0, 0, 1, 2, 0, 0, 0, 3])}),
+    "Pad, wrap": (["pads"], {"mode": "wrap"}, {"pads": np.array([0, 0, 1, 2, 0, 0, 0, 3])}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_a_network_with_it_is_one_program_that_goes_back_to_files(case, tmp_path):
+    """Two convolutions of 27 and 16 terms and what is between them: 128 roundings of its largest sum."""
+    reads, given, constants = BETWEEN[case]
+    w, v = normal(4, 3, 3, 3), normal(5, 4, 2, 2)
+    nodes = [
+        ("Conv", ["x", "w"], "a", {}), (case.partition(",")[0], ["a", *reads], "b", given),
+        ("Relu", ["b"], "c", {}), ("Conv", ["c", "v"], "y", {}),
+    ]  # fmt: skip
+    proto = model_of(nodes, [3, 3, 9, 8], 19, w=w, v=v, **constants)
+    x = normal(3, 3, 9, 8)
+    model = tt.from_onnx(proto)
+    y = model.predict(x)
+    assert np.array_equal(y, model(x, fused=False).numpy())
+    (form,) = model._plan.forms.values()
+    assert (len(form.stages), form.traced.reasons) == (1, {})
+    size = np.abs(x).max() * np.abs(w).sum((1, 2, 3)).max() * np.abs(v).sum((1, 2, 3)).max()
+    bound = gamma(128, np.float32) * size
+    within(y, onnxruntime_of(proto, x), bound)
+    tt.io.save(model, tmp_path / "m.onnx", (3, 9, 8))
+    back = onnx.load(tmp_path / "m.onnx")
+    assert [node.op_type for node in back.graph.node] == [op for op, *_ in nodes]
+    within(tt.load(tmp_path / "m.onnx").predict(x), y, bound)
+    tt.io.save(model, tmp_path / "m.py", (3, 9, 8))
+    within(runpy.run_path(tmp_path / "m.py")["predict"](x), y, bound)
+
+
+def test_resizing_is_the_sum_of_neighbours_that_the_formula_has():
+    """Linear at half-pixel centres, in plain loops; two products, a sum and a share a side of an axis."""
+    x, sizes = normal(2, 3, 5), np.array([2, 3, 8])
+    proto = model_of([("Resize", ["x", "", "", "z"], "y", {"mode": "linear"})], [2, 3, 5], 19, z=sizes)
+    expected = np.zeros((2, 3, 8))
+    for i in range(8):
+        place = (i + 0.5) * 5 / 8 - 0.5
+        low = math.floor(place)
+        share = place - low
+        ends = [min(max(low + k, 0), 4) for k in (0, 1)]
+        expected[:, :, i] = (1 - share) * x[:, :, ends[0]].astype(float) + share * x[:, :, ends[1]]
+    # the coordinate, up to 8, has four roundings of float32, so the share is off by 32 units of roundoff
+    bound = (gamma(4, np.float32) + gamma(64, np.float32)) * 2 * np.abs(x).max()
+    within(tt.from_onnx(proto)(x), expected, bound)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 9])
+def test_local_responses_are_sums_over_the_channels_around(size):
+    x, alpha, beta, bias = normal(2, 5, 3, 2), 0.7, 0.75, 1.5
+    given = {"size": size, "alpha": alpha, "beta": beta, "bias": bias}
+    proto = model_of([("LRN", ["x"], "y", given)], [2, 5, 3, 2], 13)
+    expected, wide = np.zeros(x.shape), x.astype(float)
+    for c in range(5):
+        around = wide[:, max(0, c - (size - 1) // 2) : min(4, c + size // 2) + 1]
+        expected[:, c] = wide[:, c] / (bias + alpha / size * (around**2).sum(1)) ** beta
+    # of the base size + 3 roundings, of its logarithm (below 4) and exponential a few units each
+    within(tt.from_onnx(proto)(x), expected, gamma(size + 32, np.float32) * np.abs(expected))
+
+
+@pytest.mark.parametrize("bias", [0.0, -1.0])
+def test_local_responses_whose_base_may_not_be_positive_are_those_of_onnxruntime(bias):
+    x = normal(2, 5, 3, 2)
+    proto = model_of([("LRN", ["x"], "y", {"size": 3, "alpha": 0.5, "beta": 2.0, "bias": bias})], x.shape, 13)
+    theirs = onnxruntime_of(proto, x)
+    # a difference from the bias loses |bias| / |base| of its digits
+    base = np.sqrt(np.abs(x / theirs))
+    within(tt.from_onnx(proto)(x), theirs, gamma(16, np.float32) * np.abs(theirs) * (1 + abs(bias) / base))
 
 
 @pytest.mark.parametrize("scales", [(0.5, 0.75), (0.6, 1.0)])

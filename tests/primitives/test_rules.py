@@ -107,11 +107,32 @@ def test_rules_of_what_runs_eagerly_agree(name, drawing):
     check(Function(EAGER[name]), drawn(*drawing))
 
 
+class Operation(tt.Layer):
+    """One of ONNX's operations, of samples and constants."""
+
+    def __init__(self, name, *constants, **attributes):
+        self.inner = tt.Operator(name, attributes)
+        self.constants = [tt.Constant(np.array(each)) for each in constants]
+
+    def forward(self, x):
+        return self.inner.forward(x, *(each.value if each.value.size else None for each in self.constants))
+
+
 IMAGES = {
     "convolve": tt.Conv2d(3, 4, 3, padding=1, stride=2, seed=1),
     "convolve_transposed": tt.ConvTranspose2d(3, 4, 3, stride=2, seed=1),
     "pool": tt.MaxPool2d(2),
     "mean pool": tt.AvgPool2d(3, stride=2),
+    "pad": tt.Pad(((1, 2), (0, -1)), value=0.5),
+    "resize, nearest": tt.Upsample(scale_factor=(2, 1.5)),
+    "resize, bilinear": tt.Upsample((9, 4), mode="bilinear"),
+    "resize, corners": tt.Upsample((3, 11), mode="bilinear", align_corners=True),
+    "resample": Operation("Resize", [], np.float32([1, 1, 2, 0.75]), mode="linear"),
+    "resample, cubic": Operation("Resize", [], [], [7, 5], axes=[2, 3], mode="cubic"),
+    "local_response": Operation("LRN", size=3, alpha=0.5),
+    "wide local_response": Operation("LRN", size=50, beta=1.5, bias=0.25),
+    "padded channels": Operation("Pad", [0, 1, 0, 0, 0, 2, 0, 3], np.float32(1.5)),
+    "wrapped": Operation("Pad", [0, 0, 1, 0, 0, 0, 0, 3], mode="wrap"),
 }
 
 
@@ -125,6 +146,29 @@ def test_rules_of_windows_agree(name, count, size, seed):
     assert (found.outputs[0].sample, found.outputs[0].dtype) == (expected.shape[1:], expected.dtype)
     assert [type(stage).__name__ for stage in divide(found)] == ["Program"]
     np.testing.assert_array_equal(tt.Sequential(layer).predict(x), expected.numpy())
+
+
+@pytest.mark.parametrize("name", IMAGES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rules_of_windows_agree_inside_a_network(name, dtype):
+    """What a convolution leaves has its channels last in the program, whatever the samples have."""
+    layers = [
+        tt.Conv2d(2, 3, 3, padding="same", seed=1, dtype=dtype), IMAGES[name],
+        tt.relu, tt.Flatten(), tt.Lambda(lambda x: x * 2),
+    ]  # fmt: skip
+    model, x = tt.Sequential(*layers), drawn(7, (2, 8, 6), dtype, 3)
+    assert [row.fused for row in model.summary((2, 8, 6)).rows] == [True] * 5
+    np.testing.assert_array_equal(model.predict(x), model(x, fused=False).numpy())
+
+
+@pytest.mark.parametrize("layer", [tt.Pad(2), tt.Upsample(scale_factor=2), IMAGES["wrapped"]], ids=repr)
+def test_bytes_that_are_moved_stay_bytes(layer):
+    model, x = tt.Sequential(tt.Quantize(0.1, 128), layer), drawn(5, (3, 6, 7), np.float32, 4)
+    y = model.predict(x)
+    assert y.dtype == np.uint8
+    np.testing.assert_array_equal(y, model(x, fused=False).numpy())
+    found = trace(model, [x[:2].copy()])
+    assert [type(stage).__name__ for stage in divide(found)] == ["Program"]
 
 
 def test_every_reduction_is_a_primitive():

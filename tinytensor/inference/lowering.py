@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.inference.buffers import Buffer
-from tinytensor.inference.bytes_lowering import BytesLowering
+from tinytensor.inference.resize_lowering import ResizeLowering
 from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import UINT8, Array, number
 from tinytensor.kernels.convolution import convolution_instruction
@@ -36,10 +36,9 @@ __all__ = ["Lowering"]
 
 
 BATCH_NORM = arithmetic.subtract, arithmetic.multiply, arithmetic.add
-LONG_ROW = 1024  # elements: shorter rows of a sample are one row of a pair; a call takes as long as 64
 
 
-class Lowering(BytesLowering):
+class Lowering(ResizeLowering):
     """The instructions of a program while they are written."""
 
     def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
@@ -125,11 +124,7 @@ class Lowering(BytesLowering):
             if all(len(row) == made.channels for row in every) and follow_by_batch_norm(made, every):
                 return
         for function, row, repeat in given:
-            most = max(1, LONG_ROW // len(row))
-            whole = max(d for d in range(1, most + 1) if repeat % d == 0)
-            constant_at = self.store(np.tile(row, whole))
-            address = pair_address(function, self.dtype)
-            self.emit(pair_rows, here, there, repeat // whole, LOOP=address, CONSTANT=constant_at)
+            self.pair_with_row(function, here, there, row, repeat)
             here = there
 
     def constant_row(self, constant: Any, x: Symbol) -> tuple[Array, int]:

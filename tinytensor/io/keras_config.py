@@ -1,5 +1,6 @@
 """The configuration of a model of Keras, of any version, as one of ours; its classes are looked up here."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from tinytensor.errors import ModelFormatError, UnsupportedOp
@@ -44,8 +45,29 @@ def imported(described: Any, version: int, weights: Weights) -> tuple[Config, St
         raise UnsupportedOp(
             f"the model is a {shortened(model.kind)}; a Sequential or a functional model would help"
         )
+    refuse_masks(model)
     found, _ = chain(model, version, weights, None)
     return {"class": found.cls, "config": found.arguments}, found.state
+
+
+def refuse_masks(model: Described) -> None:
+    """Raise if an Embedding marks steps that a layer may leave out of a mean or a softmax."""
+    layers = list(everything(model))
+    masked = [each for each in layers if each.kind == "Embedding" and each.config.get("mask_zero")]
+    readers = [each for each in layers if each.kind in ("GlobalAveragePooling1D", "Softmax")]
+    if masked and readers:
+        raise UnsupportedOp(
+            f"Embedding {shortened(masked[0].name)}: mask_zero: {readers[0].kind} "
+            f"{shortened(readers[0].name)} would leave steps out, which tinytensor does not; an Embedding "
+            "without mask_zero would help"
+        )
+
+
+def everything(model: Described) -> Iterator[Described]:
+    """The layers of a model, and those inside them."""
+    for each in model.layers or ():
+        yield each
+        yield from everything(each)
 
 
 def understood(described: Any, where: str, version: int, depth: int) -> Described:

@@ -10,8 +10,8 @@ from tinytensor.io.keras_source import Part, Source, plain
 from tinytensor.kernels.boundary import Array
 
 __all__ = [
-    "convolution", "cropping", "depthwise", "embedding", "global_pooling", "permute", "pooling", "separable",
-    "upsampling", "zero_padding",
+    "axes_of", "convolution", "cropping", "depthwise", "embedding", "global_pooling", "kernel_and_bias",
+    "last", "lengths", "own", "permute", "pooling", "separable", "upsampling", "zero_padding",
 ]  # fmt: skip
 
 
@@ -79,7 +79,7 @@ def kernel_and_bias(source: Source, kernels: int = 1) -> list[Array | None]:
     return found if biased else [*found, None]
 
 
-def convolution(source: Source) -> Part:
+def convolution(source: Source) -> list[Part]:
     """Keras keeps the kernel as (height, width, in / groups, out)."""
     kernel, bias = kernel_and_bias(source)
     assert kernel is not None
@@ -90,7 +90,7 @@ def convolution(source: Source) -> Part:
         raise ModelFormatError(f"{source.kind}: the kernel {kernel.shape} is not that of the configuration")
     if groups < 1 or kernel.shape[-1] % groups:
         raise source.error(f"groups: expected a divisor of {kernel.shape[-1]} filters, got {groups}")
-    return conv_part(source, np.moveaxis(kernel, (-1, -2), (0, 1)), bias, groups)
+    return [conv_part(source, np.moveaxis(kernel, (-1, -2), (0, 1)), bias, groups)]
 
 
 def depth_first(source: Source, kernel: Array) -> tuple[Array, int]:
@@ -102,12 +102,12 @@ def depth_first(source: Source, kernel: Array) -> tuple[Array, int]:
     return moved.reshape(inputs * multiplier, 1, *kernel.shape[:-2]), inputs
 
 
-def depthwise(source: Source) -> Part:
+def depthwise(source: Source) -> list[Part]:
     """Each channel by itself; what Keras 2 writes as groups says nothing here."""
     kernel, bias = kernel_and_bias(source)
     assert kernel is not None
     weight, groups = depth_first(source, kernel)
-    return conv_part(source, weight, bias, groups)
+    return [conv_part(source, weight, bias, groups)]
 
 
 def separable(source: Source) -> list[Part]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from tinytensor.errors import ModelFormatError
 from tinytensor.io import keras_images as images
+from tinytensor.io import keras_rows as rows
 from tinytensor.io.config import shortened
 from tinytensor.io.keras_source import Described, Part, Source, floats, plain, rescale, unwrapped
 from tinytensor.kernels.boundary import Array
@@ -23,6 +24,8 @@ def converted(source: Source) -> list[Part]:
         UnsupportedOp: there is none, or none with these arguments.
         ModelFormatError: an argument or a weight is not what such a layer has.
     """
+    if source.kind not in LAYERS and source.kind.endswith(THREE_AXES):
+        raise source.error("three spatial axes; tinytensor computes with one or two")
     if source.kind not in LAYERS:
         raise source.error(f"tinytensor has no such layer; there are {', '.join(LAYERS)}")
     convert, options = LAYERS[source.kind]
@@ -229,14 +232,9 @@ def reshape(source: Source) -> list[Part]:
     return plain("Reshape", shape=shape)
 
 
-def activated(convert: Callable[[Source], Part]) -> Callable[[Source], list[Part]]:
-    """A layer and its activation."""
-    return lambda source: [convert(source), *(a._replace(suffix="_activation") for a in activation(source))]
-
-
-def separable(source: Source) -> list[Part]:
-    """Two convolutions and an activation."""
-    return [*images.separable(source), *(a._replace(suffix="_activation") for a in activation(source))]
+def activated(convert: Callable[[Source], list[Part]]) -> Callable[[Source], list[Part]]:
+    """What a layer is without its activation, and this."""
+    return lambda source: [*convert(source), *(a._replace(suffix="_activation") for a in activation(source))]
 
 
 Rule = tuple[Callable[[Source], list[Part]], tuple[str, ...]]
@@ -257,7 +255,8 @@ FORMAT = ("data_format",)
 WINDOW = ("kernel_size", "strides", "padding", "dilation_rate", "groups", "use_bias", "activation", *FORMAT)
 CONVOLUTION: Rule = (activated(images.convolution), ("filters", *WINDOW))
 DEPTHWISE: Rule = (activated(images.depthwise), ("depth_multiplier", *WINDOW))
-SEPARABLE: Rule = (separable, ("filters", "depth_multiplier", *WINDOW))
+SEPARABLE: Rule = (activated(images.separable), ("filters", "depth_multiplier", *WINDOW))
+TRANSPOSED: Rule = (activated(rows.convolution_transpose), ("filters", "output_padding", *WINDOW))
 POOLING: Rule = (images.pooling, ("pool_size", "strides", "padding", *FORMAT))
 GLOBAL: Rule = (images.global_pooling, ("keepdims", *FORMAT))
 NOTHING: Rule = (lambda s: plain("Identity"), ("rate", "stddev", "sigma", "p", "l1", "l2"))
@@ -283,22 +282,21 @@ LAYERS: dict[str, Rule] = {
     "BatchNormalization": (batch_norm, ("axis", "epsilon", "center", "scale", "momentum", "synchronized",
                                         "renorm_momentum")),
     "LayerNormalization": (layer_norm, ("axis", "epsilon", "center", "scale")),
-    "Conv1D": CONVOLUTION,
-    "Conv2D": CONVOLUTION,
-    "DepthwiseConv1D": DEPTHWISE,
-    "DepthwiseConv2D": DEPTHWISE,
-    "SeparableConv1D": SEPARABLE,
-    "SeparableConv2D": SEPARABLE,
+    **{f"Conv{axes}D": CONVOLUTION for axes in (1, 2)},
+    **{f"Conv{axes}DTranspose": TRANSPOSED for axes in (1, 2)},
+    **{f"DepthwiseConv{axes}D": DEPTHWISE for axes in (1, 2)},
+    **{f"SeparableConv{axes}D": SEPARABLE for axes in (1, 2)},
     **{f"{kind}Pooling{axes}D": POOLING for kind in ("Max", "Average") for axes in (1, 2)},
     **{f"Global{kind}Pooling2D": GLOBAL for kind in ("Max", "Average")},
-    "ZeroPadding1D": (images.zero_padding, ("padding", *FORMAT)),
-    "ZeroPadding2D": (images.zero_padding, ("padding", *FORMAT)),
-    "Cropping1D": (images.cropping, ("cropping", *FORMAT)),
-    "Cropping2D": (images.cropping, ("cropping", *FORMAT)),
+    **{f"Global{kind}Pooling1D": (rows.global_pooling_of_rows, GLOBAL[1]) for kind in ("Max", "Average")},
+    **{f"ZeroPadding{axes}D": (images.zero_padding, ("padding", *FORMAT)) for axes in (1, 2)},
+    **{f"Cropping{axes}D": (images.cropping, ("cropping", *FORMAT)) for axes in (1, 2)},
+    "UpSampling1D": (rows.repeated, ("size", *FORMAT)),
     "UpSampling2D": (images.upsampling, ("size", "interpolation", *FORMAT)),
     "Permute": (images.permute, ("dims",)),
     "Embedding": (images.embedding, ("input_dim", "output_dim", "mask_zero")),
 }  # fmt: skip
+THREE_AXES = ("3D", "3DTranspose")
 # Options of every layer that say nothing of what it computes once it is trained.
 HARMLESS = {
     "name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_shape", "input_dim",

@@ -1,12 +1,13 @@
 """Scalar functions for the elementwise instructions of a program; the same operations as Tensors have."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 FUNCTIONS = [
     "absolute", "add", "divide", "maximum", "minimum", "multiply", "negative", "negative_scaled", "subtract",
 ]  # fmt: skip
-__all__ = [*FUNCTIONS, "BOUNDS", "CHOOSE", "bounds"]
+__all__ = [*FUNCTIONS, "BOUNDS", "CHOOSE", "bounds", "inverse_power"]
 
 Bounds = Callable[..., tuple[float, float]]
 # functions min(max(x, low), high) of x, which a tile computes before it stores; both from the other arguments
@@ -66,6 +67,11 @@ def negative(x: Any) -> Any:
 def absolute(x: Any) -> Any:
     """|x|."""
     return abs(x)
+
+
+def inverse_power(x: Any, bias: Any, scale: Any, exponent: Any) -> Any:
+    """(bias + scale · x)^-exponent of a positive base."""
+    return math.exp(-exponent * math.log(bias + scale * x))
 
 
 def where_less(a: Any, b: Any, x: Any, y: Any) -> Any:

@@ -15,6 +15,7 @@ __all__ = [
     "map_rows",
     "matrix_linear",
     "packed_product",
+    "pad_rows",
     "pair_rows",
     "product_range",
     "reduce_rows",
@@ -42,6 +43,8 @@ several_rows = kernel("instructions.several_rows", "void(i64, i64, i64)")
 spread_rows = by_dtype("instructions.spread_rows", "void(i64, T*, i64)")
 gather_rows = by_dtype("instructions.gather_rows", "void(i64, T*, i64)")
 gather_rows[UINT8] = kernel("instructions.gather_rows", "void(i64, u8*, i64)")
+pad_rows = by_dtype("instructions.pad_rows", "void(i64, T*, i64)")
+pad_rows[UINT8] = kernel("instructions.pad_rows", "void(i64, u8*, i64)")
 bytes_rows = kernel("bytes_rows.bytes_rows", "void(i64, i64, i64)")
 copy_rows = kernel("instructions.copy_rows", "void(i64, i64, i64)")
 standardize_rows = kernel("row_reductions.standardize_rows", "void(i64, i64, i64)")

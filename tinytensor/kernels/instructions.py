@@ -39,7 +39,7 @@ from tinytensor.kernels.record import (
 from tinytensor.kernels.softmax_loops import softmax_lanes, softmax_row
 
 __all__ = [
-    "copy_rows", "gather_rows", "log_softmax_rows", "map_rows", "pair_rows", "several_rows",
+    "copy_rows", "gather_rows", "log_softmax_rows", "map_rows", "pad_rows", "pair_rows", "several_rows",
     "softmax_rows", "spread_rows", "widen_rows",
 ]  # fmt: skip
 
@@ -153,6 +153,24 @@ def copy_rows(instruction_at: int, scratch: int, rows: int) -> None:
         y = bytes_at(buffers[2 * target] + row * buffers[2 * target + 1] + size * instruction[TO])
         for i in range(size * instruction[FEATURES]):
             y[i] = x[i]
+
+
+def pad_rows(instruction_at: int, scratch: Any, rows: int) -> None:
+    """Target = a number FROM times, the source, the number TO times; the number stands behind CONSTANT."""
+    instruction, buffers = integers_at(instruction_at), integers_at(number_of(scratch))
+    source, target, features = instruction[SOURCE], instruction[TARGET], instruction[FEATURES]
+    before, after, repeat = instruction[FROM], instruction[TO], instruction[REPEAT]
+    value = numbers_at(instruction[CONSTANT], scratch)[0]
+    x_stride, y_stride = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
+    for row in range(rows * repeat):
+        x = numbers_at(buffers[2 * source] + row * x_stride, scratch)
+        y = numbers_at(buffers[2 * target] + row * y_stride, scratch)
+        for i in range(before):
+            y[i] = value
+        for i in range(features):
+            y[before + i] = x[i]
+        for i in range(before + features, before + features + after):
+            y[i] = value
 
 
 def widen_rows(instruction_at: int, scratch: Any, rows: int) -> None:

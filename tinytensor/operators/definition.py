@@ -56,24 +56,34 @@ def operation(
     dtype: str = "first",
     second: str | tuple[str, ...] = "int64",
     of_arrays: bool = True,
+    of_samples: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter a function, named as the operation is, in the table: of arrays, or of these and Tensors alike."""
+    """Enter a function, named as the operation is, in the table: of arrays, or of these and Tensors alike.
+
+    `of_samples` computes the same by a primitive, or gives None where it can't.
+    """
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
-        NUMPY[function.__name__] = Operation(of_tensors(function, of_arrays), newest, shape, dtype, second)
+        compute = of_tensors(function, of_arrays, of_samples)
+        NUMPY[function.__name__] = Operation(compute, newest, shape, dtype, second)
         return function
 
     return enter
 
 
-def of_tensors(function: Callable[..., Any], of_arrays: bool) -> Callable[..., Any]:
+def of_tensors(
+    function: Callable[..., Any], of_arrays: bool, of_samples: Callable[..., Any] | None
+) -> Callable[..., Any]:
     """The function of Tensors; what NumPy refuses are operands that do not fit."""
 
     @wraps(function)
     def compute(*operands: Tensor | None, **attributes: Any) -> Any:
-        arrays = [each if each is None or not of_arrays else each.numpy() for each in operands]
         try:
             with np.errstate(all="ignore"):
+                y = None if of_samples is None else of_samples(*operands, **attributes)
+                if y is not None:
+                    return Tensor._wrap(y)
+                arrays = [each if each is None or not of_arrays else each.numpy() for each in operands]
                 y = function(*arrays, **attributes)
         except (ValueError, IndexError, TypeError, OverflowError, MemoryError) as error:
             raise ShapeError(f"{function.__name__}: {error}") from error

@@ -19,6 +19,7 @@ from tinytensor.operators.inference import (
     to_shape,
     unknown,
 )
+from tinytensor.operators.samples import padded_samples
 
 __all__: list[str] = []
 
@@ -160,7 +161,7 @@ def NonZero(x: Any) -> Any:
     return np.array(np.nonzero(x), np.int64)
 
 
-@operation(25, padded)
+@operation(25, padded, of_samples=padded_samples)
 def Pad(x: Any, pads: Any, value: Any = None, axes: Any = None, mode: str = "constant") -> Any:
     """X with elements before and after it along axes; fewer where a number is negative."""
     named = whole(axes) if axes is not None else list(range(x.ndim))

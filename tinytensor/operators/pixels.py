@@ -7,6 +7,7 @@ import numpy as np
 from tinytensor.operators.definition import operation
 from tinytensor.operators.image_shapes import depth_to_space, space_to_depth
 from tinytensor.operators.inference import first
+from tinytensor.operators.samples import normalized_responses
 
 __all__: list[str] = []
 
@@ -37,7 +38,7 @@ def SpaceToDepth(x: Any, blocksize: int, mode: str = "DCR") -> Any:
     return split.transpose(order).reshape((n, c * blocksize**2, rows, columns))
 
 
-@operation(13, first)
+@operation(13, first, of_samples=normalized_responses)
 def LRN(x: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Any:
     """X / (bias + alpha / size · the sum of squares over `size` channels around)^beta."""
     if size < 1:

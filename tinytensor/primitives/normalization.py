@@ -1,17 +1,19 @@
-"""Primitives over the features of a sample: softmax and its logarithm, standardizing, batch norm."""
+"""Primitives over the features of a sample: softmax, its logarithm, standardizing, batch norm, responses."""
 
 from typing import Any
 
 import numpy as np
 
-from tinytensor.kernels import arithmetic, reduce
+from tinytensor.kernels import arithmetic, elementwise, reduce
 from tinytensor.kernels.boundary import FLOATS, Array, single_axis
 from tinytensor.kernels.softmax import log_softmax as compute_log_softmax
 from tinytensor.kernels.softmax import softmax as compute_softmax
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import is_float
 
-__all__ = ["batch_norm", "log_softmax", "softmax", "standardize"]
+__all__ = ["batch_norm", "local_response", "log_softmax", "softmax", "standardize"]
+
+MOST_CHANNELS = 64  # of a local response
 
 
 def along_axis(x: Symbol, axis: int) -> Result:
@@ -110,4 +112,40 @@ def is_normal(node: Node) -> bool:
 
 batch_norm = Primitive(
     "batch_norm", compute_batch_norm, batch_norm_result, lower_batch_norm, is_normal,
+)  # fmt: skip
+
+
+def reach(channels: int, size: int) -> tuple[int, int]:
+    """How many channels before and after each one a response counts; no more than there are."""
+    most = max(channels - 1, 0)
+    return min((size - 1) // 2, most), min(size // 2, most)
+
+
+def compute_local_response(x: Array, size: int, alpha: float, beta: float, bias: float) -> Array:
+    """X · (bias + alpha / size · Σ x² over the channels around)^-beta; the sum with channels ascending."""
+    from tinytensor.kernels import binary
+
+    channels = x.shape[1]
+    before, after = reach(channels, size)
+    squares = np.pad(binary.multiply(x, x), [(0, 0), (before, after), *[(0, 0)] * (x.ndim - 2)])
+    total = squares[:, :channels]
+    for first in range(1, before + after + 1):
+        total = binary.add(total, squares[:, first : first + channels])
+    power = elementwise.apply(arithmetic.inverse_power, total, (bias, alpha / size, beta))
+    return binary.multiply(x, power)
+
+
+def is_short(node: Node) -> bool:
+    """Whether it is of floats, and of few channels: a program has two instructions for each."""
+    return is_float(node) and 0 not in node.result.sample and node.parameters["size"] <= MOST_CHANNELS
+
+
+def lower_local_response(program: Any, node: Node) -> None:
+    """With the channels that there are."""
+    program.local_response(node, *reach(node.result.sample[0], node.parameters["size"]))
+
+
+local_response = Primitive(
+    "local_response", compute_local_response, lambda x, **given: Result(x.sample, x.dtype),
+    lower_local_response, is_short,
 )  # fmt: skip

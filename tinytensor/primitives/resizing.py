@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tinytensor.kernels.boundary import Array
-from tinytensor.primitives.definition import Primitive, Result, Symbol
+from tinytensor.kernels.boundary import FLOATS, UINT8, Array
+from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 
 __all__ = ["pad", "resize"]
 
@@ -20,9 +20,17 @@ def padded_result(x: Symbol, widths: tuple[Any, ...], value: float) -> Result:
     return Result(tuple(n + a + b for n, (a, b) in zip(x.sample, widths, strict=True)), x.dtype)
 
 
+def has_elements(node: Node) -> bool:
+    """Whether elements are floats or bytes, before and after."""
+    x = node.operands[0]
+    return node.result.dtype in (*FLOATS, UINT8) and 0 not in (*x.sample, *node.result.sample)
+
+
 pad = Primitive(
-    "pad", padded, padded_result, numpy="np.pad({0}, [(0, 0), *{widths}], constant_values={value})"
-)
+    "pad", padded, padded_result,
+    lambda program, node: program.pad(node, node.parameters["widths"], node.parameters["value"]),
+    has_elements, numpy="np.pad({0}, [(0, 0), *{widths}], constant_values={value})",
+)  # fmt: skip
 
 
 def resized(
@@ -32,35 +40,29 @@ def resized(
     """Along the width, then along the height; `factors` say where pixels lie, if there are any."""
     for axis in (2, 1) if channels_last else (3, 2):
         spatial = axis - (1 if channels_last else 2)
-        n, count = x.shape[axis], sizes[spatial]
-        ratio = 1 / factors[spatial] if factors else n / count
-        if mode == "nearest":
-            places = np.arange(count)
-            found = np.floor(places * ratio).astype(int) if factors else places * n // count
-            x = x.take(np.minimum(found, n - 1), axis)
-        else:
-            x = interpolated(x, axis, positions(n, count, ratio, corners))
+        factor = factors[spatial] if factors else None
+        taps, shares = resized_axis(x.shape[axis], sizes[spatial], factor, mode, corners)
+        side = [1] * x.ndim
+        side[axis] = sizes[spatial]
+        terms = [x.take(tap, axis) for tap in taps]
+        if shares is not None:
+            share = shares.astype(x.dtype).reshape(side)
+            with np.errstate(all="ignore"):
+                terms = [(1 - share) * terms[0] + share * terms[1]]
+        x = terms[0]
     return np.ascontiguousarray(x)
 
 
-def positions(n: int, count: int, ratio: float, corners: bool) -> Array:
-    """Where along an axis of n pixels the pixels of the output lie."""
-    places = np.arange(count, dtype=np.float64)
-    if corners:
-        return places * (n - 1) / max(count - 1, 1)
-    return np.maximum((places + 0.5) * ratio - 0.5, 0)
-
-
-def interpolated(x: Array, axis: int, places: Array) -> Array:
-    """(1 - f) · x[⌊s⌋] + f · x[⌊s⌋ + 1] along an axis."""
-    n = x.shape[axis]
-    below = np.minimum(np.floor(places).astype(int), n - 1)
-    above = np.minimum(below + 1, n - 1)
-    side = [1] * x.ndim
-    side[axis] = len(places)
-    share = (places - below).astype(x.dtype).reshape(side)
-    with np.errstate(all="ignore"):
-        return np.asarray((1 - share) * x.take(below, axis) + share * x.take(above, axis))
+def resized_axis(n: int, count: int, factor: Any, mode: str, corners: bool) -> Any:
+    """Where along an axis of n pixels those of the output are taken from, and the second one's shares."""
+    places, ratio = np.arange(count), 1 / factor if factor else n / count
+    if mode == "nearest":
+        found = np.floor(places * ratio).astype(int) if factor else places * n // count
+        return [np.minimum(found, n - 1)], None
+    outermost = places * (n - 1) / max(count - 1, 1)
+    real = outermost if corners else np.maximum((places + 0.5) * ratio - 0.5, 0)
+    below = np.minimum(np.floor(real).astype(int), n - 1)
+    return [below, np.minimum(below + 1, n - 1)], real - below
 
 
 def resized_result(x: Symbol, sizes: tuple[int, ...], channels_last: bool, **others: Any) -> Result:
@@ -69,4 +71,25 @@ def resized_result(x: Symbol, sizes: tuple[int, ...], channels_last: bool, **oth
     return Result((*sizes, channels) if channels_last else (channels, *sizes), x.dtype)
 
 
-resize = Primitive("resize", resized, resized_result)
+def lower_resize(program: Any, node: Node) -> None:
+    """Along the width, then along the height."""
+    x, given = node.operands[0], node.parameters
+    tables = []
+    for axis in (1, 0) if given["channels_last"] else (2, 1):
+        spatial = axis - (0 if given["channels_last"] else 1)
+        factor = given["factors"][spatial] if given["factors"] else None
+        count, mode, corners = given["sizes"][spatial], given["mode"], given["corners"]
+        taps, shares = resized_axis(x.sample[axis], count, factor, mode, corners)
+        if shares is not None:
+            shares = shares.astype(x.dtype)
+            shares = [1 - shares, shares]
+        tables.append((axis, taps, shares))
+    program.resample(node, tables)
+
+
+def is_resizable(node: Node) -> bool:
+    """Whether elements are floats, or bytes that are copied."""
+    return has_elements(node) and (node.parameters["mode"] == "nearest" or node.result.dtype in FLOATS)
+
+
+resize = Primitive("resize", resized, resized_result, lower_resize, is_resizable)

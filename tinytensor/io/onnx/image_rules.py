@@ -8,7 +8,7 @@ from tinytensor.io.onnx.nodes import Values
 from tinytensor.io.pooling import covers_all, has_partial_windows
 from tinytensor.primitives.definition import Node, Symbol
 
-__all__ = ["convolve", "convolve_transposed", "one_axis", "pad", "pool", "resize"]
+__all__ = ["convolve", "convolve_transposed", "one_axis", "pad", "pool", "resample", "resize"]
 
 Attributes = dict[str, Any]
 
@@ -115,3 +115,15 @@ def resize(values: Values, node: Node, y: str) -> str:
     scales = values.nodes.constant(factors, np.float32) if factors else ""
     sizes = "" if factors else values.nodes.constant(parameters["sizes"], np.int64)
     return values.nodes.add("Resize", values.take(node.operands[0]), "", scales, sizes, to=y, **attributes)
+
+
+def resample(values: Values, node: Node, y: str) -> str:
+    """Resize, as it was."""
+    given = dict(node.parameters)
+    scales, sizes = given.pop("scales"), given.pop("sizes")
+    numbers = [
+        values.nodes.constant(scales, np.float32) if scales else "",
+        values.nodes.constant(sizes, np.int64) if sizes else "",
+    ]
+    given["axes"] = list(given["axes"])
+    return values.nodes.add("Resize", values.take(node.operands[0]), "", *numbers, to=y, **given)

@@ -182,6 +182,11 @@ def variance(values: Values, node: Node, y: str) -> str:
     return found if last else nodes.add("Sqrt", found, to=y)
 
 
+def local_response(values: Values, node: Node, y: str) -> str:
+    """LRN."""
+    return values.nodes.add("LRN", values.take(node.operands[0]), to=y, **node.parameters)
+
+
 def embed(values: Values, node: Node, y: str) -> str:
     """Rows of the table."""
     indices, table = node.operands
@@ -210,6 +215,7 @@ RULES: dict[str, Rule] = {
     "less": comparison("Less"),
     "less_equal": comparison("LessOrEqual"),
     "linear": linear,
+    "local_response": local_response,
     "log_softmax": axis_of("LogSoftmax"),
     "map": scalars.map_scalar,
     "matmul": elementwise("MatMul"),
@@ -228,6 +234,7 @@ RULES: dict[str, Rule] = {
     "power": elementwise("Pow"),
     "prelu": prelu,
     "prod": fold("ReduceProd"),
+    "resample": image_rules.resample,
     "resize": image_rules.resize,
     "several": scalars.several,
     "softmax": axis_of("Softmax"),

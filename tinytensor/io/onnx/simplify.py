@@ -45,6 +45,8 @@ def simplify(program: Program, kept_ops: Collection[str] = ()) -> Values:
             others[step.outputs[0]] = same
             continue
         operands = [values[name] if name else None for name in step.inputs]
+        if step.op == "Resize" and narrowed(program, step, operands):
+            operands[3] = values[step.inputs[3]] = constant(program.constants[step.inputs[3]])
         results = results_of(step, operands)
         arrays = None if step.op in kept_ops else folded(program, step, results)
         if arrays is None:
@@ -60,6 +62,26 @@ def simplify(program: Program, kept_ops: Collection[str] = ()) -> Values:
     program.steps = kept
     program.outputs = [others.get(name, name) for name in program.outputs]
     return values
+
+
+def narrowed(program: Program, step: Step, operands: Sequence[Value | None]) -> bool:
+    """Leave out the axes that a Resize to sizes keeps as they are, that of the samples for one."""
+    shape = operands[0].shape if operands[0] is not None else None
+    sizes = program.constants.get(step.inputs[3]) if len(step.inputs) > 3 else None
+    policy = step.attributes.get("keep_aspect_ratio_policy", "stretch")
+    plain = policy == "stretch" and not any(step.inputs[1:2]) and "axes" not in step.attributes
+    if shape is None or sizes is None or sizes.shape != (len(shape),) or not plain:
+        return False
+    axes = [axis for axis, n in enumerate(shape) if n != sizes[axis]]
+    if len(axes) in (0, len(shape)):
+        return False
+    name = f"{step.outputs[0]}.sizes"
+    if name in program.constants or not program.afford(sizes.nbytes):
+        return False
+    program.constants[name] = np.ascontiguousarray(sizes[axes])
+    step.attributes["axes"] = axes
+    step.inputs[3] = name
+    return True
 
 
 def constant(array: Array) -> Value:

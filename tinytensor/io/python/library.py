@@ -9,13 +9,13 @@ from types import FunctionType
 from tinytensor.io.python import functions, images, operators, quantized
 from tinytensor.operators import pads
 from tinytensor.operators.table import NUMPY_MODULES
-from tinytensor.primitives import resizing
+from tinytensor.primitives import resampling, resizing
 
 __all__ = ["FUNCTIONS", "sources", "used_by"]
 
 FUNCTIONS: dict[str, FunctionType] = {
     name: value
-    for module in (functions, operators, images, quantized, resizing, pads, *NUMPY_MODULES)
+    for module in (functions, operators, images, quantized, resizing, resampling, pads, *NUMPY_MODULES)
     for name, value in vars(module).items()
     if isinstance(value, FunctionType) and value.__module__ == module.__name__
 }

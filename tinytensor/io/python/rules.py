@@ -137,6 +137,15 @@ def pad(program: Program, node: Node, operands: Sequence[str]) -> str:
     return f"np.pad({operands[0]}, {widths_of(node.parameters['widths'])}, constant_values={value})"
 
 
+def resample(program: Program, node: Node, operands: Sequence[str]) -> str:
+    """ONNX's Resize."""
+    given = dict(node.parameters)
+    numbers = [np.array(given.pop(name) or [], dtype) for name, dtype in RESIZED]
+    arrays = ["None" if not each.size else program.constant(each) for each in numbers]
+    named = ", ".join(f"{key}={code(value)}" for key, value in given.items())
+    return f"{program.use('Resize')}({operands[0]}, None, {', '.join(arrays)}, {named})"
+
+
 def widths_of(widths: Any) -> str:
     """The widths of a padding as code, none for the axis of samples."""
     return code([(0, 0), *widths])
@@ -215,6 +224,7 @@ def on_bytes(*parameters: str) -> Rule:
     return rule
 
 
+RESIZED = (("scales", np.float32), ("sizes", np.int64))
 WINDOW = ("stride", "padding", "dilation", "channels_last")
 
 RULES: dict[str, Rule] = {
@@ -228,6 +238,7 @@ RULES: dict[str, Rule] = {
     "embed": embed,
     "flip": flip,
     "linear": linear,
+    "local_response": call("LRN", "size", "alpha", "beta", "bias"),
     "log_softmax": call("log_softmax", "axis"),
     "map": map_scalar,
     "move": move,
@@ -238,6 +249,7 @@ RULES: dict[str, Rule] = {
     "quantized_average": on_bytes("zero_point", "multiplier", "size", "ceil", "counts_padding", *WINDOW),
     "quantized_convolution": on_bytes("zero_point", "groups", *WINDOW),
     "quantized_linear": on_bytes("zero_point"),
+    "resample": resample,
     "resize": call("resized", "sizes", "factors", "mode", "corners", "channels_last"),
     "several": several,
     "softmax": call("softmax", "axis"),

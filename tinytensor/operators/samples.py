@@ -1,0 +1,77 @@
+"""Operations of ONNX on samples that stay apart, by primitives, which programs fuse.
+
+Each function takes the operands and attributes of an operation whose definition is in plain NumPy, and gives
+an array, a symbol, or None where only that definition computes it.
+"""
+
+from typing import Any
+
+from tinytensor.kernels.boundary import FLOATS, number
+from tinytensor.padding import mirrored
+from tinytensor.primitives.movement import moved
+from tinytensor.primitives.normalization import local_response
+from tinytensor.primitives.resampling import resample
+from tinytensor.primitives.resizing import pad
+from tinytensor.shaping import elements
+from tinytensor.tensor import Tensor
+
+__all__ = ["normalized_responses", "padded_samples", "resized_samples"]
+
+
+def resized_samples(
+    x: Tensor, roi: Any = None, scales: Any = None, sizes: Any = None, antialias: int = 0, axes: Any = None,
+    coordinate_transformation_mode: str = "half_pixel", cubic_coeff_a: float = -0.75,
+    exclude_outside: int = 0, extrapolation_value: float = 0.0, keep_aspect_ratio_policy: str = "stretch",
+    mode: str = "nearest", nearest_mode: str = "round_prefer_floor",
+) -> Any:  # fmt: skip
+    """A Resize that leaves the samples alone; not of integers that are interpolated, and without a crop."""
+    named = [int(axis) % x.ndim for axis in (range(x.ndim) if axes is None else axes)]
+    given = [None if each is None or not each.size else each.tolist() for each in (scales, sizes)]
+    numbers: Any = next((each for each in given if each is not None), [])
+    if coordinate_transformation_mode == "tf_crop_and_resize" or len(numbers) != len(named):
+        return None
+    if mode != "nearest" and x.dtype not in FLOATS:
+        return None
+    kept = [i for i, axis in enumerate(named) if axis]
+    if len(kept) < len(named) and (given[0] is None or numbers[named.index(0)] != 1):
+        return None
+    words = {
+        "antialias": antialias, "coordinate_transformation_mode": coordinate_transformation_mode,
+        "cubic_coeff_a": cubic_coeff_a, "exclude_outside": exclude_outside,
+        "keep_aspect_ratio_policy": keep_aspect_ratio_policy, "mode": mode, "nearest_mode": nearest_mode,
+    }  # fmt: skip
+    for name, each in zip(("scales", "sizes"), given, strict=True):
+        words[name] = None if each is None else tuple(each[i] for i in kept)
+    return resample(x._array, axes=tuple(named[i] for i in kept), **words)
+
+
+def padded_samples(
+    x: Tensor, pads: Tensor, value: Any = None, axes: Any = None, mode: str = "constant"
+) -> Any:
+    """A Pad that leaves the samples alone."""
+    named = [int(n) % x.ndim for n in (range(x.ndim) if axes is None else axes.tolist())]
+    numbers = [int(n) for n in pads.tolist()]
+    if len(numbers) != 2 * len(named) or x.ndim < 2:
+        return None
+    widths = [(0, 0)] * x.ndim
+    for axis, before, after in zip(named, numbers[: len(named)], numbers[len(named) :], strict=True):
+        widths[axis] = before, after
+    if widths[0] != (0, 0):
+        return None
+    inside = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[1:], widths[1:], strict=True)]
+    cut = min(map(min, widths)) < 0
+    kept = elements(x._array, (slice(None), *inside)) if cut else x._array
+    more = tuple((max(a, 0), max(b, 0)) for a, b in widths[1:])
+    if mode != "constant":
+        return moved(mirrored, (kept,), more, mode)
+    fill = 0 if value is None else value.numpy().ravel()[0]
+    return pad(kept, widths=more, value=number(fill, x.dtype) if x.dtype in FLOATS else fill)
+
+
+def normalized_responses(
+    x: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0
+) -> Any:
+    """An LRN of floats whose base is positive."""
+    if x.dtype not in FLOATS or x.ndim < 2 or not (size >= 1 and alpha >= 0 and bias > 0):
+        return None
+    return local_response(x._array, size=size, alpha=alpha, beta=beta, bias=bias)
