@@ -60,9 +60,12 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 # fields are to be, and for each height of a tile its rows and the machine code of its pages, middle and last.
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
-WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
-BY_STEPS = 23  # whether threads share the steps, if these can be divided evenly, else the windows
-WINDOWS = 24  # numbers
+RESUMING = 8  # tiles that go on from the sums in the result lie so far behind those that start from the bias
+WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 28, 29, 30  # what follows the sums
+NO_FLOOR, NO_CEILING = 31, 32  # the bits of infinite bounds
+MOST_TAPS = 33  # of one part of a long sum: its weights stay in L1 while a chunk of pixels goes through it
+BY_STEPS = 34  # whether threads share the steps, if these can be divided evenly, else the windows
+WINDOWS = 40  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
 TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
