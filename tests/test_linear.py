@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinytensor as tt
+from tinytensor.kernels import layer as kernel_layer
 
 lengths = st.integers(1, 40)
 
@@ -56,6 +57,24 @@ def test_a_row_has_the_same_bits_in_every_batch(ins, outs, rows, seed):
     whole = layer(x).numpy()
     assert np.array_equal(whole, np.stack([layer(row).numpy() for row in x]))
     assert np.array_equal(whole, layer(x.reshape((rows, 1, ins))).numpy()[:, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("outputs", [5, 64, 100])
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+def test_weights_that_l2_does_not_hold_are_read_some_inputs_at_a_time(monkeypatch, dtype, outputs, zeros):
+    monkeypatch.setattr(kernel_layer, "LARGE_BYTES", 1 << 13)
+    monkeypatch.setattr(kernel_layer, "PART_BYTES", 1 << 13)
+    rng = np.random.default_rng(outputs)
+    weight, bias = (
+        rng.standard_normal((outputs, 701)).astype(dtype),
+        rng.standard_normal(outputs).astype(dtype),
+    )
+    x = (rng.standard_normal((50, 701)) * (rng.random((50, 701)) >= zeros)).astype(dtype)
+    layer = tt.Linear.of(weight, bias)
+    expected = np.stack([layer(row).numpy() for row in x])
+    for rows in (1, 4, 13, 50):
+        assert np.array_equal(tt.Sequential(layer, tt.relu).predict(x[:rows]), np.maximum(expected[:rows], 0))
 
 
 def test_the_chapters_affine_example():

@@ -55,7 +55,7 @@ def test_every_way_gives_the_bits_of_one_thread(dtype, net, threads):
         expected = model.predict(x, threads=1)
         (form,) = plan_of(model).forms.values()
         program = form.only
-        if count > program.block:
+        if count > program.together:
             continue
         found = ways(program, count, threads)
         assert [type(each) for each in found] == [sharing.ByRows] * (count > 1) + [sharing.Together]

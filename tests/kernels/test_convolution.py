@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests import naive
 from tests.strategies import FLOATS
+from tinytensor.kernels import convolution
 from tinytensor.kernels.convolution import convolve, convolve_transposed
 from tinytensor.threads import set_num_threads
 
@@ -38,6 +39,17 @@ def operands(rng, dtype, n, channels, size, outputs, kernel, groups=1):
 def test_every_number_of_outputs(dtype, outputs):
     rng = np.random.default_rng(outputs)
     check(*operands(rng, dtype, 2, 3, (6, 7), outputs, (3, 3)), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("outputs", [4, 16, 32, 64, 80, 128])
+@pytest.mark.parametrize("size", [(2, 3), (9, 8), (16, 17)])
+def test_a_long_sum_goes_through_some_taps_at_a_time(monkeypatch, dtype, outputs, size):
+    monkeypatch.setattr(convolution, "WEIGHT_BYTES", 2048)
+    rng = np.random.default_rng(outputs)
+    check(*operands(rng, dtype, 2, 7, size, outputs, (3, 3)), (1, 1), ((1, 1), (1, 1)), (1, 1), 1)
+    arguments = operands(rng, dtype, 2, 14, size, outputs, (1, 3), 2)
+    check(*arguments, (1, 2), ((1, 1), (1, 1)), (1, 1), 2)
 
 
 @st.composite

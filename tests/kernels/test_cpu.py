@@ -115,6 +115,12 @@ def images():
         yield convolve(batch, weight[:6, :1], None, (2, 1), padding, (1, 1), 6, channels_last=last).tobytes()
         for kind in ("max", "average"):
             yield pool(batch, kind, (3, 2), (2, 2), padding, channels_last=last).tobytes()
+    # sums of more taps than have their weights in L1 at once
+    x, weight = (
+        rng.standard_normal((2, 64, 8, 9), np.float32),
+        rng.standard_normal((64, 64, 3, 3), np.float32),
+    )
+    yield convolve(x, weight, None, (1, 1), padding).tobytes()
 
 
 def of_bytes():

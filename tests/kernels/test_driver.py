@@ -22,6 +22,7 @@ from tinytensor.kernels.elementwise import loop_address, pair_address
 from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
 from tinytensor.kernels.matmul import matmul
 from tinytensor.kernels.pooling import pool, pool_instruction
+from tinytensor.kernels.program_table import program_table
 from tinytensor.kernels.reduce import row_fold, standardize
 from tinytensor.kernels.softmax import softmax
 from tinytensor.kernels.windows import Image, WindowSpec, axes_of
@@ -65,17 +66,14 @@ class Program:
 
     def run(self, x, outputs, dtype=None, ticks=None):
         size = self.dtype.itemsize
-        first = record.BUFFER_TABLE + 2 * (2 + len(self.buffers))
-        table = np.zeros(first + record.INSTRUCTION * len(self.instructions), np.int64)
-        table[[record.ROWS, record.INSTRUCTIONS]] = self.rows, len(self.instructions)
-        table[[record.FIRST, record.BUFFERS]] = first, 2 + len(self.buffers)
-        table[record.TICKS] = 0 if ticks is None else ticks.ctypes.data
-        offset = record.WORK_OFFSET + WORK
-        for i, features in enumerate(self.buffers, 2):
+        buffers, offset = [(0, 0, 0), (0, 0, 0)], record.WORK_OFFSET + WORK
+        for features in self.buffers:
             stride = (features + EXTRA) * size
-            table[record.BUFFER_TABLE + 2 * i :][:2] = offset, stride
+            buffers.append((offset, stride, 0))
             offset += (self.rows + 17) * stride + 64  # softmax reads whole squares
-        table[first:] = np.concatenate(self.instructions)
+        phases = [(0, len(self.instructions), self.rows)]
+        table = program_table(self.rows, buffers, phases, self.instructions)
+        table[record.TICKS] = 0 if ticks is None else ticks.ctypes.data
         scratch = aligned((offset,), np.uint8)
         y = np.full((len(x) + 2, outputs), 77, self.dtype)
         run_program(table.ctypes.data, x, x.strides[0], y[1:], y.strides[0], 0, len(x), scratch)

@@ -28,6 +28,7 @@ class Buffer:
     packed: bool = False  # a sample's elements are several rows without a gap, so samples have none either
     overread: bool = False  # rows beyond the last are read
     offset: int = 0
+    rows: int = 0  # for which there is room
 
     @property
     def stride(self) -> int:
@@ -38,24 +39,26 @@ class Buffer:
 
 @dataclass
 class Memory:
-    """Offsets and strides of buffers, by number, and how far they reach."""
+    """Offsets, strides and steps of buffers, by number (see `record`), and how far they reach."""
 
-    entries: list[tuple[int, int]] = field(default_factory=list)
+    entries: list[tuple[int, int, int]] = field(default_factory=list)
     end: int = 0
 
 
-def place(buffers: list[Buffer], rows: int, begin: int) -> Memory:
+def place(buffers: list[Buffer], passing: set[Buffer], begin: int) -> Memory:
     """Give buffers their offsets, from `begin` on, and their numbers; the first that fits is taken.
+
+    Those that pass from phase to phase move on with the rows of a phase's turn.
 
     Raises:
         UnsupportedOp: there are more places than a thread's scratch memory can list.
     """
-    memory = Memory([(0, 0), (0, 0)], begin)
+    memory = Memory([(0, 0, 0), (0, 0, 0)], begin)
     placed: list[tuple[Buffer, int]] = []  # with the end of its memory
     for buffer in buffers:
         if buffer.number is not None:
             continue
-        room = (rows + SQUARE * buffer.overread) * buffer.stride + 4 * LINE
+        room = (buffer.rows + SQUARE * buffer.overread) * buffer.stride + 4 * LINE
         busy = sorted(
             (other.offset, end)
             for other, end in placed
@@ -70,7 +73,7 @@ def place(buffers: list[Buffer], rows: int, begin: int) -> Memory:
         end = offset + (room + 4095 & ~4095) + LINE  # not all at the same place of a page
         placed.append((buffer, end))
         memory.end = max(memory.end, end)
-        entry = offset, buffer.stride
+        entry = offset, buffer.stride, buffer.stride * (buffer in passing)
         if entry not in memory.entries:
             memory.entries.append(entry)
         buffer.number = memory.entries.index(entry, 2)

@@ -10,7 +10,7 @@ from tinytensor.inference.buffers import Buffer
 from tinytensor.inference.resize_lowering import ResizeLowering
 from tinytensor.kernels import arithmetic, record
 from tinytensor.kernels.boundary import UINT8, Array, number
-from tinytensor.kernels.convolution import convolution_instruction
+from tinytensor.kernels.convolution import convolution_instruction, reads_channels_last
 from tinytensor.kernels.declared import (
     copy_rows,
     gather_rows,
@@ -190,7 +190,7 @@ class Lowering(ResizeLowering):
             (self.table, None) if self.values[x.index].number == record.INPUT else (None, self.table)
         )
         channels = x.sample[-1] if last else x.sample[0]
-        if channels == groups == len(weight) > 1 and table is None:  # as lanes, channels must be neighbours
+        if reads_channels_last(axes, channels, weight, groups, table is not None):
             self.channels_last(x, last)
         stored_last = last or x.index in self.last
         height, width = x.sample[:2] if last else x.sample[1:]

@@ -7,21 +7,21 @@ from typing import Any
 import numpy as np
 
 from tinytensor import workers
-from tinytensor.inference.buffers import LINE, place
+from tinytensor.inference.buffers import LINE, Buffer, place
 from tinytensor.inference.lowering import Lowering
+from tinytensor.inference.phases import ROWS, phases_of
 from tinytensor.inference.sharing import Sharing
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
-from tinytensor.kernels.declared import run_program
+from tinytensor.kernels.declared import linear, run_program
 from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.program_table import program_table
 from tinytensor.primitives.definition import Node, Symbol
 from tinytensor.primitives.quantized import quantized_convolution
 from tinytensor.primitives.windows import convolve, convolve_transposed, multiply_adds
 
 __all__ = ["Program"]
 
-ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
-BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = (
     500_000  # multiplications, of 4 µs at the peak: with fewer, to share them takes longer than to do them
@@ -64,30 +64,23 @@ class Program:
 
     def assemble(self, lowered: Lowering) -> None:
         """The program's record, and how much scratch memory a thread needs."""
-        widest = max([each.stride for each in lowered.buffers if each.number is None], default=1)
-        self.block = next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
-        if widest * 12 > 2 * BLOCK_BYTES:
-            self.block = max(1, BLOCK_BYTES // widest)
+        widest = [widest_of(row, used) for row, used in zip(lowered.instructions, lowered.uses, strict=True)]
+        phases = phases_of(widest, lowered.buffers)
+        self.block, self.together = phases.block, phases.fewest
         self.packed = any(
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
         )
         work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
         self.work_end = record.WORK_OFFSET + work + 4095 & ~4095
-        memory = place(lowered.buffers, self.block, self.work_end)
+        memory = place(lowered.buffers, phases.give_rows(lowered.buffers), self.work_end)
         for row, used in zip(lowered.instructions, lowered.uses, strict=True):
             for field, buffer in used:
                 row[field] = buffer.number
         for table, used in lowered.tables:
             for field, buffer in used:
                 table[field] = buffer.number
-        first = record.BUFFER_TABLE + 2 * len(memory.entries) + 7 & ~7
-        table = aligned((first + record.INSTRUCTION * len(lowered.instructions),), np.int64)
-        table[record.ROWS], table[record.INSTRUCTIONS] = self.block, len(lowered.instructions)
-        table[record.FIRST], table[record.BUFFERS] = first, len(memory.entries)
-        table[record.BUFFER_TABLE : first][: 2 * len(memory.entries)] = np.ravel(memory.entries)
-        for i, row in enumerate(lowered.instructions):
-            table[first + record.INSTRUCTION * i :][: record.INSTRUCTION] = row
-        self.table, self.table_at = table, int(table.ctypes.data)
+        self.table = program_table(self.block, memory.entries, phases.phases, lowered.instructions)
+        self.table_at = int(self.table.ctypes.data)
         self.scratch_bytes = memory.end + LINE
 
     # Running
@@ -110,7 +103,7 @@ class Program:
         if self.reads(x):
             self.spread(x, y, threads)
             return
-        step = max(ROWS, CHUNK_BYTES // max(1, self.features * self.dtype.itemsize))
+        step = max(ROWS[0], CHUNK_BYTES // max(1, self.features * self.dtype.itemsize))
         for start in range(0, len(y), step):
             some = x[start : start + step]
             with np.errstate(all="ignore"):  # what is too large for float32 is infinite there
@@ -129,7 +122,7 @@ class Program:
     def run_with_team(self, x: Array, y: Array, threads: int) -> bool:
         """Run on several threads; whether that was possible and pays, and all went well."""
         count = len(y)
-        if count <= self.block:
+        if count <= self.together:
             key = count.bit_length(), threads
             sharing = self.sharing.get(key)
             if sharing is None:
@@ -181,6 +174,18 @@ class Program:
         other.table_at = other.table.ctypes.data
         other.apply(x, y, threads=1)
         return ticks[: len(self.owners)]
+
+
+def widest_of(instruction: Array, used: Sequence[tuple[int, Buffer]]) -> int:
+    """The stride of the widest value of an instruction that is to stay in L2; a product's rows pass once."""
+    product = instruction[record.FUNCTION] == linear.address
+    return max(
+        (
+            each.stride for field, each in used
+            if each.number is None and not (product and field == record.SOURCE)
+        ),
+        default=1,
+    )  # fmt: skip
 
 
 def side_by_side(values: Sequence[Symbol], dtype: np.dtype[Any]) -> tuple[int, ...]:

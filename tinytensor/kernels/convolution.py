@@ -18,6 +18,7 @@ import numpy as np
 from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.image_instructions import (
+    ALL_TAPS,
     ImageInstruction,
     Step,
     Windows,
@@ -31,9 +32,15 @@ from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import Tile
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 
-__all__ = ["common_tiles", "convolution_instruction", "convolve", "convolve_transposed", "seen_from_output"]
+__all__ = [
+    "common_tiles", "convolution_instruction", "convolve", "convolve_transposed", "reads_channels_last",
+    "seen_from_output",
+]  # fmt: skip
 
 NO_PADDING = ((0, 0), (0, 0))
+WEIGHT_BYTES = 32 * 1024  # most of L1: a page's weights for so many taps serve a chunk of pixels
+MANY_CHANNELS = 16
+MANY_READS = 256  # multiplications of a number of the image: to turn it takes as long as about 30
 TALLEST = 10  # rows of a tile: an address each in a register; with 11 × 2 sums LLVM spills, 25% slower
 
 
@@ -55,6 +62,7 @@ def convolution_instruction(
     ordered = weight.astype(dtype, copy=False).transpose(0, 2, 3, 1).reshape(groups, outputs, -1)
     source = 1 if table is not None else dtype.itemsize
     *_, channel = image.strides(source)
+    across = plan.page_outputs * dtype.itemsize
     kept, steps = [constants], []
     if table is not None:
         table = aligned_copy(table, dtype)
@@ -62,7 +70,6 @@ def convolution_instruction(
     for group in range(groups):
         pages, tails = pack_weights(ordered[group], plan)
         kept += [pages, tails]
-        across = plan.page_outputs * dtype.itemsize
         for page in range(plan.pages):
             steps.append(Step(
                 pages[page].ctypes.data, tails.ctypes.data, start[group].ctypes.data + page * across,
@@ -70,12 +77,33 @@ def convolution_instruction(
                 page == plan.pages - 1,
             ))  # fmt: skip
     heights, parts = tiles_of(plan, table is not None)
+    most_taps = max(1, WEIGHT_BYTES // across) if plan.end == 0 else ALL_TAPS
+    if most_taps < weight[0].size:
+        parts += [part._replace(resumes=True) for part in parts]
     tiles = [address(part) for part in parts]
     return window_instruction(
         Windows(axes, image, source, len(weight) * dtype.itemsize, each), len(weight), steps, heights, tiles,
-        kept, step_bytes=plan.page_outputs * dtype.itemsize, left=outputs % plan.lanes,
-        table=0 if table is None else table.ctypes.data, constants=constants,
+        kept, step_bytes=across, left=outputs % plan.lanes,
+        table=0 if table is None else table.ctypes.data, constants=constants, most_taps=most_taps,
     )  # fmt: skip
+
+
+def reads_channels_last(
+    axes: tuple[Axis, Axis], channels: int, weight: Array, groups: int, bytes_in: bool
+) -> bool:
+    """Whether images with channels first are better turned before a convolution reads them.
+
+    As lanes, channels must be neighbours. Elsewhere windows of many channels lie on as many lines of memory,
+    often at the same places of L1's sets: 32 channels of 32×32 take 15% longer where they lie.
+    """
+    if channels == 1 or bytes_in:
+        return False
+    if channels == groups == len(weight):
+        return True
+    read = weight[:, 0].size // (
+        axes[0].stride * axes[1].stride
+    )  # multiplications of each number of an image
+    return channels >= MANY_CHANNELS and read >= groups * MANY_READS
 
 
 def tiles_of(plan: Layout, bytes_in: bool, **more: Any) -> tuple[tuple[int, ...], list[Tile]]:
@@ -167,8 +195,8 @@ def convolve_axes(
 ) -> Array:  # fmt: skip
     """The instruction of a convolution on a whole batch."""
     image = image_of(x, channels_last)
-    by_channel = image.channels == groups == len(weight) > 1 and table is None
-    read = image._replace(channels_last=channels_last or by_channel)  # as lanes, channels must be neighbours
+    turned = reads_channels_last(axes, image.channels, weight, groups, table is not None)
+    read = image._replace(channels_last=channels_last or turned)
     made = convolution_instruction(axes, read, weight.dtype, weight, bias, groups, table)
     work = made.height * made.width * weight.size
     return run_images(made, image, read, x, weight.dtype, work)

@@ -6,6 +6,10 @@ operands, softmax, a reduction, a copy. The driver knows none of them. It takes 
 instructions one after the other, and goes on with the next block, so what lies between two instructions stays
 in L1 or L2.
 
+The first layers of a network of images have large values: few samples fit L2. The last ones have small values
+and large weights: many samples are to share these. So instructions are divided into phases, and each phase
+takes the rows of a block some at a time.
+
 Buffer 0 is the caller's input and buffer 1 the caller's output, both used where they lie; the others are rows
 of the scratch memory that each thread brings along. Kernels allocate nothing and raise nothing.
 """
@@ -21,19 +25,25 @@ from tinytensor.kernels.call import call_address
 from tinytensor.kernels.clock import read_clock
 from tinytensor.kernels.linear import rows_of_block
 from tinytensor.kernels.record import (
+    BUFFER_ENTRY,
     BUFFER_TABLE,
     BUFFERS,
     FIRST,
+    FROM_INSTRUCTION,
     FUNCTION,
     INPUT,
     INSTRUCTION,
-    INSTRUCTIONS,
     OUTPUT,
     PART,
     PARTS,
+    PHASE,
+    PHASE_ROWS,
+    PHASES,
+    PHASES_FROM,
     PRODUCT_OFFSET,
     ROWS,
     TICKS,
+    TO_INSTRUCTION,
 )
 
 __all__ = ["run_program"]
@@ -54,26 +64,42 @@ def note(ticks_at: int, place: int, before: int) -> int:
     return now  # type: ignore[no-any-return]
 
 
+@subroutine
+def run_phase(
+    program_at: int, phase: Any, x: int, x_stride: int, y: int, y_stride: int, rows: int, scratch: int
+) -> None:
+    """Rows of a block through the instructions of a phase."""
+    program, buffers = integers_at(program_at), integers_at(scratch)
+    begin, ticks_at = program_at + 8 * program[FIRST], program[TICKS]
+    top = 0
+    while top < rows:
+        some = rows_of_block(rows - top, phase[PHASE_ROWS])
+        for buffer in range(program[BUFFERS]):
+            entry = BUFFER_TABLE + BUFFER_ENTRY * buffer
+            buffers[2 * buffer] = scratch + program[entry] + top * program[entry + 2]
+            buffers[2 * buffer + 1] = program[entry + 1]
+        buffers[2 * INPUT], buffers[2 * INPUT + 1] = x + top * x_stride, x_stride
+        buffers[2 * OUTPUT], buffers[2 * OUTPUT + 1] = y + top * y_stride, y_stride
+        now = read_clock() if ticks_at != 0 else 0
+        for i in range(phase[FROM_INSTRUCTION], phase[TO_INSTRUCTION]):
+            instruction = begin + 8 * INSTRUCTION * i
+            call_instruction(integers_at(instruction)[FUNCTION], instruction, scratch, some)
+            if ticks_at != 0:
+                now = note(ticks_at, i, now)
+        top += some
+
+
 def run_program(
     program_at: int, x: int, x_stride: int, y: int, y_stride: int, first: int, last: int, scratch: int
 ) -> None:
     """Rows first … last - 1 of x into the same rows of y."""
-    program, buffers = integers_at(program_at), integers_at(scratch)
-    for buffer in range(program[BUFFERS]):
-        buffers[2 * buffer] = scratch + program[BUFFER_TABLE + 2 * buffer]
-        buffers[2 * buffer + 1] = program[BUFFER_TABLE + 2 * buffer + 1]
-    buffers[2 * INPUT + 1], buffers[2 * OUTPUT + 1] = x_stride, y_stride
-    product = integers_at(scratch + PRODUCT_OFFSET)
+    program, product = integers_at(program_at), integers_at(scratch + PRODUCT_OFFSET)
     product[PART], product[PARTS] = 0, 1
-    begin, ticks_at = program_at + 8 * program[FIRST], program[TICKS]
     row = first
     while row < last:
         rows = rows_of_block(last - row, program[ROWS])
-        buffers[2 * INPUT], buffers[2 * OUTPUT] = x + row * x_stride, y + row * y_stride
-        now = read_clock() if ticks_at != 0 else 0
-        for i in range(program[INSTRUCTIONS]):
-            instruction = begin + 8 * INSTRUCTION * i
-            call_instruction(integers_at(instruction)[FUNCTION], instruction, scratch, rows)
-            if ticks_at != 0:
-                now = note(ticks_at, i, now)
+        for i in range(program[PHASES]):
+            phase = integers_at(program_at + 8 * (program[PHASES_FROM] + PHASE * i))
+            run_phase(program_at, phase, x + row * x_stride, x_stride, y + row * y_stride, y_stride, rows,
+                      scratch)  # fmt: skip
         row += rows

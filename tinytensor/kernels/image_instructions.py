@@ -23,6 +23,7 @@ __all__ = [
     "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
+ALL_TAPS = 1 << 32
 FEW_PIXELS = 40  # with so few, tiles of a part of them would be low: threads share the channels
 
 
@@ -100,21 +101,23 @@ def beginnings(columns: int, most: int) -> tuple[Array, int]:
 def window_instruction(
     windows: Windows, channels: int, steps: Sequence[Step], heights: Sequence[int], tiles: Sequence[int],
     kept: Sequence[Array], *, step_bytes: int, left: int, table: int = 0, constants: Array | None = None,
+    most_taps: int = ALL_TAPS,
 ) -> ImageInstruction:  # fmt: skip
     """The record of `window_rows`, whose result has so many channels.
 
-    `tiles` has two addresses for each height, of a page in the middle and of the last one.
+    `tiles` has two addresses for each height, of a page in the middle and of the last one; with `most_taps`,
+    then as many that resume.
     """
     return window_record(
         windows.axes, class_table(windows), channels, steps, heights, tiles, kept, step_bytes=step_bytes,
-        left=left, table=table, constants=constants,
+        left=left, table=table, constants=constants, most_taps=most_taps,
     )._replace(side_by_side=windows.side_by_side)  # fmt: skip
 
 
 def window_record(
     axes: tuple[Axis, Axis], classes: tuple[Array, list[Array]], channels: int, steps: Sequence[Step],
     heights: Sequence[int], tiles: Sequence[int], kept: Sequence[Array], *, step_bytes: int, left: int,
-    table: int = 0, constants: Array | None = None,
+    table: int = 0, constants: Array | None = None, most_taps: int = ALL_TAPS,
 ) -> ImageInstruction:  # fmt: skip
     """The same with records of classes, and the arrays whose addresses are in them."""
     rows, tables = classes
@@ -126,8 +129,10 @@ def window_record(
     made[[record.STEP_BYTES, record.LANES_LEFT, record.BYTE_TABLE]] = step_bytes, left, table
     if constants is not None:
         write_bounds(made, constants.dtype, -np.inf, np.inf)
+        made[[record.NO_FLOOR, record.NO_CEILING]] = made[[record.WINDOW_FLOOR, record.WINDOW_CEILING]]
     made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
-    made[record.WINDOW_TILES : record.WINDOW_TILES + 2 * record.WINDOW_KINDS] = tiles
+    made[record.WINDOW_TILES : record.WINDOW_TILES + len(tiles)] = tiles
+    made[record.MOST_TAPS] = most_taps
     height, width = (axis.outputs for axis in axes)
     made[record.BY_STEPS] = height * width <= FEW_PIXELS
     return ImageInstruction(

@@ -15,7 +15,7 @@ from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declared import run_program, window_share
 from tinytensor.kernels.image_instructions import ImageInstruction, transposition
-from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.program_table import program_table
 from tinytensor.kernels.windows import Image
 from tinytensor.threads import get_num_threads
 
@@ -106,20 +106,14 @@ def program_of(
     """A program that goes from buffer to buffer, and the bytes of scratch memory that it needs."""
     between = [size * each.height * each.width * each.channels for each in instructions[:-1]]
     block = max(1, BLOCK_BYTES // (x_bytes + y_bytes + sum(between)))
-    count = 2 + len(between)
-    first = record.BUFFER_TABLE + 2 * count + 7 & ~7
-    table = aligned((first + record.INSTRUCTION * len(instructions),), np.int64)
-    table[[record.ROWS, record.INSTRUCTIONS, record.FIRST, record.BUFFERS]] = (
-        block, len(instructions), first, count,
-    )  # fmt: skip
+    buffers, rows = [(0, 0, 0), (0, 0, 0)], np.zeros((len(instructions), record.INSTRUCTION), np.int64)
     end = record.WORK_OFFSET + max(each.work_bytes for each in instructions) + LINE
-    for number, stride in enumerate(between, 2):
-        table[record.BUFFER_TABLE + 2 * number :][:2] = end, stride
+    for stride in between:
+        buffers.append((end, stride, 0))
         end += block * stride + LINE & -LINE
-    buffers = [record.INPUT, *range(2, count), record.OUTPUT]
-    for i, made in enumerate(instructions):
-        row = table[first + record.INSTRUCTION * i :]
+    numbers = [record.INPUT, *range(2, len(buffers)), record.OUTPUT]
+    for i, (made, row) in enumerate(zip(instructions, rows, strict=True)):
         row[record.FUNCTION], row[record.CONSTANT] = made.function.address, made.record_at
         row[[record.REPEAT, record.OTHER_REPEAT]] = 1
-        row[[record.SOURCE, record.TARGET]] = buffers[i : i + 2]
-    return table, end + LINE
+        row[[record.SOURCE, record.TARGET]] = numbers[i : i + 2]
+    return program_table(block, buffers, [(0, len(rows), block)], list(rows)), end + LINE

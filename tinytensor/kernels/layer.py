@@ -25,6 +25,8 @@ MOST_LISTED = 1 << 16  # inputs, as lists hold 16-bit integers
 TALLEST = 12  # rows of a tile: more than that many broadcasts a step bind the load ports
 SIDE_BY_SIDE = 4
 LINE = 64  # bytes
+LARGE_BYTES = 1 << 19  # of a page of weights: all rows go through PART_BYTES of it before the next ones
+PART_BYTES = 1 << 15
 
 
 class Layout(NamedTuple):
@@ -153,6 +155,10 @@ def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool,
     row[[record.WEIGHT_STRIDE, record.PAGE_OUTPUTS, record.INIT_PAGE]] = across
     row[record.PAGE_BYTES] = inputs * across
     row[[record.LEFT, record.INPUTS, record.PAGES]] = plan.outputs % plan.lanes, inputs, plan.pages
+    row[record.TAIL_STRIDE] = max(plan.end, 0) * plan.size
+    if plan.dtype != "int8" and row[record.PAGE_BYTES] > LARGE_BYTES:
+        # so many that no part is too short for a list: the last two are about the same
+        row[record.MOST_INPUTS] = max(4 * GROUP, PART_BYTES // across)
     row[record.LIST_ROOM] = 8 + 2 * (inputs + 2 * GROUP) + 63 & ~63
     row[record.HEIGHTS : record.HEIGHTS + 3] = heights(plan)
     row[record.SKIPS] = lists and may_list(inputs)

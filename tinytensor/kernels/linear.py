@@ -2,7 +2,8 @@
 
 Weights lie in pages: the outputs of a page are a few vectors wide, and k after k its weights follow each
 other in memory, so a tile streams them. All strips of a block go through one page before the next page is
-read: the page comes from L2 once and then from L1 or L2 for 100 rows and more. A strip has as many rows as
+read: the page comes from L2 once and then from L1 or L2 for 100 rows and more. Where L2 does not hold a page,
+the strips go through some inputs at a time, and on from the sums in the result. A strip has as many rows as
 the tallest tile; what remains is cut into strips of half as many rows and of one.
 
 Where rows have zeros, a strip's list is made once and serves all pages. The first strip of a kind decides: if
@@ -28,6 +29,7 @@ from tinytensor.kernels.record import (
     LEFT,
     LIST_ROOM,
     LISTERS,
+    MOST_INPUTS,
     OUT_STRIDE,
     PAGE_BYTES,
     PAGE_OUTPUTS,
@@ -38,10 +40,12 @@ from tinytensor.kernels.record import (
     PRODUCT_OFFSET,
     REPEAT,
     SIDE_BY_SIDE,
+    SIZE,
     SKIPS,
     SOURCE,
     TABLE,
     TAIL,
+    TAIL_STRIDE,
     TARGET,
     TILES,
     WEIGHT_STRIDE,
@@ -49,6 +53,7 @@ from tinytensor.kernels.record import (
     WORK_OFFSET,
     X_STRIDE,
 )
+from tinytensor.kernels.specs import GROUP
 
 __all__ = ["call_tile", "linear", "linear_rows", "multiply", "rows_of_block"]
 
@@ -170,9 +175,23 @@ def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
     product[INIT_STRIDE] = 0
     part, parts = product[PART], product[PARTS]
     first, stop = layer[PAGES] * part // parts, layer[PAGES] * (part + 1) // parts
-    weights = layer[WEIGHTS] + first * layer[PAGE_BYTES]
-    multiply(layer, product, layer[INPUTS], buffers[2 * source], weights, layer[BIAS],
-             buffers[2 * target], rows * repeat, first, stop, scratch + WORK_OFFSET)  # fmt: skip
+    weights, x, y = layer[WEIGHTS] + first * layer[PAGE_BYTES], buffers[2 * source], buffers[2 * target]
+    start, inputs, rows = layer[BIAS], layer[INPUTS], rows * repeat
+    while True:
+        some = inputs
+        if 0 < layer[MOST_INPUTS] < inputs and rows > layer[HEIGHTS]:
+            parts = -(-inputs // layer[MOST_INPUTS])
+            some = -(-inputs // (parts * GROUP)) * GROUP
+        multiply(layer, product, some, x, weights, start, y, rows, first, stop, scratch + WORK_OFFSET)
+        x, weights, inputs = (
+            x + some * instruction[SIZE],
+            weights + some * layer[WEIGHT_STRIDE],
+            inputs - some,
+        )
+        product[TAIL] += some * layer[TAIL_STRIDE]
+        if inputs <= 0:
+            break
+        start, product[INIT_STRIDE] = y, product[OUT_STRIDE]
 
 
 def linear(instruction_at: int, scratch: int, rows: int) -> None:

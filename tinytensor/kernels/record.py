@@ -22,7 +22,9 @@ LISTERS = 20  # one for each height
 TILES = 23  # for each height: dense, then listed; of each the page in the middle, then the last page
 SIDE_BY_SIDE = 35  # dense, then listed: four pages in one tile, for one row
 MATRIX = 37  # address of what the matrix unit is told
-LAYER = 38  # numbers
+TAIL_STRIDE = 38  # bytes of the tails of one input
+MOST_INPUTS = 39  # of one part of a sum, where a page's weights are more than L2 holds; 0: all
+LAYER = 40  # numbers
 
 # An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
@@ -35,15 +37,20 @@ DIVISOR = 14  # of a reduction's totals, which are float64 then; 0: they have th
 PRODUCT_AT = 16
 INSTRUCTION = PRODUCT_AT + LAYER + 7 & ~7  # numbers
 
-# A program: this, then for each buffer its offset in the scratch memory and its stride, then instructions.
-ROWS, INSTRUCTIONS, FIRST, BUFFERS, TICKS = range(5)
+# A program: this, then its buffers, then its phases, then instructions. A buffer: its offset in the scratch
+# memory, its stride, and the same stride, or 0 if it holds the rows of one turn of a phase only.
+ROWS, FIRST, BUFFERS, TICKS, PHASES, PHASES_FROM = range(6)
 BUFFER_TABLE = 8
+BUFFER_ENTRY = 3  # numbers
 INPUT, OUTPUT = 0, 1  # buffers that belong to the caller
 
 # A call of a program by several threads together (see `together`); what they write stands on other lines.
 PROGRAM, BUFFERS_AT, BLOCK_ROWS, STAGES, STAGES_FROM, MEMBERS, COUNTERS, MEMBER_COUNTERS = range(8)
 DONE, FAILED = 8, 9  # pieces; whether a function raised
 TOGETHER = 16  # numbers
+# A phase: FROM_INSTRUCTION, TO_INSTRUCTION, and how many rows of a block these take at a time.
+PHASE_ROWS = 2
+PHASE = 3  # numbers
 FROM_INSTRUCTION, TO_INSTRUCTION, PIECES, BY_PARTS, PIECES_BEFORE = range(5)
 STAGE = 8  # numbers
 
@@ -60,9 +67,12 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 # fields are to be, and for each height of a tile its rows and the machine code of its pages, middle and last.
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
-WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 20, 21, 22  # what follows the sums
-BY_STEPS = 23  # whether threads share the steps, if these can be divided evenly, else the windows
-WINDOWS = 24  # numbers
+RESUMING = 8  # tiles that go on from the sums in the result lie so far behind those that start from the bias
+WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 28, 29, 30  # what follows the sums
+NO_FLOOR, NO_CEILING = 31, 32  # the bits of infinite bounds
+MOST_TAPS = 33  # of one part of a long sum: its weights stay in L1 while a chunk of pixels goes through it
+BY_STEPS = 34  # whether threads share the steps, if these can be divided evenly, else the windows
+WINDOWS = 40  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
 TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)

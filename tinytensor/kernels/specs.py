@@ -36,6 +36,7 @@ class Tile(NamedTuple):
     dot: str = ""  # int8: the instruction that multiplies groups of four bytes
     output: str = ""  # int8: the dtype of the result, "uint8" or "float32"
     partial: bool = False  # int8: rows have no whole number of groups, the last shares bytes with another
+    resumes: bool = False  # taps: sums go on from those in the result; the last vector is full
 
     @property
     def name(self) -> str:
@@ -45,7 +46,7 @@ class Tile(NamedTuple):
         return (
             f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
             f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
-            f"{self.dot}{self.output}{'_partial' * self.partial}"
+            f"{self.dot}{self.output}{'_partial' * self.partial}{'_resumes' * self.resumes}"
         )
 
     @property

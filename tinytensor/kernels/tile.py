@@ -24,10 +24,12 @@ lies in the window, in bytes and signed, and above it, which tap of the kernel i
 strides and the layout of the image are all in the list, and rows of a tile may lie anywhere, as long as their
 windows have the same taps.
 
-The first loads of a tile are the bias or, where a long sum goes on, what was summed before. What follows the
-sums of a window is computed before they leave the registers: where AFTER is not 0, a batch norm,
-((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its bias; then
-FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each vector.
+The first loads of a tile are the bias or, where a long sum goes on, what was summed before: a convolution
+whose weights are more than L1 holds goes through some taps for all pixels of a chunk, then through the next
+ones. What follows the sums of a window is computed before they leave the registers: where AFTER is not 0, a
+batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
+bias; then FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each
+vector.
 """
 
 from llvmlite import ir
@@ -115,7 +117,8 @@ class Emitter:
         """What the sums start from."""
         b, tile = self.b, self.tile
         if tile.taps:
-            return self.constants([self.init] * tile.rows)
+            rows = [self.pixel(row) if tile.resumes else self.init for row in range(tile.rows)]
+            return self.constants(rows)
         stride = b.field(self.record, INIT_STRIDE)
         return self.constants([b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)])
 
@@ -240,13 +243,16 @@ class Emitter:
         sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
         return self.followed(sums) if self.tile.taps else sums
 
+    def pixel(self, row: int) -> Value:
+        """Where a row of a convolution lies in the result."""
+        return self.b.add(self.out, self.b.load(self.x, I64, OUT_TABLE + 8 * row))
+
     def store_rows(self, values: list[Value]) -> None:
         """Values to the rows of out."""
         b, tile, size = self.b, self.tile, self.out_size
         stride = b.field(self.record, OUT_STRIDE)
         for row in range(tile.rows):
-            place = b.load(self.x, I64, OUT_TABLE + 8 * row) if tile.taps else b.multiply(stride, row)
-            target = b.add(self.out, place)
+            target = self.pixel(row) if tile.taps else b.add(self.out, b.multiply(stride, row))
             for column in range(self.columns):
                 value = values[row * self.columns + column]
                 place = size * tile.lanes * column

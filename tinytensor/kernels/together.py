@@ -21,6 +21,7 @@ from tinytensor.kernels.atomic import fetch_add, load, store
 from tinytensor.kernels.call import call_fails
 from tinytensor.kernels.record import (
     BLOCK_ROWS,
+    BUFFER_ENTRY,
     BUFFER_TABLE,
     BUFFERS,
     BUFFERS_AT,
@@ -72,8 +73,9 @@ def take_piece(
         first, last = rows * piece // pieces, rows * (piece + 1) // pieces
         product[PART], product[PARTS] = 0, 1
     for buffer in range(program[BUFFERS]):
-        stride = program[BUFFER_TABLE + 2 * buffer + 1]
-        buffers[2 * buffer] = call[BUFFERS_AT] + program[BUFFER_TABLE + 2 * buffer] + first * stride
+        entry = BUFFER_TABLE + BUFFER_ENTRY * buffer
+        stride = program[entry + 1]
+        buffers[2 * buffer] = call[BUFFERS_AT] + program[entry] + first * stride
         buffers[2 * buffer + 1] = stride
     buffers[2 * INPUT], buffers[2 * INPUT + 1] = x + first * x_stride, x_stride
     buffers[2 * OUTPUT], buffers[2 * OUTPUT + 1] = y + first * y_stride, y_stride

@@ -27,6 +27,9 @@ from tinytensor.kernels.record import (
     LANES_LEFT,
     LAST_PAGE,
     LEFT,
+    MOST_TAPS,
+    NO_CEILING,
+    NO_FLOOR,
     OUT_SHIFT,
     OUT_STRIDE,
     OUT_TABLE,
@@ -35,6 +38,7 @@ from tinytensor.kernels.record import (
     PARTS,
     PIXEL_COUNT,
     PRODUCT_OFFSET,
+    RESUMING,
     SOURCE,
     SOURCES_AT,
     STEP,
@@ -69,9 +73,10 @@ __all__ = ["window_rows", "window_share"]
 
 @subroutine
 def take_tiles(
-    windows: Any, step: Any, product: Any, rows_at: int, rows: int, init_at: int, taps_at: int, taps: int
-) -> None:
-    """One page for some pixels, from the tallest tile to the lowest."""
+    windows: Any, step: Any, tiles: int, product: Any, rows_at: int, rows: int, init_at: int, taps_at: int,
+    taps: int,
+) -> None:  # fmt: skip
+    """One page for some pixels, from the tallest tile to the lowest; `tiles`: which field has the first."""
     product[TAIL], product[X_STRIDE] = step[STEP_TAIL], step[X_SHIFT]
     top = 0
     for kind in range(WINDOW_KINDS):
@@ -81,12 +86,27 @@ def take_tiles(
         # less time than two tiles of the next height
         if (rows - top) % height > following:
             strips += 1
-        tile = windows[WINDOW_TILES + 2 * kind + step[LAST_PAGE]]
+        tile = windows[tiles + 2 * kind + step[LAST_PAGE]]
         for _ in range(strips):
             call_tile(tile, number_of(product), rows_at + 8 * top, step[STEP_WEIGHTS], init_at,
                       step[OUT_SHIFT], taps_at, taps)  # fmt: skip
             top += height
         top = min(top, rows)
+
+
+@subroutine
+def take_page(windows: Any, kind: Any, step: Any, product: Any, rows_at: int, rows: int, few: bool) -> None:
+    """One page for some pixels, through all taps, or through some at a time where they are many."""
+    taps_at, left, most = kind[TAPS_AT], kind[TAP_COUNT], windows[MOST_TAPS]
+    init_at, tiles = step[STEP_BIAS] + kind[INIT_SHIFT], WINDOW_TILES
+    product[AFTER], product[FLOOR], product[CEILING] = 0, windows[NO_FLOOR], windows[NO_CEILING]
+    while left > most and not few:
+        taps = rows_of_block(left, most)
+        take_tiles(windows, step, tiles, product, rows_at, rows, init_at, taps_at, taps)
+        taps_at, left, tiles = taps_at + 8 * taps, left - taps, WINDOW_TILES + RESUMING
+    product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
+    product[CEILING] = windows[WINDOW_CEILING]
+    take_tiles(windows, step, tiles, product, rows_at, rows, init_at, taps_at, left)
 
 
 @subroutine
@@ -113,7 +133,7 @@ def take_class(
     """Windows first … last - 1 of one class, in all samples, through some of the steps."""
     left, pixel, tallest = samples * (last - first), first, windows[WINDOW_HEIGHTS]
     while left > 0:
-        rows = rows_of_block(left, WINDOW_CHUNK)
+        rows = min(left, WINDOW_CHUNK - WINDOW_CHUNK % tallest)
         row = 0
         while row < rows:
             some = min(rows - row, last - pixel)
@@ -129,8 +149,7 @@ def take_class(
         repeat(rows_at + OUT_TABLE, rows, tallest)
         for i in range(step, stop):
             page = integers_at(windows[STEPS_AT] + 8 * STEP * i)
-            init_at = page[STEP_BIAS] + kind[INIT_SHIFT]
-            take_tiles(windows, page, product, rows_at, rows, init_at, kind[TAPS_AT], kind[TAP_COUNT])
+            take_page(windows, kind, page, product, rows_at, rows, rows <= 2 * tallest)
         left -= rows
 
 
@@ -143,8 +162,6 @@ def take_share(
     windows, product = integers_at(windows_at), integers_at(scratch + PRODUCT_OFFSET)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[INIT_STRIDE] = windows[STEP_BYTES], 0, 0
     product[TABLE] = windows[BYTE_TABLE]
-    product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
-    product[CEILING] = windows[WINDOW_CEILING]
     steps, first, last, shares = windows[STEPS], part, part + 1, parts
     step, stop = 0, steps
     if windows[BY_STEPS] and steps % parts == 0:
