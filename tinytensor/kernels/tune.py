@@ -1,7 +1,7 @@
 """Shapes of tiles that are fastest on this CPU: a few candidates are timed once, and the choice is kept.
 
 A page can be two to six vectors wide, and its tiles then have as many rows as the registers hold: 4 vectors
-by 5 rows load least for each FMA, 2 by 11 stream least from L2. Which wins depends on the CPU's load ports
+by 6 rows load least for each FMA, 2 by 12 stream least from L2. Which wins depends on the CPU's load ports
 and caches, by 5 to 20%. Every candidate gives the same bits, so the choice cannot change an answer.
 """
 
@@ -29,9 +29,9 @@ MARGIN = 0.97  # of the default's time: noise shall not choose
 
 def candidates(across: int) -> tuple[int, ...]:
     """Widths of a page that are worth trying, for a layer so many vectors wide; the first is the default."""
-    wide = (4, 3, 2) if vectors().registers >= 32 else (3, 2, 6)
-    if across > NARROW:
-        return wide
+    many = vectors().registers >= 32
+    if across > (NARROW if many else 3):  # of 16 registers, 4 vectors leave 2 rows
+        return (4, 3, 2) if many else (3, 2)
     return (across, 3) if across > 4 else (across,)
 
 
