@@ -55,6 +55,15 @@ def test_what_is_kept_but_no_candidate_is_measured_anew(unkept, monkeypatch):
     assert tune.page_vectors(dtype, wide) == tune.candidates(wide)[-1]
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("width", [4, 3])
+def test_what_is_timed_is_a_product(dtype, width):
+    arguments, (weights, bias, x, y, *_) = tune.timed_layer(np.dtype(dtype), width, 5)
+    x[:], weights[:], bias[:] = 1, 2, 3
+    tune.linear(*arguments)
+    assert (y[:, : len(bias)] == 2 * tune.INPUTS + 3).all()
+
+
 @pytest.mark.parametrize(("second", "chosen"), [(0.98, 0), (0.9, 1)])
 def test_another_width_has_to_be_clearly_faster(second, chosen, monkeypatch):
     widths = (4, 3)

@@ -119,7 +119,7 @@ def timed_layer(dtype: np.dtype[Any], width: int, across: int) -> tuple[tuple[in
     bias = aligned((plan.outputs,), dtype)
     x, y = aligned((ROWS, INPUTS + 16), dtype), aligned((ROWS, plan.outputs + 16), dtype)
     instruction, scratch = aligned((record.INSTRUCTION,), np.int64), aligned((record.WORK_OFFSET,), np.int64)
-    instruction[[record.SOURCE, record.TARGET]] = 0, 1
+    instruction[[record.SOURCE, record.TARGET, record.SIZE, record.REPEAT]] = 0, 1, dtype.itemsize, 1
     scratch[record.PRODUCT_OFFSET // 8 + record.PARTS] = 1
     scratch[:4] = x.ctypes.data, x.strides[0], y.ctypes.data, y.strides[0]
     layer = instruction[record.PRODUCT_AT :]
