@@ -9,7 +9,7 @@ import pytest
 
 import tinytensor as tt
 from tests.naive import gamma, within
-from tinytensor.io.tolerance import tolerance, value_scales
+from tests.sensitivity import error_bound
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
@@ -36,14 +36,18 @@ def model_of(nodes, shape, opset=20, **constants):
 
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet", "str_ww_ref_model", "vww_96"])
 def test_the_convolutional_networks_of_mlperf(name):
-    """As `tt.verify` has it: the other program may err by a few times what float32 does here."""
+    """Within the bound of `tests.sensitivity` for the file of Keras; its batch norms are part of the weights
+    here, which makes each of them one or two roundings worse, and spares the norm's eight.
+    """
     if not (MLPERF / f"{name}.onnx").is_file():
         pytest.skip("the files of MLPerf Tiny are not beside the repository")
+    pytest.importorskip("h5py", reason="h5py is not installed")
+    (source,) = (each for each in MLPERF.glob(f"{name}.*") if each.suffix in (".h5", ".keras"))
     model, reference = tt.load(MLPERF / f"{name}.onnx"), np.load(MLPERF / f"{name}_reference.npz")
     x, theirs = reference["x"], reference["y"]
-    bound = tolerance(value_scales(model, [x]).outputs[0], np.dtype(np.float32))
-    within(model(x), theirs, bound)
-    assert bound < 1e-4
+    exact, bound = error_bound(tt.load(source), x)
+    within(model(x), exact, 2 * bound)
+    within(model(x), theirs, 4 * bound)
     assert np.array_equal(model(x).numpy(), model(x, fused=False).numpy())
     (form,) = model._plan.forms.values()
     assert len(form.stages) == 1
