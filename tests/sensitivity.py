@@ -14,9 +14,9 @@ and sums |J| times the bound of each layer's own rounding, for all elements of a
 
 Going through |W| layer by layer instead would also be a bound, but one that grows with every layer: signs
 cancel in J, and not in products of |W|. What is left out is of second order: products of two errors, for
-which a test allows the factor 2, and ReLUs whose argument is so near 0 that an error switches it. The argument
-of a ReLU that lies within `NEAR` times the largest roundings of the layers right before it counts as an error
-of its size; that no argument of our own program is off by more is checked here.
+which a test allows the factor 2, and ReLUs whose argument is so near 0 that an error switches it. The
+argument of a ReLU that lies within `NEAR` times the largest roundings of the layers right before it counts as
+an error of its size; that no argument of our own program is off by more is checked here.
 """
 
 import itertools
