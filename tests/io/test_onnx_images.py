@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tests.naive import gamma, within
+from tests.naive import gamma, same, within
 from tests.sensitivity import error_bound
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -248,6 +248,32 @@ def test_resizing_of_opset_10_to_fewer_pixels(scales):
     constants = {"s": np.array([1, 1, *scales], np.float32)}
     proto = model_of([("Resize", ["x", "s"], "y", {})], [None, 3, 8, 5], 10, **constants)
     assert np.array_equal(np.asarray(tt.from_onnx(proto)(x)), onnxruntime_of(proto, x))
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize(
+    "given",
+    [{"kernel_shape": [2, 3]}, {"kernel_shape": [3, 3], "strides": [2, 1], "pads": [1, 0, 1, 2]},
+     {"kernel_shape": [2, 2], "dilations": [2, 3]}, {"kernel_shape": [3], "strides": [2], "ceil_mode": 1},
+     {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"}],
+)  # fmt: skip
+def test_positions_of_the_largest(given, order, tmp_path):
+    """Whole numbers, so that a window has several largest ones: the first of them, as ONNX Runtime has it."""
+    lengths = (7, 6) if len(given["kernel_shape"]) == 2 else (8,)
+    x = RNG.integers(-2, 3, (2, 3, *lengths)).astype(np.float32)
+    proto = model_of([("MaxPool", ["x"], "y", given | {"storage_order": order})], [None, 3, *lengths])
+    proto.graph.node[0].output.append("where")
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("where", 7, None))
+    ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    proto.ir_version = 8
+    theirs = ort.InferenceSession(proto.SerializeToString()).run(None, {"x": x})
+    model = tt.from_onnx(proto)
+    tt.io.save(model, tmp_path / "m.onnx")
+    tt.io.save(model, tmp_path / "m.py")
+    python = runpy.run_path(tmp_path / "m.py")["predict"]
+    for ours in (model(x), tt.load(tmp_path / "m.onnx").predict(x), python(x)):
+        for a, b in zip(ours, theirs, strict=True):
+            same(np.asarray(a), b)
 
 
 @pytest.mark.parametrize("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])
