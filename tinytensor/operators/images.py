@@ -64,8 +64,10 @@ def max_pool(
     y = y if y.dtype == x.dtype else cast(y, x.dtype.name)
     if not indices:
         return y
-    window = window_of("MaxPool", x, auto_pad, dilations, kernel_shape, pads, strides)
-    return y, Tensor._wrap(positions_of_largest(x.numpy(), y.numpy(), *window, bool(storage_order)))
+    kernel, stride, padding, rates = window_of("MaxPool", x, auto_pad, dilations, kernel_shape, pads, strides)
+    by_column = bool(storage_order)
+    found = positions_of_largest(x.numpy(), y.numpy(), kernel, stride, padding, rates, by_column)
+    return y, Tensor._wrap(found)
 
 
 def average_pool(
@@ -127,6 +129,11 @@ def instance_normalization(x: Tensor, scale: Tensor, bias: Tensor, epsilon: floa
     """Every channel of every image standardized over its pixels, · scale + bias."""
     if x.ndim < 3:
         raise ShapeError(f"InstanceNormalization: expected (batch, channels, *lengths), got {x.shape}")
+    if scale.shape != x.shape[1:2] or bias.shape != x.shape[1:2]:
+        raise ShapeError(
+            f"InstanceNormalization: expected a scale and a bias for each of {x.shape[1]} channels, "
+            f"got shapes {scale.shape} and {bias.shape}"
+        )
     y = Tensor._wrap(standardize(x._floating(), count=x.ndim - 2, eps=epsilon))
     return y * for_channels(scale, x) + for_channels(bias, x)
 

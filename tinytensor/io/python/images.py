@@ -187,9 +187,13 @@ def MaxPool(
     pads: Any = None, storage_order: int = 0, strides: Any = None, indices: int = 0,
 ) -> Any:  # fmt: skip
     """The largest element of every window; with `indices` where it is, too."""
-    window = node_window(kernel_shape, auto_pad, dilations, pads, strides, x.shape[2:])
-    y = largest(x, *window, bool(ceil_mode) and auto_pad in ("NOTSET", ""))
-    return (y, positions_of_largest(x, y, *window, bool(storage_order))) if indices else y
+    kernel, stride, padding, rates = node_window(
+        kernel_shape, auto_pad, dilations, pads, strides, x.shape[2:]
+    )
+    y = largest(x, kernel, stride, padding, rates, bool(ceil_mode) and auto_pad in ("NOTSET", ""))
+    if not indices:
+        return y
+    return y, positions_of_largest(x, y, kernel, stride, padding, rates, bool(storage_order))
 
 
 def AveragePool(
