@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor import windows
-from tinytensor.errors import ArgumentError
+from tinytensor.errors import ArgumentError, ShapeError
 from tinytensor.functions import concatenate, tensor
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.movement import moved
@@ -121,6 +121,7 @@ def pooled(
     counted = windows.flag(f"{who}: count_include_pad", count_include_pad)
     a = pooled_array(x, kind)
     shape = windows.pooled_shape(who, a.shape, window, last)
+    expect_channels(who, a, last)
     if axes == 2:
         return Tensor._wrap(run(a, kind, window, shape, counted, last))
     row = 1 if last else 2  # an image of one row
@@ -137,6 +138,12 @@ def pooled_array(x: Any, kind: str) -> Any:
     """What is pooled: floats, and for the largest of a window a Tensor of bytes as it is."""
     t = tensor(x)
     return t._array if kind == "max" and t.dtype == np.uint8 else t._floating()
+
+
+def expect_channels(who: str, a: Any, last: bool) -> None:
+    """Raise if images have no channels."""
+    if a.shape[-1 if last else 1] == 0:
+        raise ShapeError(f"{who}: expected images with at least one channel, got shape {a.shape}")
 
 
 def run(a: Array, kind: str, window: Window, shape: tuple[int, ...], counted: bool, last: bool) -> Array:
@@ -187,6 +194,7 @@ def global_pool(who: str, kind: str, x: Any, keepdims: Any, channels_last: Any) 
     a = pooled_array(x, kind)
     windows.expect_images(who, a.shape, 2, last)
     windows.expect_pixels(who, windows.spatial_shape(a.shape, last))
+    expect_channels(who, a, last)
     whole = windows.window(who, windows.spatial_shape(a.shape, last), 1, 0, 1, 2)
     y = run(a, kind, whole, windows.pooled_shape(who, a.shape, whole, last), True, last)
     return Tensor._wrap(y if keep else moved(np.squeeze, (y,), (1, 2) if last else (2, 3)))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
-from tests.naive import gamma, within
-from tinytensor.io.tolerance import tolerance, value_scales
+from tests.naive import gamma, same, within
+from tests.sensitivity import error_bound
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 
@@ -36,14 +36,18 @@ def model_of(nodes, shape, opset=20, **constants):
 
 @pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet", "str_ww_ref_model", "vww_96"])
 def test_the_convolutional_networks_of_mlperf(name):
-    """As `tt.verify` has it: the other program may err by a few times what float32 does here."""
+    """Within the bound of `tests.sensitivity` for the file of Keras; its batch norms are part of the weights
+    here, which makes each of them one or two roundings worse, and spares the norm's eight.
+    """
     if not (MLPERF / f"{name}.onnx").is_file():
         pytest.skip("the files of MLPerf Tiny are not beside the repository")
+    pytest.importorskip("h5py", reason="h5py is not installed")
+    (source,) = (each for each in MLPERF.glob(f"{name}.*") if each.suffix in (".h5", ".keras"))
     model, reference = tt.load(MLPERF / f"{name}.onnx"), np.load(MLPERF / f"{name}_reference.npz")
     x, theirs = reference["x"], reference["y"]
-    bound = tolerance(value_scales(model, [x]).outputs[0], np.dtype(np.float32))
-    within(model(x), theirs, bound)
-    assert bound < 1e-4
+    exact, bound = error_bound(tt.load(source), x)
+    within(model(x), exact, 2 * bound)
+    within(model(x), theirs, 4 * bound)
     assert np.array_equal(model(x).numpy(), model(x, fused=False).numpy())
     (form,) = model._plan.forms.values()
     assert len(form.stages) == 1
@@ -244,6 +248,32 @@ def test_resizing_of_opset_10_to_fewer_pixels(scales):
     constants = {"s": np.array([1, 1, *scales], np.float32)}
     proto = model_of([("Resize", ["x", "s"], "y", {})], [None, 3, 8, 5], 10, **constants)
     assert np.array_equal(np.asarray(tt.from_onnx(proto)(x)), onnxruntime_of(proto, x))
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize(
+    "given",
+    [{"kernel_shape": [2, 3]}, {"kernel_shape": [3, 3], "strides": [2, 1], "pads": [1, 0, 1, 2]},
+     {"kernel_shape": [2, 2], "dilations": [2, 3]}, {"kernel_shape": [3], "strides": [2], "ceil_mode": 1},
+     {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_LOWER"}],
+)  # fmt: skip
+def test_positions_of_the_largest(given, order, tmp_path):
+    """Whole numbers, so that a window has several largest ones: the first of them, as ONNX Runtime has it."""
+    lengths = (7, 6) if len(given["kernel_shape"]) == 2 else (8,)
+    x = RNG.integers(-2, 3, (2, 3, *lengths)).astype(np.float32)
+    proto = model_of([("MaxPool", ["x"], "y", given | {"storage_order": order})], [None, 3, *lengths])
+    proto.graph.node[0].output.append("where")
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("where", 7, None))
+    ort = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
+    proto.ir_version = 8
+    theirs = ort.InferenceSession(proto.SerializeToString()).run(None, {"x": x})
+    model = tt.from_onnx(proto)
+    tt.io.save(model, tmp_path / "m.onnx")
+    tt.io.save(model, tmp_path / "m.py")
+    python = runpy.run_path(tmp_path / "m.py")["predict"]
+    for ours in (model(x), tt.load(tmp_path / "m.onnx").predict(x), python(x)):
+        for a, b in zip(ours, theirs, strict=True):
+            same(np.asarray(a), b)
 
 
 @pytest.mark.parametrize("auto_pad", ["NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"])

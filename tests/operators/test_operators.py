@@ -244,6 +244,29 @@ def test_attributes_of_images_that_do_not_fit(name, attributes):
 
 
 @pytest.mark.parametrize(
+    ("name", "more", "attributes", "said"),
+    [
+        ("Conv", [np.ones((4, 4, 7, 3), np.float32)], {}, "a kernel of 7×3 is larger than the image of 5×6"),
+        ("Conv", [np.ones((4, 3, 3, 3), np.float32)], {}, r"expected \(batch, 3, height, width\), got"),
+        ("ConvTranspose", [np.ones((4, 4, 3, 3), np.float32)], {"pads": [4, 0, 4, 0]}, "cuts off all"),
+        ("ConvTranspose", [np.ones((3, 4, 3, 3), np.float32)], {}, r"expected \(batch, 3, height, width\)"),
+        ("MaxPool", [], {"kernel_shape": [6, 1]}, "a kernel of 6×1 is larger than the image of 5×6"),
+        ("AveragePool", [], {"kernel_shape": [1, 7]}, "a kernel of 1×7 is larger than the image of 5×6"),
+        ("DepthToSpace", [], {"blocksize": 3}, r"channels that 3² divides, got 4"),
+        ("SpaceToDepth", [], {"blocksize": 2}, "a height and a width that 2 divides, got 5×6"),
+        ("InstanceNormalization", [np.ones(3, np.float32)] * 2, {}, "for each of 4 channels, got shapes"),
+        ("Resize", [None, np.float32([1, 1, 0.1, 1])], {}, r"nothing would be left of axes .* \[4, 0, 6\]"),
+        ("Resize", [None, None, np.array([2, 4, 5, 0])], {}, "nothing would be left of axes"),
+        ("Pad", [np.array([0, 0, -3, 0, 0, 0, -3, 0])], {}, "cuts off more than all of an axis of 5"),
+    ],
+)  # fmt: skip
+def test_images_that_do_not_fit(name, more, attributes, said):
+    x = np.ones((2, 4, 5, 6), np.float32)
+    with pytest.raises(tt.ShapeError, match=said):
+        run(name, x, *more, **attributes)
+
+
+@pytest.mark.parametrize(
     "scales", [[1, 1, 0, 2], [1, 1, -1, 2], [1, 1, 2], [1, 1, np.nan, 1], [1, 1, 1e-9, 1]]
 )
 def test_scales_that_do_not_fit(scales):

@@ -6,6 +6,7 @@ from tinytensor.errors import ShapeError, UnsupportedOp
 from tinytensor.images import conv1d, conv2d, conv_transpose2d
 from tinytensor.operators.arithmetic import cast
 from tinytensor.operators.pads import automatic_pads, transposed_pads
+from tinytensor.operators.positions import positions_of_largest
 from tinytensor.pooling import global_avg_pool2d, global_max_pool2d, pooled
 from tinytensor.primitives.normalization import standardize
 from tinytensor.tensor import Tensor
@@ -56,10 +57,17 @@ def conv_transpose(
 def max_pool(
     x: Tensor, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Ints = None,
     kernel_shape: Ints = None, pads: Ints = None, storage_order: int = 0, strides: Ints = None,
-) -> Tensor:  # fmt: skip
-    """The largest value of every window; integers stay what they are."""
+    indices: int = 0,
+) -> Any:  # fmt: skip
+    """The largest value of every window; integers stay what they are. With `indices` where it is, too."""
     y = pool("MaxPool", "max", x, auto_pad, ceil_mode, dilations, kernel_shape, pads, strides, True)
-    return y if y.dtype == x.dtype else cast(y, x.dtype.name)
+    y = y if y.dtype == x.dtype else cast(y, x.dtype.name)
+    if not indices:
+        return y
+    kernel, stride, padding, rates = window_of("MaxPool", x, auto_pad, dilations, kernel_shape, pads, strides)
+    by_column = bool(storage_order)
+    found = positions_of_largest(x.numpy(), y.numpy(), kernel, stride, padding, rates, by_column)
+    return y, Tensor._wrap(found)
 
 
 def average_pool(
@@ -78,14 +86,21 @@ def pool(
     pads: Ints, strides: Ints, counted: bool,
 ) -> Tensor:  # fmt: skip
     """A pooling; with automatic padding the windows are as many either way of rounding."""
+    kernel, stride, padding, dilation = window_of(who, x, auto_pad, dilations, kernel_shape, pads, strides)
+    ceil = bool(ceil_mode) and auto_pad in ("NOTSET", "")
+    given = (tuple(kernel), tuple(stride), padding, tuple(dilation), ceil, False, counted)
+    return pooled(who, len(kernel), kind, x, *given)
+
+
+def window_of(
+    who: str, x: Tensor, auto_pad: str, dilations: Ints, kernel_shape: Ints, pads: Ints, strides: Ints
+) -> Any:
+    """Kernel, stride, padding and dilation of a pooling for each axis."""
     axes = spatial_axes(who, x)
     expect_lengths(who, axes, kernel_shape, strides, dilations, pads)
     kernel, stride, dilation = (each or [1] * axes for each in (kernel_shape, strides, dilations))
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    padding = automatic_pads(auto_pad, pads, x.shape[2:], spans, stride)
-    ceil = bool(ceil_mode) and auto_pad in ("NOTSET", "")
-    given = (tuple(kernel), tuple(stride), padding, tuple(dilation), ceil, False, counted)
-    return pooled(who, axes, kind, x, *given)
+    return kernel, stride, automatic_pads(auto_pad, pads, x.shape[2:], spans, stride), dilation
 
 
 def global_average_pool(x: Tensor) -> Tensor:
@@ -114,6 +129,11 @@ def instance_normalization(x: Tensor, scale: Tensor, bias: Tensor, epsilon: floa
     """Every channel of every image standardized over its pixels, · scale + bias."""
     if x.ndim < 3:
         raise ShapeError(f"InstanceNormalization: expected (batch, channels, *lengths), got {x.shape}")
+    if scale.shape != x.shape[1:2] or bias.shape != x.shape[1:2]:
+        raise ShapeError(
+            f"InstanceNormalization: expected a scale and a bias for each of {x.shape[1]} channels, "
+            f"got shapes {scale.shape} and {bias.shape}"
+        )
     y = Tensor._wrap(standardize(x._floating(), count=x.ndim - 2, eps=epsilon))
     return y * for_channels(scale, x) + for_channels(bias, x)
 

@@ -168,6 +168,10 @@ def Pad(x: Any, pads: Any, value: Any = None, axes: Any = None, mode: str = "con
     before, after = [0] * x.ndim, [0] * x.ndim
     for axis, left, right in zip(named, pads[: len(named)], pads[len(named) :], strict=True):
         before[axis], after[axis] = int(left), int(right)
+    for axis, n in enumerate(x.shape):
+        cut = max(-before[axis], 0) + max(-after[axis], 0)
+        if cut > n:
+            raise ValueError(f"{before[axis], after[axis]} cuts off more than all of an axis of {n}")
     kept = [
         slice(max(-left, 0), n - max(-right, 0))
         for left, right, n in zip(before, after, x.shape, strict=True)

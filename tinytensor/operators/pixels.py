@@ -18,6 +18,8 @@ def DepthToSpace(x: Any, blocksize: int, mode: str = "DCR") -> Any:
     n, c, h, w = x.shape
     if blocksize < 1:
         raise ValueError(f"expected a blocksize from 1 on, got {blocksize}")
+    if c % blocksize**2:
+        raise ValueError(f"expected channels that {blocksize}² divides, got {c} of {x.shape}")
     depth = c // blocksize**2
     if mode == "DCR":
         split = x.reshape((n, blocksize, blocksize, depth, h, w)).transpose((0, 3, 4, 1, 5, 2))
@@ -32,6 +34,8 @@ def SpaceToDepth(x: Any, blocksize: int, mode: str = "DCR") -> Any:
     n, c, h, w = x.shape
     if blocksize < 1:
         raise ValueError(f"expected a blocksize from 1 on, got {blocksize}")
+    if h % blocksize or w % blocksize:
+        raise ValueError(f"expected a height and a width that {blocksize} divides, got {h}×{w}")
     rows, columns = h // blocksize, w // blocksize
     split = x.reshape((n, c, rows, blocksize, columns, blocksize))
     order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)

@@ -56,11 +56,11 @@ def padded_samples(
     widths = [(0, 0)] * x.ndim
     for axis, before, after in zip(named, numbers[: len(named)], numbers[len(named) :], strict=True):
         widths[axis] = before, after
-    if widths[0] != (0, 0):
+    cuts = [max(-a, 0) + max(-b, 0) for a, b in widths[1:]]
+    if widths[0] != (0, 0) or any(cut > n for cut, n in zip(cuts, x.shape[1:], strict=True)):
         return None
     inside = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape[1:], widths[1:], strict=True)]
-    cut = min(map(min, widths)) < 0
-    kept = elements(x._array, (slice(None), *inside)) if cut else x._array
+    kept = elements(x._array, (slice(None), *inside)) if any(cuts) else x._array
     more = tuple((max(a, 0), max(b, 0)) for a, b in widths[1:])
     if mode != "constant":
         return moved(mirrored, (kept,), more, mode)

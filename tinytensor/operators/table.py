@@ -71,7 +71,7 @@ OPERATIONS: dict[str, Operation] = {
     "LogSoftmax": Operation(normalization.log_softmax, 13, inference.first),
     "MatMul": Operation(arithmetic.matmul, 13, inference.matmul),
     "Max": Operation(arithmetic.maxima, 13, inference.broadcast),
-    "MaxPool": Operation(images.max_pool, 22, image_shapes.pooling),
+    "MaxPool": Operation(images.max_pool, 22, image_shapes.pooling, "first", "int64"),
     "Min": Operation(arithmetic.minima, 13, inference.broadcast),
     "Mul": Operation(arithmetic.multiply, 14, inference.broadcast),
     "Neg": Operation(arithmetic.negative, 13, inference.first),

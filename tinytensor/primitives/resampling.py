@@ -68,12 +68,15 @@ def resize_targets(lengths: Any, box: Any, words: Any) -> Any:
         products = [
             np.float32(n) * span * scale for n, span, scale in zip(lengths, spans, scales, strict=True)
         ]
-        return [(math.floor(each), scale) for each, scale in zip(products, scales, strict=True)]
-    ratios = [count / n for count, n in zip(sizes, lengths, strict=True)]
-    if policy != "stretch":
+        counts, ratios = [math.floor(each) for each in products], list(scales)
+    else:
+        counts, ratios = list(sizes), [count / n for count, n in zip(sizes, lengths, strict=True)]
+    if scales is None and policy != "stretch":
         scale = min(ratios) if policy == "not_larger" else max(ratios)
-        return [(math.floor(scale * n + 0.5), scale) for n in lengths]
-    return list(zip(sizes, ratios, strict=True))
+        counts, ratios = [math.floor(scale * n + 0.5) for n in lengths], [scale] * len(lengths)
+    if min(counts, default=1) < 1:
+        raise ValueError(f"nothing would be left of axes of lengths {lengths}, which would be {counts}")
+    return list(zip(counts, ratios, strict=True))
 
 
 def resize_places(n: int, count: int, scale: float, ends: Any, mode: str) -> Any:

@@ -167,8 +167,8 @@ def few_axes(program: Program, step: Step) -> None:
         ranks.add(len(step.attributes["kernel_shape"]))
     if max(ranks, default=2) > 2:
         raise UnsupportedOp(f"{max(ranks)} spatial axes; one or two would help")
-    if any(name for name in step.outputs[1:]):
-        raise UnsupportedOp("the positions of the largest; a model without them would help")
+    if any(step.outputs[1:]):
+        step.attributes["indices"] = 1
 
 
 def as_resize(program: Program, step: Step) -> None:

@@ -60,6 +60,7 @@ def operation(nodes: Nodes, layer: Operator, inputs: Sequence[str], to: Sequence
         attributes[DTYPE] = attributes.pop("to")
     if layer.operation == "Split" and len(inputs) > 1:
         attributes.pop("num_outputs", None)
+    attributes.pop("indices", 0)
     if attributes.pop("flatten", 0):
         rows = nodes.add("Flatten", inputs[0], axis=attributes.pop("axis"))
         flat = nodes.add(layer.operation, rows, axis=-1)

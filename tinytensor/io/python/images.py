@@ -1,6 +1,6 @@
 """Primitives and operations of images in plain NumPy; their source goes into a model's Python file.
 
-Each function uses `np`, `math`, functions of this module and of `tinytensor.operators.pads`, nothing else.
+Each function uses `np`, `math`, functions of this module and of `tinytensor.operators.pads` and `positions`.
 Operations have the names that they have in ONNX.
 """
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.operators.pads import automatic_pads, transposed_pads
+from tinytensor.operators.positions import positions_of_largest
 
 __all__: list[str] = []
 
@@ -183,14 +184,16 @@ def ConvTranspose(
 
 def MaxPool(
     x: Any, auto_pad: str = "NOTSET", ceil_mode: int = 0, dilations: Any = None, kernel_shape: Any = None,
-    pads: Any = None, storage_order: int = 0, strides: Any = None,
+    pads: Any = None, storage_order: int = 0, strides: Any = None, indices: int = 0,
 ) -> Any:  # fmt: skip
-    """The largest element of every window."""
+    """The largest element of every window; with `indices` where it is, too."""
     kernel, stride, padding, rates = node_window(
         kernel_shape, auto_pad, dilations, pads, strides, x.shape[2:]
     )
-    ceil = bool(ceil_mode) and auto_pad in ("NOTSET", "")
-    return largest(x, kernel, stride, padding, rates, ceil)
+    y = largest(x, kernel, stride, padding, rates, bool(ceil_mode) and auto_pad in ("NOTSET", ""))
+    if not indices:
+        return y
+    return y, positions_of_largest(x, y, kernel, stride, padding, rates, bool(storage_order))
 
 
 def AveragePool(

@@ -7,7 +7,7 @@ from functools import cache
 from types import FunctionType
 
 from tinytensor.io.python import functions, images, operators, quantized
-from tinytensor.operators import pads
+from tinytensor.operators import pads, positions
 from tinytensor.operators.table import NUMPY_MODULES
 from tinytensor.primitives import resampling, resizing
 
@@ -15,7 +15,17 @@ __all__ = ["FUNCTIONS", "sources", "used_by"]
 
 FUNCTIONS: dict[str, FunctionType] = {
     name: value
-    for module in (functions, operators, images, quantized, resizing, resampling, pads, *NUMPY_MODULES)
+    for module in (
+        functions,
+        operators,
+        images,
+        quantized,
+        resizing,
+        resampling,
+        pads,
+        positions,
+        *NUMPY_MODULES,
+    )
     for name, value in vars(module).items()
     if isinstance(value, FunctionType) and value.__module__ == module.__name__
 }

@@ -146,7 +146,8 @@ class Program:
         assert isinstance(layer, Operator)
         given = [f"{key}={code(value)}" for key, value in layer.attributes.items()]
         name = self.use(layer.operation)
-        return f"{name}({', '.join([*inputs, *given])})", layer.operation in SEVERAL
+        several = layer.operation in SEVERAL or bool(layer.attributes.get("indices"))
+        return f"{name}({', '.join([*inputs, *given])})", several
 
     def trace(self, body: "Body", found: Trace, prefix: str, codes: dict[int, str]) -> list[str]:
         """A line for each node."""
