@@ -47,7 +47,7 @@ TESTS = {  # of each module of tinytensor/ but kernels and what is data
     "inference/summary.py": "tests/test_summary.py",
     "inference/explain.py": "tests/test_explain.py",
     "inference/trace.py": "tests/test_trace.py",
-    "inference/watch.py": "tests/test_trace.py tests/test_stale.py",
+    "inference/watch.py": "tests/test_trace.py tests/test_stale.py tests/test_watch.py",
     "layers/sequential.py": "tests/test_sequential.py",
     "layers/graph.py": "tests/test_graph.py",
     "layers/linear.py": "tests/test_linear.py",

@@ -12,6 +12,7 @@ from benchmarks.campaign.fault_list import FAULTS
 from benchmarks.campaign.faults import ROOT
 from benchmarks.campaign.mutants import TESTS
 from benchmarks.campaign.outcome import Check, Count, Outcome, markdown
+from benchmarks.campaign.pythons import counts, lowest
 from benchmarks.campaign.scripts import answer, counted
 
 
@@ -88,3 +89,17 @@ def test_the_table_of_mutants_names_what_is_there():
 
 def test_the_table_of_checks():
     assert all(isinstance(each, Check) and each.name == name for name, each in checks.CHECKS.items())
+
+
+def test_the_lowest_versions_are_those_of_the_package_and_of_every_extra_that_tests_need():
+    pins = lowest()
+    named = dict(each.split("==") for each in pins)
+    assert {"numpy", "numba", "safetensors", "pytest", "onnx", "zarr"} <= named.keys()
+    assert named["numpy"] == "2.0"
+    assert any(each.startswith("dask[array,dataframe,distributed]==") for each in pins)
+
+
+def test_the_counts_of_a_run_of_pytest():
+    line = "1 failed, 7720 passed, 358 skipped, 2 errors in 769.51s (0:12:49)"
+    assert counts(line) == {"failed": 1, "passed": 7720, "skipped": 358, "error": 2}
+    assert counts("no tests ran in 0.01s") == {}
