@@ -29,7 +29,7 @@ from tinytensor.kernels.images import Pair, run_images
 from tinytensor.kernels.lanes import common_lane_tiles, depthwise_instruction
 from tinytensor.kernels.layer import Layout, aligned, layout, pack_weights
 from tinytensor.kernels.native import address
-from tinytensor.kernels.specs import Tile
+from tinytensor.kernels.specs import RAGGED, Tile
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 
 __all__ = [
@@ -55,7 +55,7 @@ def convolution_instruction(
     if image.channels == groups == len(weight) > 1 and image.channels_last and table is None:
         return depthwise_instruction(axes, image, dtype, weight, bias)
     outputs, each = len(weight) // groups, weight.shape[1]
-    plan = layout(dtype, outputs)
+    plan = convolution_layout(dtype, outputs)
     constants = aligned((4, groups, plan.pages * plan.page_outputs + plan.lanes), dtype)
     start = constants[0]
     start[:, :outputs] = 0 if bias is None else bias.reshape(groups, outputs)
@@ -86,6 +86,19 @@ def convolution_instruction(
         kept, step_bytes=across, left=outputs % plan.lanes,
         table=0 if table is None else table.ctypes.data, constants=constants, most_taps=most_taps,
     )  # fmt: skip
+
+
+def convolution_layout(dtype: np.dtype[Any], outputs: int) -> Layout:
+    """The layout of a convolution's outputs: in half vectors, if those hold all of them.
+
+    A load for each multiply-add binds such tiles, and CPUs load 3 vectors of 32 bytes a cycle, but 2 of 64: 8
+    outputs or fewer take 20% less time.
+    """
+    plan = layout(dtype, outputs)
+    half = plan.lanes // 2
+    if outputs > half or vectors().bytes < 64:
+        return plan
+    return plan._replace(lanes=half, end=RAGGED if outputs < half else 0)
 
 
 def reads_channels_last(
@@ -124,7 +137,7 @@ def common_tiles() -> set[Any]:
     for dtype, bytes_in in ((FLOATS[0], False), (FLOATS[1], False), (FLOATS[0], True)):
         lanes = vectors().width(dtype.itemsize)
         for outputs in (*range(1, 13 * lanes), 24 * lanes):
-            found |= set(tiles_of(layout(dtype, outputs), bytes_in)[1])
+            found |= set(tiles_of(convolution_layout(dtype, outputs), bytes_in)[1])
     return found
 
 

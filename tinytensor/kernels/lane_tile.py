@@ -92,8 +92,7 @@ class Emitter:
                 for i, each in enumerate(values)
             ]
 
-        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
-        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
+        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
 
     def place(self, vector: int) -> int:
         """Where a vector is, in bytes."""
@@ -123,8 +122,9 @@ class Emitter:
         if self.tile.operation == "multiply":
             return b.fma(x, weight, state)
         if self.tile.operation == "max":
-            larger = b.ir.fcmp_ordered(">", x, state)
-            return b.ir.select(b.ir.or_(larger, b.ir.fcmp_unordered("uno", x, x)), x, state)
+            # NaN comes first: the rest is one instruction of x86; else LLVM joins the comparisons
+            kept = b.ir.select(b.ir.fcmp_unordered("uno", x, x), x, state)
+            return b.ir.select(b.ir.fcmp_ordered(">", x, kept), x, kept)
         return b.ir.fadd(state, x if self.size == 8 else b.ir.fpext(x, self.double))
 
     def result(self, state: Value) -> Value:

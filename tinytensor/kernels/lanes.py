@@ -20,7 +20,7 @@ from tinytensor.kernels.windows import Axis, Image
 
 __all__ = ["common_lane_tiles", "depthwise_instruction", "lane_instruction"]
 
-ROWS = 6  # of a tile of two vectors; of one vector twice as many, or each sum would wait for the last
+ROWS = 6  # of a tile of two vectors or four; of one vector twice as many, or each sum would wait for the last
 ROOM = 64  # channels: weights have whole vectors
 
 
@@ -79,8 +79,10 @@ def repeat_channels(rows: Array, channels: int, pixels: int) -> None:
 
 
 def wide_of(operation: str, lanes: int, channels: int) -> int:
-    """Vectors of a page: one, where one is enough, or where each is two of float64."""
-    return 1 if operation == "average" or channels <= lanes else 2
+    """Vectors of a page: one where it is enough, or where each is two of float64; else as registers allow."""
+    if operation == "average" or channels <= lanes:
+        return 1
+    return 4 if channels > 2 * lanes and vectors().registers >= 32 else 2
 
 
 def tiles_of(
@@ -90,7 +92,7 @@ def tiles_of(
     lanes = vectors().width(dtype.itemsize)
     wide = wide_of(operation, lanes, channels)
     rest = channels - (-(-channels // (wide * lanes)) - 1) * wide * lanes
-    heights = heights_of(ROWS * (3 - wide))
+    heights = heights_of(ROWS if wide > 1 else 2 * ROWS)
     middle = [LaneTile(operation, dtype.name, lanes, height, wide) for height in heights]
     last: dict[str, Any] = {"vectors": -(-rest // lanes), "ragged": bool(rest % lanes) or pixels > 1}
     if rest == channels:
@@ -104,6 +106,6 @@ def common_lane_tiles() -> set[Any]:
     for dtype in FLOATS:
         lanes = vectors().width(dtype.itemsize)
         for operation in ("multiply", "max", "average"):
-            for channels in range(1, 4 * lanes + 1):
+            for channels in range(1, 8 * lanes + 1):
                 found |= set(tiles_of(operation, dtype, channels)[1])
     return found

@@ -28,8 +28,8 @@ The first loads of a tile are the bias or, where a long sum goes on, what was su
 whose weights are more than L1 holds goes through some taps for all pixels of a chunk, then through the next
 ones. What follows the sums of a window is computed before they leave the registers: where AFTER is not 0, a
 batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
-bias; then FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each
-vector.
+bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for each
+vector, but an infinite CEILING none.
 """
 
 from llvmlite import ir
@@ -105,8 +105,7 @@ class Emitter:
             a, m, c = (self.constants([each] * self.tile.rows) for each in at)
             return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
 
-        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
-        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
+        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
 
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
