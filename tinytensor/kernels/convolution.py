@@ -20,6 +20,7 @@ from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.image_instructions import (
     ALL_TAPS,
     ImageInstruction,
+    Pooling,
     Step,
     Windows,
     heights_of,
@@ -29,7 +30,7 @@ from tinytensor.kernels.images import Pair, run_images
 from tinytensor.kernels.lanes import common_lane_tiles, depthwise_instruction
 from tinytensor.kernels.layer import Layout, aligned, layout, pack_weights
 from tinytensor.kernels.native import address
-from tinytensor.kernels.specs import RAGGED, Tile
+from tinytensor.kernels.specs import POOLED, RAGGED, Tile
 from tinytensor.kernels.windows import Axis, Image, WindowSpec, axes_of, transposed_axes_of
 
 __all__ = [
@@ -81,11 +82,14 @@ def convolution_instruction(
     if most_taps < weight[0].size:
         parts += [part._replace(resumes=True) for part in parts]
     tiles = [address(part) for part in parts]
-    return window_instruction(
-        Windows(axes, image, source, len(weight) * dtype.itemsize, each), len(weight), steps, heights, tiles,
-        kept, step_bytes=across, left=outputs % plan.lanes,
+    windows = Windows(axes, image, source, len(weight) * dtype.itemsize, each)
+    made = window_instruction(
+        windows, len(weight), steps, heights, tiles, kept, step_bytes=across, left=outputs % plan.lanes,
         table=0 if table is None else table.ctypes.data, constants=constants, most_taps=most_taps,
     )  # fmt: skip
+    if most_taps < weight[0].size:
+        return made
+    return made._replace(pooling=pooling_of(windows, plan, table is not None))
 
 
 def convolution_layout(dtype: np.dtype[Any], outputs: int) -> Layout:
@@ -119,9 +123,20 @@ def reads_channels_last(
     return channels >= MANY_CHANNELS and read >= groups * MANY_READS
 
 
-def tiles_of(plan: Layout, bytes_in: bool, **more: Any) -> tuple[tuple[int, ...], list[Tile]]:
+def pooling_of(windows: Windows, plan: Layout, bytes_in: bool) -> Pooling | None:
+    """Tiles that store maxima, if all windows are alike, rows share no vector and registers hold four."""
+    if any(len(axis.classes()) > 1 for axis in windows.axes) or plan.end > 0 or plan.rows < POOLED:
+        return None
+    heights = (min(plan.rows // POOLED, 2) * POOLED, POOLED, POOLED, POOLED)
+    tiles = [each._replace(pooled=True) for each in tiles_of(plan, bytes_in, heights)[1]]
+    return Pooling(windows, heights, tiles)
+
+
+def tiles_of(
+    plan: Layout, bytes_in: bool, heights: tuple[int, ...] = (), **more: Any
+) -> tuple[tuple[int, ...], list[Tile]]:
     """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
-    heights = heights_of(min(plan.rows, TALLEST))
+    heights = heights or heights_of(min(plan.rows, TALLEST))
     tiles = [
         Tile(plan.dtype, plan.lanes, height, plan.vectors, bytes_in=bytes_in, taps=True, **more)
         for height in heights

@@ -122,9 +122,7 @@ class Emitter:
         if self.tile.operation == "multiply":
             return b.fma(x, weight, state)
         if self.tile.operation == "max":
-            # NaN comes first: the rest is one instruction of x86; else LLVM joins the comparisons
-            kept = b.ir.select(b.ir.fcmp_unordered("uno", x, x), x, state)
-            return b.ir.select(b.ir.fcmp_ordered(">", x, kept), x, kept)
+            return b.larger(state, x)
         return b.ir.fadd(state, x if self.size == 8 else b.ir.fpext(x, self.double))
 
     def result(self, state: Value) -> Value:

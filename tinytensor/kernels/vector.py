@@ -194,6 +194,12 @@ class Builder:
         raised = [self.ir.select(self.ir.fcmp_ordered("<", each, low), low, each) for each in values]
         return self.if_any(self.ir.xor(self.field(record, ceiling), self.integer(infinite)), raised, lower)
 
+    def larger(self, value: Value, x: Value) -> Value:
+        """x where it is greater than the value or NaN, else the value."""
+        # NaN comes first: the rest is one instruction of x86; else LLVM joins the comparisons
+        kept = self.ir.select(self.ir.fcmp_unordered("uno", x, x), x, value)
+        return self.ir.select(self.ir.fcmp_ordered(">", x, kept), x, kept)
+
     def loop(
         self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
     ) -> list[Value]:
