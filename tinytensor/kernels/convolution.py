@@ -27,7 +27,7 @@ from tinytensor.kernels.image_instructions import (
     window_instruction,
 )
 from tinytensor.kernels.images import Pair, run_images
-from tinytensor.kernels.lanes import common_lane_tiles, depthwise_instruction
+from tinytensor.kernels.lanes import by_channel, common_lane_tiles, depthwise_instruction
 from tinytensor.kernels.layer import Layout, aligned, layout, pack_weights
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import POOLED, RAGGED, Tile
@@ -53,7 +53,7 @@ def convolution_instruction(
 
     With a table of 256 numbers images are uint8, and each byte means what the table says.
     """
-    if image.channels == groups == len(weight) > 1 and image.channels_last and table is None:
+    if image.channels == groups and image.channels_last and table is None and by_channel(groups, weight):
         return depthwise_instruction(axes, image, dtype, weight, bias)
     outputs, each = len(weight) // groups, weight.shape[1]
     plan = convolution_layout(dtype, outputs)
@@ -87,9 +87,10 @@ def convolution_instruction(
         windows, len(weight), steps, heights, tiles, kept, step_bytes=across, left=outputs % plan.lanes,
         table=0 if table is None else table.ctypes.data, constants=constants, most_taps=most_taps,
     )  # fmt: skip
-    if most_taps < weight[0].size:
+    pooled = pooled_tiles(plan, table is not None)
+    if pooled is None or most_taps < weight[0].size or any(len(axis.classes()) > 1 for axis in axes):
         return made
-    return made._replace(pooling=pooling_of(windows, plan, table is not None))
+    return made._replace(pooling=Pooling(windows, *pooled))
 
 
 def convolution_layout(dtype: np.dtype[Any], outputs: int) -> Layout:
@@ -115,7 +116,7 @@ def reads_channels_last(
     """
     if channels == 1 or bytes_in:
         return False
-    if channels == groups == len(weight):
+    if channels == groups and by_channel(groups, weight):
         return True
     read = weight[:, 0].size // (
         axes[0].stride * axes[1].stride
@@ -123,13 +124,12 @@ def reads_channels_last(
     return channels >= MANY_CHANNELS and read >= groups * MANY_READS
 
 
-def pooling_of(windows: Windows, plan: Layout, bytes_in: bool) -> Pooling | None:
-    """Tiles that store maxima, if all windows are alike, rows share no vector and registers hold four."""
-    if any(len(axis.classes()) > 1 for axis in windows.axes) or plan.end > 0 or plan.rows < POOLED:
+def pooled_tiles(plan: Layout, bytes_in: bool) -> tuple[tuple[int, ...], list[Tile]] | None:
+    """Heights and tiles that store maxima, if rows share no vector and registers hold a window's."""
+    if plan.end > 0 or plan.rows < POOLED:
         return None
     heights = (min(plan.rows // POOLED, 2) * POOLED, POOLED, POOLED, POOLED)
-    tiles = [each._replace(pooled=True) for each in tiles_of(plan, bytes_in, heights)[1]]
-    return Pooling(windows, heights, tiles)
+    return heights, [each._replace(pooled=True) for each in tiles_of(plan, bytes_in, heights)[1]]
 
 
 def tiles_of(
@@ -152,7 +152,11 @@ def common_tiles() -> set[Any]:
     for dtype, bytes_in in ((FLOATS[0], False), (FLOATS[1], False), (FLOATS[0], True)):
         lanes = vectors().width(dtype.itemsize)
         for outputs in (*range(1, 13 * lanes), 24 * lanes):
-            found |= set(tiles_of(convolution_layout(dtype, outputs), bytes_in)[1])
+            plan = convolution_layout(dtype, outputs)
+            tiles, pooled = tiles_of(plan, bytes_in)[1], pooled_tiles(plan, bytes_in)
+            found |= {*tiles, *(pooled[1] if pooled else ())}
+            if plan.end == 0:
+                found |= {each._replace(resumes=True) for each in tiles}
     return found
 
 

@@ -124,11 +124,12 @@ class LaneTile(NamedTuple):
     rows: int
     vectors: int
     ragged: bool = False  # the last vector is not full
+    outputs: int = 1  # of each channel, which are neighbours
 
     @property
     def name(self) -> str:
         """A symbol."""
-        shape = f"{self.dtype}x{self.lanes}_{self.rows}x{self.vectors}"
+        shape = f"{self.dtype}x{self.lanes}_{self.rows}x{self.vectors}_{self.outputs}"
         return f"lane_{self.operation}_{shape}{'_ragged' * self.ragged}"
 
     def build(self) -> Any:
