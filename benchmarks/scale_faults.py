@@ -109,7 +109,7 @@ def worker_of(nanny: Any) -> int | None:
     """The process that a nanny has started last."""
     with contextlib.suppress(psutil.NoSuchProcess):
         for each in psutil.Process(nanny.pid).children():
-            if "spawn_main" in " ".join(each.cmdline()):
+            if "resource_tracker" not in " ".join(each.cmdline()):  # a worker gives itself a title of its own
                 return int(each.pid)
     return None
 

@@ -42,6 +42,35 @@ def test_a_batch_norm_and_an_activation_after_a_convolution(dtype, channels, dep
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("outputs", [3, 8, 16, 30, 32, 64, 80])
+@pytest.mark.parametrize("size", [(6, 6), (7, 6), (12, 15)])
+def test_a_maximum_of_two_by_two_pixels_after_a_convolution(dtype, outputs, size):
+    rng = np.random.default_rng(outputs)
+    x = rng.standard_normal((3, 2, *size)).astype(dtype)
+    x[1, 1, 2, 1], x[2, 0, 1, 1] = np.nan, -np.inf
+    conv = tt.Conv2d(2, outputs, 3, dtype=dtype, seed=0)
+    for followers in ([], [tt.relu], [batch_norm(rng, outputs, dtype), clip(low=-0.5, high=0.25)]):
+        model = tt.Sequential(conv, *followers, tt.MaxPool2d(2))
+        check(model, x, 2)  # and to channels first
+        for threads in (2, 3):
+            naive.same(model.predict(x[:1], threads=threads), model.predict(x)[:1])
+    last = tt.Conv2d(2, outputs, 3, channels_last=True, dtype=dtype, seed=0)
+    model = tt.Sequential(last, tt.relu, tt.MaxPool2d(2, channels_last=True))
+    check(model, np.ascontiguousarray(x.transpose(0, 2, 3, 1)), 1)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_other_windows_of_a_maximum_are_an_instruction_of_their_own(padding):
+    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
+    conv = tt.Conv2d(3, 8, 3, padding=padding, channels_last=True, seed=0)
+    check(tt.Sequential(conv, tt.MaxPool2d(2, channels_last=True)), x, 1 + padding)
+    check(tt.Sequential(conv, tt.MaxPool2d(3, channels_last=True)), x, 2)
+    check(tt.Sequential(conv, tt.MaxPool2d(2, 1, channels_last=True)), x, 2)
+    check(tt.Sequential(conv, tt.MaxPool2d(2, padding=1, channels_last=True)), x, 2)
+    check(tt.Sequential(conv, tt.AvgPool2d(2, channels_last=True)), x, 2)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_what_no_tile_can_go_on_with(dtype):
     x = np.random.default_rng(0).standard_normal((2, 5, 5, 12)).astype(dtype)
     conv = tt.Conv2d(12, 12, 3, channels_last=True, dtype=dtype, seed=0)

@@ -82,9 +82,13 @@ def test_depthwise(dtype, channels, stride):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_depthwise_with_a_multiplier(dtype):
-    x, weight, bias = operands(np.random.default_rng(3), dtype, 2, 5, (4, 4), 15, (3, 3), 5)
-    check(x, weight, bias, (1, 1), ((1, 1), (1, 1)), (1, 1), 5)
+@pytest.mark.parametrize("channels", [2, 3, 5, 8, 9, 16, 33, 40])
+@pytest.mark.parametrize("each", [2, 3, 4, 8, 16])
+def test_depthwise_with_a_multiplier(dtype, channels, each):
+    rng = np.random.default_rng(channels)
+    x, weight, bias = operands(rng, dtype, 2, channels, (4, 5), channels * each, (3, 3), channels)
+    check(x, weight, bias, (1, 1), ((1, 1), (1, 1)), (1, 1), channels)
+    check(x, weight, bias, (2, 1), ((0, 1), (1, 0)), (1, 1), channels)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

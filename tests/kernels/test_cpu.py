@@ -112,9 +112,15 @@ def images():
     for last in (False, True):
         batch = np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if last else x
         yield convolve(batch, weight, None, (1, 1), padding, channels_last=last).tobytes()
-        yield convolve(batch, weight[:6, :1], None, (2, 1), padding, (1, 1), 6, channels_last=last).tobytes()
+        for outputs in (6, 12):
+            depthwise = weight[:outputs, :1], None, (2, 1), padding, (1, 1), 6
+            yield convolve(batch, *depthwise, channels_last=last).tobytes()
         for kind in ("max", "average"):
             yield pool(batch, kind, (3, 2), (2, 2), padding, channels_last=last).tobytes()
+    # maxima in the tiles of a convolution
+    for outputs in (5, 8, 30, 64):
+        model = tt.Sequential(tt.Conv2d(6, outputs, 3, seed=0), tt.relu, tt.MaxPool2d(2))
+        yield model.predict(x).tobytes()
     # sums of more taps than have their weights in L1 at once
     x, weight = (
         rng.standard_normal((2, 64, 8, 9), np.float32),

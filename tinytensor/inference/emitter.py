@@ -237,6 +237,14 @@ class Emitter:
         for buffer in (here, there):
             buffer.packed = True
 
+    def retarget(self, made: ImageInstruction, there: Buffer, before: Buffer) -> None:
+        """An instruction that was emitted writes another buffer, and the one before does not exist."""
+        self.kept += made.kept
+        place = next(i for i, row in enumerate(self.instructions) if row[record.CONSTANT] == made.record_at)
+        self.uses[place] = [(field, there if each is before else each) for field, each in self.uses[place]]
+        there.first, there.last, there.packed = place, place, True
+        self.buffers.remove(before)
+
     def result(self, node: Node) -> Buffer:
         """A new buffer for a node's result."""
         self.values[node.result.index] = self.new(node.result)

@@ -25,11 +25,16 @@ from tinytensor.kernels.declared import (
     standardize_rows,
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
-from tinytensor.kernels.image_instructions import ImageInstruction, follow_by_batch_norm, follow_by_bounds
+from tinytensor.kernels.image_instructions import (
+    ImageInstruction,
+    follow_by_batch_norm,
+    follow_by_bounds,
+    follow_by_pool,
+)
 from tinytensor.kernels.layer import layout, pack_weights, write_layer
 from tinytensor.kernels.pooling import pool_instruction
 from tinytensor.kernels.reduce import row_fold
-from tinytensor.kernels.windows import Image
+from tinytensor.kernels.windows import Axis, Image
 from tinytensor.primitives.definition import Node, Symbol, constant_sample
 
 __all__ = ["Lowering"]
@@ -206,8 +211,12 @@ class Lowering(ResizeLowering):
         return self.tiles.get(here) if here.readers == self.reads[x.index] == 1 else None
 
     def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
-        """Lanes are channels."""
+        """Lanes are channels; or the tiles of the convolution before go on with it."""
         (x,) = node.symbols
+        made = self.foregoing(x) if kind == "max" and all(in_squares(axis) for axis in axes) else None
+        if made is not None and (pooled := follow_by_pool(made)) is not None:
+            self.retarget(pooled, self.image_result(node, last), self.values[x.index])
+            return
         here = self.channels_last(x, last)
         height, width, channels = x.sample if last else (*x.sample[1:], x.sample[0])
         made = pool_instruction(kind, axes, Image(height, width, channels, True), x.dtype, counts_padding)
@@ -270,3 +279,8 @@ class Lowering(ResizeLowering):
         table = self.keep(np.ascontiguousarray(places, np.int64))
         kernel = gather_rows[UINT8 if here.size == 1 else self.dtype]
         self.emit(kernel, here, there, FEATURES=len(places), CONSTANT=table, TO=first)
+
+
+def in_squares(axis: Axis) -> bool:
+    """Whether a window takes two inputs, each window the next two."""
+    return axis == Axis(axis.length, axis.length // 2, 2, 2, 0, 0, 1)

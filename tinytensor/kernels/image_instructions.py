@@ -16,11 +16,13 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declare import Kernel
 from tinytensor.kernels.declared import transpose_rows, window_rows
 from tinytensor.kernels.layer import aligned
+from tinytensor.kernels.native import address
+from tinytensor.kernels.specs import POOLED, Tile
 from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
 __all__ = [
-    "ImageInstruction", "Step", "Windows", "follow_by_batch_norm", "follow_by_bounds", "heights_of",
-    "transposition", "window_instruction", "window_record",
+    "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_batch_norm", "follow_by_bounds",
+    "follow_by_pool", "heights_of", "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
 ALL_TAPS = 1 << 32
@@ -39,6 +41,7 @@ class ImageInstruction(NamedTuple):
     channels: int
     constants: Array | None = None  # (4, groups, …): the bias, then three numbers of what follows the sums
     side_by_side: int = 1  # pixels, each of which reads the constants
+    pooling: "Pooling | None" = None  # what its tiles need to go on with a maximum of 2 by 2 pixels
 
     @property
     def record_at(self) -> int:
@@ -67,6 +70,15 @@ class Windows(NamedTuple):
     channels: int = 1
     counts_padding: bool = False
     side_by_side: int = 1  # pixels of a row of an image that a vector holds (see `lanes`)
+    pooled: bool = False  # the only class goes square by square, and each has one pixel of the result
+
+
+class Pooling(NamedTuple):
+    """How the tiles of a convolution are replaced by those that store maxima."""
+
+    windows: Windows
+    heights: tuple[int, ...]
+    tiles: list[Tile]  # two for each height
 
 
 @lru_cache(maxsize=256)
@@ -81,6 +93,10 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
         first, together = beginnings(kind.columns, windows.side_by_side)
         places = np.add.outer(np.arange(0, len(kind.sources), kind.columns), first).ravel()
         sources, targets = kind.sources[places], kind.targets[places]
+        if windows.pooled:
+            order = by_squares(*(axis.outputs for axis in windows.axes))
+            sources = sources[order]
+            targets = np.arange(len(order)) // POOLED * windows.out_pixel
         kept += [taps, sources, targets]
         row[[record.TAPS_AT, record.TAP_COUNT]] = taps.ctypes.data, len(taps)
         row[[record.SOURCES_AT, record.TARGETS_AT]] = sources.ctypes.data, targets.ctypes.data
@@ -90,6 +106,12 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
     counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
     rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
     return rows, kept
+
+
+def by_squares(height: int, width: int) -> Array:
+    """The pixels of 2 by 2 squares, square by square; an odd row or column at the end is in none."""
+    pixels = np.arange(height * width).reshape(height, width)[: height // 2 * 2, : width // 2 * 2]
+    return pixels.reshape(height // 2, 2, width // 2, 2).swapaxes(1, 2).ravel()
 
 
 def beginnings(columns: int, most: int) -> tuple[Array, int]:
@@ -130,9 +152,8 @@ def window_record(
     if constants is not None:
         write_bounds(made, constants.dtype, -np.inf, np.inf)
         made[[record.NO_FLOOR, record.NO_CEILING]] = made[[record.WINDOW_FLOOR, record.WINDOW_CEILING]]
-    made[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
-    made[record.WINDOW_TILES : record.WINDOW_TILES + len(tiles)] = tiles
-    made[record.MOST_TAPS] = most_taps
+    write_tiles(made, heights, tiles)
+    made[record.MOST_TAPS], made[record.PIXEL_GROUP] = most_taps, 1
     height, width = (axis.outputs for axis in axes)
     made[record.BY_STEPS] = height * width <= FEW_PIXELS
     return ImageInstruction(
@@ -158,6 +179,26 @@ def follow_by_bounds(made: ImageInstruction, low: float, high: float) -> bool:
         return False
     write_bounds(made.table, made.constants.dtype, low, high)
     return True
+
+
+def follow_by_pool(made: ImageInstruction) -> ImageInstruction | None:
+    """The same with tiles that store the maximum of 2 by 2 pixels, if there are such."""
+    if made.pooling is None or min(made.height, made.width) < 2:
+        return None
+    windows, heights, tiles = made.pooling
+    rows, kept = class_table(windows._replace(pooled=True))
+    table = made.table
+    table[[record.CLASSES, record.CLASSES_AT, record.PIXEL_GROUP]] = len(rows), rows.ctypes.data, POOLED
+    write_tiles(table, heights, [address(each) for each in tiles])
+    return made._replace(
+        kept=[*made.kept, *kept], height=made.height // 2, width=made.width // 2, pooling=None
+    )
+
+
+def write_tiles(table: Array, heights: Sequence[int], tiles: Sequence[int]) -> None:
+    """Rows of tiles, and their machine code."""
+    table[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
+    table[record.WINDOW_TILES : record.WINDOW_TILES + len(tiles)] = tiles
 
 
 def write_bounds(table: Array, dtype: np.dtype[Any], low: float, high: float) -> None:

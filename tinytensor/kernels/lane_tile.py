@@ -1,6 +1,7 @@
 """The micro-kernel of depthwise convolution and of pooling: lanes are channels, rows are output pixels.
 
-    out[row, lane] = bias[lane] + Σ_t x[row, t, lane] · w[t, lane]     multiply
+    out[row, lane] = bias[lane] + Σ_t x[row, t, lane] · w[t, lane]     multiply; with m outputs of a channel
+                                                                       x[row, t, lane // m]
     out[row, lane] = max_t x[row, t, lane]                             max
     out[row, lane] = (Σ_t x[row, t, lane]) / divisor                   average, in float64, rounded once
 
@@ -48,7 +49,12 @@ class Emitter:
     def emit(self) -> None:
         """From the start over the taps to out."""
         b, tile = self.b, self.tile
-        mask = b.first_lanes(b.field(self.record, LEFT), tile.lanes) if tile.ragged else None
+        mask = read = None
+        if tile.ragged:
+            left = b.field(self.record, LEFT)
+            mask = b.first_lanes(left, tile.lanes)
+            channels = b.ir.udiv(left, b.integer(tile.outputs))
+            read = mask if tile.outputs == 1 else b.first_lanes(channels, tile.lanes // tile.outputs)
         shift, step = b.field(self.record, X_STRIDE), b.field(self.record, WEIGHT_STRIDE)
         rows = [b.add(b.load(self.rows_at, I64, 8 * row), shift) for row in range(tile.rows)]
 
@@ -63,7 +69,7 @@ class Emitter:
             for row in range(tile.rows):
                 at = b.add(rows[row], offset)
                 for v in range(tile.vectors):
-                    x = self.read(at, v, mask)
+                    x = self.read(at, v, read)
                     new.append(self.update(state[row * tile.vectors + v], x, weights[v] if weights else None))
             return new
 
@@ -92,18 +98,21 @@ class Emitter:
                 for i, each in enumerate(values)
             ]
 
-        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
-        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
+        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
 
     def place(self, vector: int) -> int:
         """Where a vector is, in bytes."""
         return vector * self.tile.lanes * self.size
 
     def read(self, address: Value, vector: int, mask: Value) -> Value:
-        """A vector of an image."""
-        if mask is not None and vector == self.tile.vectors - 1:
-            return self.b.masked_load(self.b.add(address, self.place(vector)), self.vector, mask)
-        return self.b.load(address, self.vector, self.place(vector))
+        """A vector of an image; of a part of one, each channel as often as it has outputs."""
+        b, each = self.b, self.tile.outputs
+        kind, place = ir.VectorType(self.element, self.tile.lanes // each), self.place(vector) // each
+        if mask is None or vector < self.tile.vectors - 1:
+            found = b.load(address, kind, place)
+        else:
+            found = b.masked_load(b.add(address, place), kind, mask)
+        return found if each == 1 else b.pick(found, [lane // each for lane in range(self.tile.lanes)])
 
     def start(self) -> list[Value]:
         """What the results start from."""
@@ -123,8 +132,7 @@ class Emitter:
         if self.tile.operation == "multiply":
             return b.fma(x, weight, state)
         if self.tile.operation == "max":
-            larger = b.ir.fcmp_ordered(">", x, state)
-            return b.ir.select(b.ir.or_(larger, b.ir.fcmp_unordered("uno", x, x)), x, state)
+            return b.larger(state, x)
         return b.ir.fadd(state, x if self.size == 8 else b.ir.fpext(x, self.double))
 
     def result(self, state: Value) -> Value:

@@ -18,19 +18,19 @@ from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import LaneTile
 from tinytensor.kernels.windows import Axis, Image
 
-__all__ = ["common_lane_tiles", "depthwise_instruction", "lane_instruction"]
+__all__ = ["by_channel", "common_lane_tiles", "depthwise_instruction", "lane_instruction"]
 
-ROWS = 6  # of a tile of two vectors; of one vector twice as many, or each sum would wait for the last
+ROWS = 6  # of a tile of two vectors or four; of one vector twice as many, or each sum would wait for the last
 ROOM = 64  # channels: weights have whole vectors
 
 
 def depthwise_instruction(
     axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], weight: Array, bias: Array | None
 ) -> ImageInstruction:
-    """One kernel for each channel of images with channels last; weight (channels, 1, kh, kw)."""
-    channels, size = image.channels, dtype.itemsize
+    """One kernel for each output of images with channels last, or several; weight (outputs, 1, kh, kw)."""
+    channels, size, each = len(weight), dtype.itemsize, len(weight) // image.channels
     room = -(-channels // ROOM) * ROOM
-    pixels = side_by_side(axes, channels, vectors().width(size))
+    pixels = side_by_side(axes, channels, vectors().width(size)) if each == 1 else 1
     constants, packed = aligned((4, 1, room), dtype), aligned((axes[0].size * axes[1].size, room), dtype)
     constants[0, 0, :channels] = 0 if bias is None else bias
     repeat_channels(constants, channels, pixels)
@@ -38,31 +38,37 @@ def depthwise_instruction(
     repeat_channels(packed, channels, pixels)
     return lane_instruction(
         "multiply", axes, image, dtype, [constants, packed], constants, packed.ctypes.data, room * size,
-        pixels=pixels,
+        pixels=pixels, each=each,
     )  # fmt: skip
+
+
+def by_channel(groups: int, weight: Array) -> bool:
+    """Whether lanes can be the outputs of channels, each a group: vectors have those of whole channels."""
+    outputs, left = divmod(len(weight), groups)
+    return len(weight) >= groups > 1 and not left and vectors().width(weight.itemsize) % outputs == 0
 
 
 def lane_instruction(
     operation: str, axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], kept: list[Array],
     constants: Array | None = None, packed: int = 0, step_bytes: int = 0, counts_padding: bool = False,
-    pixels: int = 1,
+    pixels: int = 1, each: int = 1,
 ) -> ImageInstruction:  # fmt: skip
-    """What works on each channel alone: depthwise convolution, pooling."""
-    size, lanes = dtype.itemsize, vectors().width(dtype.itemsize)
-    across = wide_of(operation, lanes, image.channels) * lanes
-    pages = -(-image.channels // across)
-    rest = image.channels - (pages - 1) * across
+    """What works on each channel alone: depthwise convolution, with `each` outputs of a channel; pooling."""
+    size, lanes, outputs = dtype.itemsize, vectors().width(dtype.itemsize), image.channels * each
+    across = wide_of(operation, lanes, outputs) * lanes
+    pages = -(-outputs // across)
+    rest = outputs - (pages - 1) * across
     start = 0 if constants is None else constants.ctypes.data
     steps = [
-        Step(packed + page * across * size, 0, start + page * across * size, page * across * size,
+        Step(packed + page * across * size, 0, start + page * across * size, page * across * size // each,
              page * across * size, page == pages - 1)
         for page in range(pages)
     ]  # fmt: skip
 
-    heights, tiles = tiles_of(operation, dtype, image.channels, pixels)
+    heights, tiles = tiles_of(operation, dtype, outputs, pixels, each)
     return window_instruction(
-        Windows(axes, image, size, image.channels * size, counts_padding=counts_padding, side_by_side=pixels),
-        image.channels, steps, heights, [address(each) for each in tiles], kept, step_bytes=step_bytes,
+        Windows(axes, image, size, outputs * size, counts_padding=counts_padding, side_by_side=pixels),
+        outputs, steps, heights, [address(tile) for tile in tiles], kept, step_bytes=step_bytes,
         left=rest % lanes, constants=constants,
     )  # fmt: skip
 
@@ -79,23 +85,25 @@ def repeat_channels(rows: Array, channels: int, pixels: int) -> None:
 
 
 def wide_of(operation: str, lanes: int, channels: int) -> int:
-    """Vectors of a page: one, where one is enough, or where each is two of float64."""
-    return 1 if operation == "average" or channels <= lanes else 2
+    """Vectors of a page: one where it is enough, or where each is two of float64; else as registers allow."""
+    if operation == "average" or channels <= lanes:
+        return 1
+    return 4 if channels > 2 * lanes and vectors().registers >= 32 else 2
 
 
 def tiles_of(
-    operation: str, dtype: np.dtype[Any], channels: int, pixels: int = 1
+    operation: str, dtype: np.dtype[Any], channels: int, pixels: int = 1, each: int = 1
 ) -> tuple[tuple[int, ...], list[LaneTile]]:
     """Heights of tiles, and for each height the tile of a page in the middle and that of the last page."""
     lanes = vectors().width(dtype.itemsize)
     wide = wide_of(operation, lanes, channels)
     rest = channels - (-(-channels // (wide * lanes)) - 1) * wide * lanes
-    heights = heights_of(ROWS * (3 - wide))
-    middle = [LaneTile(operation, dtype.name, lanes, height, wide) for height in heights]
+    heights = heights_of(ROWS if wide > 1 else 2 * ROWS)
+    middle = [LaneTile(operation, dtype.name, lanes, height, wide, outputs=each) for height in heights]
     last: dict[str, Any] = {"vectors": -(-rest // lanes), "ragged": bool(rest % lanes) or pixels > 1}
     if rest == channels:
-        return heights, [each._replace(**last) for each in middle for _ in range(2)]
-    return heights, [each._replace(**end) for each in middle for end in ({}, last)]
+        return heights, [tile._replace(**last) for tile in middle for _ in range(2)]
+    return heights, [tile._replace(**end) for tile in middle for end in ({}, last)]
 
 
 def common_lane_tiles() -> set[Any]:
@@ -104,6 +112,6 @@ def common_lane_tiles() -> set[Any]:
     for dtype in FLOATS:
         lanes = vectors().width(dtype.itemsize)
         for operation in ("multiply", "max", "average"):
-            for channels in range(1, 4 * lanes + 1):
+            for channels in range(1, 8 * lanes + 1):
                 found |= set(tiles_of(operation, dtype, channels)[1])
     return found

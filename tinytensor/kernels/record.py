@@ -72,6 +72,7 @@ WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 28, 29, 30  # what follows the sums
 NO_FLOOR, NO_CEILING = 31, 32  # the bits of infinite bounds
 MOST_TAPS = 33  # of one part of a long sum: its weights stay in L1 while a chunk of pixels goes through it
 BY_STEPS = 34  # whether threads share the steps, if these can be divided evenly, else the windows
+PIXEL_GROUP = 35  # pixels that a tile computes together: 1, or those of a window of a maximum
 WINDOWS = 40  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 __all__ = [
     "GROUP",
+    "POOLED",
     "RAGGED",
     "BytesLaneTile",
     "BytesLoop",
@@ -18,6 +19,7 @@ __all__ = [
 ]
 
 GROUP = 16  # inputs compared at once; a shorter row has no list
+POOLED = 4  # pixels of a window of a maximum that a tile computes, 2 by 2
 RAGGED = -1  # the end of a tile whose last vector is not full
 
 
@@ -37,6 +39,7 @@ class Tile(NamedTuple):
     output: str = ""  # int8: the dtype of the result, "uint8" or "float32"
     partial: bool = False  # int8: rows have no whole number of groups, the last shares bytes with another
     resumes: bool = False  # taps: sums go on from those in the result; the last vector is full
+    pooled: bool = False  # taps: the largest of each POOLED rows is stored; there are no tails
 
     @property
     def name(self) -> str:
@@ -46,7 +49,8 @@ class Tile(NamedTuple):
         return (
             f"tile_{kind}_{self.rows}x{self.pages}x{self.vectors}_{end}"
             f"{'_listed' * self.listed}{'_bytes' * self.bytes_in}{'_taps' * self.taps}"
-            f"{self.dot}{self.output}{'_partial' * self.partial}{'_resumes' * self.resumes}"
+            f"{self.dot}{self.output}{'_partial' * self.partial}"
+            f"{'_resumes' * self.resumes}{'_pooled' * self.pooled}"
         )
 
     @property
@@ -127,11 +131,12 @@ class LaneTile(NamedTuple):
     rows: int
     vectors: int
     ragged: bool = False  # the last vector is not full
+    outputs: int = 1  # of each channel, which are neighbours
 
     @property
     def name(self) -> str:
         """A symbol."""
-        shape = f"{self.dtype}x{self.lanes}_{self.rows}x{self.vectors}"
+        shape = f"{self.dtype}x{self.lanes}_{self.rows}x{self.vectors}_{self.outputs}"
         return f"lane_{self.operation}_{shape}{'_ragged' * self.ragged}"
 
     def build(self) -> Any:

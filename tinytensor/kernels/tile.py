@@ -28,9 +28,12 @@ The first loads of a tile are the bias or, where a long sum goes on, what was su
 whose weights are more than L1 holds goes through some taps for all pixels of a chunk, then through the next
 ones. What follows the sums of a window is computed before they leave the registers: where AFTER is not 0, a
 batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
-bias; then FLOOR and CEILING, which are infinite where nothing is bounded. They cost two instructions for each
-vector.
+bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for each
+vector, but an infinite CEILING none. Max pooling of 2 by 2 pixels is part of the tile, too, where its rows
+are the four pixels of a window, of the next window, and so on.
 """
+
+from functools import reduce
 
 from llvmlite import ir
 
@@ -48,7 +51,7 @@ from tinytensor.kernels.record import (
     WEIGHT_STRIDE,
     X_STRIDE,
 )
-from tinytensor.kernels.specs import RAGGED, Tile
+from tinytensor.kernels.specs import POOLED, RAGGED, Tile
 from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, function
 
 __all__ = ["build_tile"]
@@ -94,7 +97,8 @@ class Emitter:
     def emit(self) -> None:
         """Sums from init, over the places, to out."""
         walk = self.tapped if self.tile.taps else self.places
-        self.store_rows(self.finished(walk(self.start())))
+        values = self.finished(walk(self.start()))
+        self.store_rows(self.largest(values) if self.tile.pooled else values)
         self.b.ir.ret_void()
 
     def followed(self, sums: list[Value]) -> list[Value]:
@@ -106,8 +110,7 @@ class Emitter:
             a, m, c = (self.constants([each] * self.tile.rows) for each in at)
             return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
 
-        low, high = (b.load(self.record, self.element, 8 * place) for place in (FLOOR, CEILING))
-        return [b.bounded(each, low, high) for each in b.if_any(after, sums, scale)]
+        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
 
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
@@ -243,6 +246,15 @@ class Emitter:
         sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
         return self.followed(sums) if self.tile.taps else sums
 
+    def largest(self, values: list[Value]) -> list[Value]:
+        """The largest of each window's rows, in their order; NaN stays."""
+        found = []
+        for first in range(0, self.tile.rows, POOLED):
+            for column in range(self.columns):
+                rows = [values[(first + i) * self.columns + column] for i in range(POOLED)]
+                found.append(reduce(self.b.larger, rows))
+        return found
+
     def pixel(self, row: int) -> Value:
         """Where a row of a convolution lies in the result."""
         return self.b.add(self.out, self.b.load(self.x, I64, OUT_TABLE + 8 * row))
@@ -251,21 +263,21 @@ class Emitter:
         """Values to the rows of out."""
         b, tile, size = self.b, self.tile, self.out_size
         stride = b.field(self.record, OUT_STRIDE)
-        for row in range(tile.rows):
+        for place, row in enumerate(range(0, tile.rows, POOLED if tile.pooled else 1)):
             target = self.pixel(row) if tile.taps else b.add(self.out, b.multiply(stride, row))
             for column in range(self.columns):
-                value = values[row * self.columns + column]
-                place = size * tile.lanes * column
+                value = values[place * self.columns + column]
+                shift = size * tile.lanes * column
                 if self.full(column):
-                    b.store(value, target, place)
+                    b.store(value, target, shift)
                 else:
-                    b.masked_store(value, b.add(target, place), b.first_lanes(self.left, tile.lanes))
+                    b.masked_store(value, b.add(target, shift), b.first_lanes(self.left, tile.lanes))
             if self.tails:
                 slot = row % self.per_tail
                 tail = values[tile.rows * self.columns + row // self.per_tail]
                 part = b.pick(tail, range(slot * tile.end, (slot + 1) * tile.end))
-                place = b.add(target, size * tile.lanes * self.columns)
+                address = b.add(target, size * tile.lanes * self.columns)
                 if tile.end <= 2:
-                    b.store(part, place)
+                    b.store(part, address)
                 else:
-                    b.masked_store(part, place, b.first_lanes(self.left, tile.end))
+                    b.masked_store(part, address, b.first_lanes(self.left, tile.end))

@@ -184,11 +184,28 @@ class Builder:
         """((value - a) · b) + c, each operation rounded."""
         return self.ir.fadd(self.ir.fmul(self.ir.fsub(value, a), b), c)
 
-    def bounded(self, value: Value, low: Value, high: Value) -> Value:
-        """min(max(value, low), high) with two numbers; NaN stays, and so does a zero's sign."""
-        low, high = (self.splat(each, value.type.count) for each in (low, high))
-        raised = self.ir.select(self.ir.fcmp_ordered("<", value, low), low, value)
-        return self.ir.select(self.ir.fcmp_ordered(">", raised, high), high, raised)
+    def bounded(self, values: list[Value], record: Value, floor: int, ceiling: int) -> list[Value]:
+        """min(max(value, low), high) with two fields of a record; NaN stays, and so does a zero's sign.
+
+        What has no upper bound, as ReLU, is not compared with it.
+        """
+        kind = values[0].type
+        low, high = (
+            self.splat(self.load(record, kind.element, 8 * each), kind.count) for each in (floor, ceiling)
+        )
+        infinite = 0x7F800000 if isinstance(kind.element, ir.FloatType) else 0x7FF << 52
+
+        def lower(raised: list[Value]) -> list[Value]:
+            return [self.ir.select(self.ir.fcmp_ordered(">", each, high), high, each) for each in raised]
+
+        raised = [self.ir.select(self.ir.fcmp_ordered("<", each, low), low, each) for each in values]
+        return self.if_any(self.ir.xor(self.field(record, ceiling), self.integer(infinite)), raised, lower)
+
+    def larger(self, value: Value, x: Value) -> Value:
+        """x where it is greater than the value or NaN, else the value."""
+        # NaN comes first: the rest is one instruction of x86; else LLVM joins the comparisons
+        kept = self.ir.select(self.ir.fcmp_unordered("uno", x, x), x, value)
+        return self.ir.select(self.ir.fcmp_ordered(">", x, kept), x, kept)
 
     def loop(
         self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]

@@ -37,6 +37,7 @@ from tinytensor.kernels.record import (
     PART,
     PARTS,
     PIXEL_COUNT,
+    PIXEL_GROUP,
     PRODUCT_OFFSET,
     RESUMING,
     SOURCE,
@@ -170,8 +171,10 @@ def take_share(
         kind = integers_at(windows[CLASSES_AT] + 8 * CLASS * i)
         product[OUT_STRIDE], pixels = kind[WINDOW_DIVISOR], kind[PIXEL_COUNT]
         product[LEFT] = kind[CLASS_LEFT] if kind[CLASS_LEFT] else windows[LANES_LEFT]
+        group = windows[PIXEL_GROUP]
+        groups = pixels // group
         take_class(windows, kind, product, scratch + WORK_OFFSET, x, x_stride, y, y_stride, samples,
-                   pixels * first // shares, pixels * last // shares, step, stop)  # fmt: skip
+                   groups * first // shares * group, groups * last // shares * group, step, stop)  # fmt: skip
 
 
 def window_rows(instruction_at: int, scratch: int, rows: int) -> None:
