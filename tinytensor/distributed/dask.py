@@ -17,7 +17,7 @@ from tinytensor.threads import checked
 
 __all__ = ["predict"]
 
-# labels of axes, as Dask's blockwise takes them: the first, and the others of inputs, which are one block each
+# labels of axes, as Dask's blockwise takes them: the first, and the others of inputs, one block each
 ROWS, REST = ("n",), "rest"
 
 
