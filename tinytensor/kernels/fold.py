@@ -37,13 +37,9 @@ def element(typing_context: Any, number: Any, items: Any) -> Any:
     return items.dtype(types.float64, items), generate
 
 
-def make_loops(start: float, fold: Fold, combine: Combine) -> Callable[..., None]:
-    """Fold [outer, n, inner] along n: total = fold(total, x, centre), from `start` on.
-
-    y holds the centres before and the totals after. Parts of a total are folded by `combine`. Totals grow in
-    the dtype of the scratch memory, which has room for PARTS totals and centres of WIDE columns.
-    """
-    folded, combined = inline(fold), inline(combine)
+def make_fold_rows(fold: Fold) -> Callable[..., None]:
+    """Fold some rows into totals, one of each column."""
+    folded = inline(fold)
 
     @inline
     def fold_rows(total: Any, x: Any, step: int, rows: int, columns: int, centre: Any) -> None:
@@ -59,6 +55,17 @@ def make_loops(start: float, fold: Fold, combine: Combine) -> Callable[..., None
             row = pointer_to(x, k * step)
             for c in range(columns):
                 total[c] = folded(total[c], row[c], centre[c])
+
+    return fold_rows
+
+
+def make_loops(start: float, fold: Fold, combine: Combine) -> Callable[..., None]:
+    """Fold [outer, n, inner] along n: total = fold(total, x, centre), from `start` on.
+
+    y holds the centres before and the totals after. Parts of a total are folded by `combine`. Totals grow in
+    the dtype of the scratch memory, which has room for PARTS totals and centres of WIDE columns.
+    """
+    folded, combined, fold_rows = inline(fold), inline(combine), make_fold_rows(fold)
 
     @inline
     def fold_block(x: Any, n: int, stride: int, columns: int, parts: int, centre: Any, total: Any) -> None:
