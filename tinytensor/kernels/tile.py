@@ -51,6 +51,10 @@ from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, functio
 
 __all__ = ["build_tile"]
 
+AHEAD = 8  # terms, of 10 to 12 cycles: weights come from L2 in that time
+FEW = 3  # rows, whose loads take all load ports: their tiles ask for nothing ahead
+LINE = 64  # bytes
+
 
 def build_tile(tile: Tile) -> ir.Module:
     """tile(record, x, w, init, out, list, count): one tile of a product that the record describes."""
@@ -207,9 +211,14 @@ class Emitter:
             1 if self.tile.bytes_in else self.size,
         )
         moving = pages + 1 + len(thirds)
+        ahead = b.multiply(self.step, AHEAD)
 
         def body(i: Value, state: list[Value]) -> list[Value]:
             here, tail, bases = state[:pages], state[pages], state[pages + 1 : moving]
+            if rows > FEW:
+                for page in here:
+                    for offset in range(0, self.size * self.tile.lanes * self.tile.vectors, LINE):
+                        b.prefetch(b.add(page, ahead), offset, level=1)
             addresses = [
                 (bases[row // 3], b.add(bases[row // 3], self.x_stride), b.add(bases[row // 3], twice))[
                     row % 3
