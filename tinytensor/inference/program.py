@@ -22,6 +22,8 @@ __all__ = ["Program"]
 
 ROWS = 120  # of a block: a multiple of most tiles' heights; a page of weights is read once for them
 BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
+HEAVY = 1 << 20  # bytes of weights, which come from L3 for every block, as L2 does not hold them
+HEAVY_ROWS = 252  # of a block then
 CHUNK_BYTES = 1 << 20  # of samples that are converted together
 ALONE = (
     500_000  # multiplications, of 4 µs at the peak: with fewer, to share them takes longer than to do them
@@ -65,9 +67,7 @@ class Program:
     def assemble(self, lowered: Lowering) -> None:
         """The program's record, and how much scratch memory a thread needs."""
         widest = max([each.stride for each in lowered.buffers if each.number is None], default=1)
-        self.block = next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
-        if widest * 12 > 2 * BLOCK_BYTES:
-            self.block = max(1, BLOCK_BYTES // widest)
+        self.block = block_rows(widest, sum(each.nbytes for each in self.kept))
         self.packed = any(
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
         )
@@ -181,6 +181,15 @@ class Program:
         other.table_at = other.table.ctypes.data
         other.apply(x, y, threads=1)
         return ticks[: len(self.owners)]
+
+
+def block_rows(widest: int, weights: int) -> int:
+    """Samples of a block, by the bytes of its widest value of a sample and those of the weights."""
+    if weights > HEAVY >= HEAVY_ROWS * widest:
+        return HEAVY_ROWS
+    if widest * 12 > 2 * BLOCK_BYTES:
+        return max(1, BLOCK_BYTES // widest)
+    return next((rows for rows in (ROWS, 60, 24, 12) if rows * widest <= BLOCK_BYTES), 12)
 
 
 def side_by_side(values: Sequence[Symbol], dtype: np.dtype[Any]) -> tuple[int, ...]:
