@@ -21,7 +21,9 @@ __all__ = ["Sharing"]
 
 PIECES = 2  # of a thread: one that comes late leaves a piece to others
 TRIES = 6  # of each way; the fastest counts
-SETTLING = 0.01  # seconds: as long as it may take until a new thread runs, the ways are compared for the first time
+SETTLING = (
+    0.01  # seconds: as long as it may take until a new thread runs, the ways are compared for the first time
+)
 GAIN = 0.95  # of the time of one thread: noise shall not choose
 AGAIN = 2000  # calls, after which the ways are compared again: another process may have had a core before
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
