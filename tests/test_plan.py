@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import tinytensor as tt
 from tests.models import FEATURES, sequentials
+from tinytensor.inference.plan import plan_of
 
 
 def bits(x):
@@ -220,6 +221,18 @@ def test_wrong_samples_are_told_where():
     for x in (np.zeros((3, 784), complex), np.full((3, 784), "a"), np.full((3, 784), None)):
         with pytest.raises(tt.DtypeError):
             CHAPTER.predict(x)
+
+
+def test_heavy_weights_take_larger_blocks():
+    model = tt.Sequential(tt.Linear(600, 500, seed=0), tt.relu, tt.Linear(500, 5, seed=1))
+    x = samples(np.random.default_rng(9), 260, 600, 0.3)
+    expected = model(x, fused=False)
+    for threads in (1, 2):
+        same_bits(model.predict(x, threads=threads), expected)
+    for first, last in ((0, 1), (117, 130), (251, 253)):
+        same_bits(model.predict(x[first:last]), expected[first:last])
+    (form,) = plan_of(model).forms.values()
+    assert form.only.block == 252
 
 
 def test_no_samples():

@@ -8,7 +8,6 @@ from tests import naive
 from tests.strategies import FLOATS
 from tinytensor.inference import sharing
 from tinytensor.inference.plan import plan_of
-from tinytensor.kernels import tune
 
 
 def images(dtype):
@@ -70,7 +69,7 @@ def test_every_way_gives_the_bits_of_one_thread(dtype, net, threads):
 
 def test_what_is_fastest_stays(monkeypatch):
     monkeypatch.setattr(sharing, "LEAST_SECONDS", 0)
-    monkeypatch.setattr(tune, "barrier_seconds", lambda threads: 0.0)
+    monkeypatch.setattr(sharing, "BARRIER_SECONDS", 0.0)
     model, shape = dense(np.float32)
     x = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
     model.predict(x)
@@ -105,6 +104,7 @@ def test_short_work_stays_on_one_thread():
     found.turn = sharing.TRIES
     found.decide()
     assert not found.open
+    assert program.alone >= 1  # the next call does not even ask
     assert not found.run(x, np.empty((1, 4), np.float32))
 
 
@@ -128,16 +128,3 @@ def test_a_function_that_raises_is_reported():
         naive.same(y, expected)
         assert not way.run(large, y)
         assert way.run(x, y)
-
-
-def test_the_cost_of_a_barrier_is_measured_once(monkeypatch):
-    kept = {}
-    monkeypatch.setattr(tune.kept_files, "read", kept.get)
-    monkeypatch.setattr(tune.kept_files, "write", kept.__setitem__)
-    tune.barrier_seconds.cache_clear()
-    try:
-        first = tune.barrier_seconds(3)
-        tune.barrier_seconds.cache_clear()
-        assert tune.barrier_seconds(3) == first == float(kept["tuned barrier 3"])
-    finally:
-        tune.barrier_seconds.cache_clear()

@@ -106,6 +106,7 @@ def test_blocks_of_every_kind_and_their_remainders(dtype):
     for m, k, n in (
         (direct, k_block + 1, 8 * LANES + 1),
         (direct + 1, k_block + 1, 8 * LANES + 1),
+        (direct + 8, 200, 12 * LANES + 3),
         (rows + 1, 2 * k_block + 1, 3 * LANES + 2),
         (2 * rows + 1, 3, 10 * LANES),
         (direct + 1, k_block, columns + 7),
@@ -236,6 +237,9 @@ def test_threads_share_the_rows_of_a_product_with_one_column(monkeypatch, dtype,
         a, b, bias = normal(rng, dtype, m, k), normal(rng, dtype, k, 3), normal(rng, dtype, 1)
         naive.same(matmul(a, b[:, 1:2], bias), check(a, b[:, 1:2], bias))
         naive.same(matmul(np.asfortranarray(a)[::-1], b[:, :1]), check(a[::-1], b[:, :1]))
+    page = 4096 // np.dtype(dtype).itemsize  # rows as far apart lie in one set of L1
+    a, b = normal(rng, dtype, 3 * LANES + 1, page), normal(rng, dtype, page, 1)
+    naive.same(matmul(a, b), check(a, b))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)

@@ -14,12 +14,9 @@ from tinytensor.inference.buffers import Buffer
 
 __all__ = ["Phase", "Phases", "phases_of"]
 
-ROWS = (
-    120,
-    60,
-    24,
-    12,
-)  # of a block: multiples of most tiles' heights; a page of weights is read once for them
+ROWS = (120, 60, 24, 12)  # multiples of most tiles' heights; a page of weights is read once for them
+HEAVY = 1 << 20  # bytes of weights, which come from L3 for every block, as L2 does not hold them
+HEAVY_ROWS = 252  # of a block then
 BLOCK_BYTES = 1 << 18  # of the widest value: it and the next stay in L2
 PASSED_BYTES = 1 << 20  # of a value that passes from a phase to the next, for a block: half of L2
 ENOUGH = 48  # rows, among which weights are shared and with which tiles are full
@@ -69,15 +66,18 @@ class Phases(NamedTuple):
         return next((each for each in self.phases if instruction < each.stop), self.phases[-1])
 
 
-def fitting(stride: int) -> int:
-    """How many samples of a value stay in L2."""
+def fitting(stride: int, weights: int) -> int:
+    """How many samples of a value stay in L2, or in half of it beside weights that do not."""
+    if weights > HEAVY >= HEAVY_ROWS * stride:
+        return HEAVY_ROWS
     rows = next((rows for rows in ROWS if rows * stride <= BLOCK_BYTES), ROWS[-1])
     return max(1, BLOCK_BYTES // stride) if rows * stride > 2 * BLOCK_BYTES else rows
 
 
-def phases_of(widest: Sequence[int], buffers: Sequence[Buffer]) -> Phases:
-    """The phases of instructions, of each of which the stride of its widest value is given."""
-    rows = [fitting(each) for each in widest]
+def phases_of(widest: Sequence[int], buffers: Sequence[Buffer], weights: int = 0) -> Phases:
+    """The phases of instructions, of each of which the stride of its widest value is given, beside so many
+    bytes of weights."""
+    rows = [fitting(each, weights) for each in widest]
     block = max(ENOUGH, min(rows, default=0))
     found = Phases(block, runs([min(each, block) for each in rows]) or [Phase(0, 0, ENOUGH)])
     while True:

@@ -65,7 +65,7 @@ class Program:
     def assemble(self, lowered: Lowering) -> None:
         """The program's record, and how much scratch memory a thread needs."""
         widest = [widest_of(row, used) for row, used in zip(lowered.instructions, lowered.uses, strict=True)]
-        phases = phases_of(widest, lowered.buffers)
+        phases = phases_of(widest, lowered.buffers, sum(each.nbytes for each in self.kept))
         self.block, self.together = phases.block, phases.fewest
         self.packed = any(
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT

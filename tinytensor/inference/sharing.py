@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor import workers
-from tinytensor.kernels import record, tune
+from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declared import linear, run_together, window_rows
 from tinytensor.kernels.layer import aligned
@@ -21,9 +21,13 @@ __all__ = ["Sharing"]
 
 PIECES = 2  # of a thread: one that comes late leaves a piece to others
 TRIES = 6  # of each way; the fastest counts
+SETTLING = (
+    0.01  # seconds: as long as it may take until a new thread runs, the ways are compared for the first time
+)
 GAIN = 0.95  # of the time of one thread: noise shall not choose
 AGAIN = 2000  # calls, after which the ways are compared again: another process may have had a core before
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
+BARRIER_SECONDS = 0.15e-6  # for each thread: what a stage costs that several run together, beside its work
 LINE = 8  # numbers of a line of memory
 
 
@@ -91,7 +95,7 @@ class Sharing:
         self.way: Way | None = None
         self.ways: list[Way | None] = [None]  # None: on one thread
         self.seconds = [np.inf]  # a sample, of each way
-        self.turn, self.open = 0, True
+        self.turn, self.open, self.compared_until = 0, True, 0.0
 
     def run(self, x: Array, y: Array) -> bool:
         """Run as is fastest; False: the caller is to run it alone."""
@@ -119,15 +123,21 @@ class Sharing:
         self.decide()
         return well
 
+    def settled(self) -> bool:
+        """Whether the threads have had the time to start."""
+        return time.perf_counter() >= self.compared_until
+
     def decide(self) -> None:
         """After the first calls alone what else there is; after the last, what stays."""
         if len(self.ways) == 1 and self.turn == TRIES:
             if self.seconds[0] * self.rows >= LEAST_SECONDS:
                 self.ways = [None, *ways(self.program, self.ticks, self.seconds[0], self.rows, self.threads)]
                 self.seconds = [np.inf] * len(self.ways)
-                self.turn = 0
+                self.turn, self.compared_until = 0, time.perf_counter() + SETTLING
+            else:
+                self.program.alone = max(self.program.alone, 2 * self.rows - 1)
             self.open = len(self.ways) > 1
-        elif len(self.ways) > 1 and self.turn >= TRIES * len(self.ways):
+        elif len(self.ways) > 1 and self.turn >= TRIES * len(self.ways) and self.settled():
             alone, best = self.seconds[0], int(np.argmin(self.seconds))
             self.way = self.ways[best] if self.seconds[best] < GAIN * alone else None
             self.turn, self.open = 0, False
@@ -137,7 +147,7 @@ def ways(program: Any, ticks: Array, seconds: float, rows: int, threads: int) ->
     """What several threads can do: the whole program by rows, and each instruction as it can be divided."""
     found: list[Way] = [ByRows(program, threads)] if rows > 1 else []
     times = ticks * (seconds * rows / max(1.0, ticks.sum()))
-    barrier = tune.barrier_seconds(threads)
+    barrier = threads * BARRIER_SECONDS
     stages: list[tuple[int, int, int, int]] = []  # first and last instruction, pieces, whether they are parts
     for i, took in enumerate(times):
         parts = parts_of(program, i, threads, took, barrier)

@@ -33,6 +33,8 @@ ALONE_COLUMN = 400_000  # of a product with one column, which is bound by the me
 COLUMN_PIECES = 8  # for each thread: one that comes 10 µs late leaves its rows to the others
 DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 10_000  # numbers of B, which L1 holds or nearly: it streams without a copy
+DIRECT_SIZE_ONCE = 40_000  # from L2; a copy pays where more than ROWS_ONCE rows read it
+ROWS_ONCE = 256
 Direct = tuple[
     Callable[..., None], int, np.ndarray
 ]  # the kernel, a plan's or code's address, a bias of zeros
@@ -105,7 +107,11 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     if n == 1:
         column(a, b, start, c)
         return c
-    if a_step != size or b_step != size or not (m <= DIRECT_ROWS or reads_directly(m, k, n)):
+    if (
+        a_step != size
+        or b_step != size
+        or not (m <= DIRECT_ROWS or (m * k * n <= ALONE and reads_directly(m, k, n)))
+    ):
         product(a, b, start, c)
         return c
     try:
@@ -118,8 +124,8 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
 
 
 def reads_directly(m: int, k: int, n: int) -> bool:
-    """Whether more than DIRECT_ROWS rows are multiplied without a copy of B, on one thread."""
-    return (k <= DIRECT_INPUTS or k * n <= DIRECT_SIZE) and m * k * n <= ALONE
+    """Whether more than DIRECT_ROWS rows are multiplied without a copy of B."""
+    return k <= DIRECT_INPUTS or k * n <= (DIRECT_SIZE_ONCE if m <= ROWS_ONCE else DIRECT_SIZE)
 
 
 def start_from(bias: np.ndarray, n: int, dtype: np.dtype[Any]) -> np.ndarray:
@@ -191,7 +197,7 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
         return
     threads = get_num_threads() if m * k * n > ALONE else 1
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
-    if by_rows and (m <= DIRECT_ROWS or k <= DIRECT_INPUTS or k * n <= DIRECT_SIZE) and threads == 1:
+    if by_rows and threads == 1 and (m <= DIRECT_ROWS or reads_directly(m, k, n)):
         room = scratch()
         run, plan_at, _ = READY.get((dtype, n)) or prepare(dtype, n)
         run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, room)
@@ -237,9 +243,7 @@ def shared_column(code: int, a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: 
     threads, (m, k) = get_num_threads(), a.shape
     if threads == 1:
         return False
-    call = np.zeros(record.CALL, np.int64)
-    call[[record.PLAN_AT, record.K_COUNT]] = code, k
-    call[[record.B, record.BIAS_AT]] = b.ctypes.data, bias.ctypes.data
+    call = np.array((code, 0, b.ctypes.data, 0, 0, bias.ctypes.data, k), np.int64)  # as in `packed`
     whole = vectors().width(a.itemsize)
     size = -(-m // (COLUMN_PIECES * threads * whole)) * whole
     return workers.run(

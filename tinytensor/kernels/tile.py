@@ -56,6 +56,10 @@ from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, functio
 
 __all__ = ["build_tile"]
 
+AHEAD = 8  # terms, of 10 to 12 cycles: weights come from L2 in that time
+FEW = 3  # rows, whose loads take all load ports: their tiles ask for nothing ahead
+LINE = 64  # bytes
+
 
 def build_tile(tile: Tile) -> ir.Module:
     """tile(record, x, w, init, out, list, count): one tile of a product that the record describes."""
@@ -218,12 +222,18 @@ class Emitter:
         """All places in order, or those of the list."""
         b, tile = self.b, self.tile
         rows = [b.add(self.x, b.multiply(self.x_stride, row)) for row in range(tile.rows)]
+        ahead = b.multiply(self.step, AHEAD)
 
         def body(i: Value, state: list[Value]) -> list[Value]:
             place = b.ir.zext(b.load(b.add(self.list, b.multiply(i, 2)), I16), I64) if tile.listed else i
             offset = b.multiply(place, self.step)
             tail = b.add(self.tail, b.multiply(place, self.size * max(tile.end, 0)))
-            return self.update(rows, place, [b.add(page, offset) for page in self.pages], tail, state)
+            pages = [b.add(page, offset) for page in self.pages]
+            if tile.rows > FEW and not tile.listed:
+                for page in pages:
+                    for line in range(0, self.size * tile.lanes * tile.vectors, LINE):
+                        b.prefetch(b.add(page, ahead), line, level=1)
+            return self.update(rows, place, pages, tail, state)
 
         return b.loop(self.count, sums, body)
 

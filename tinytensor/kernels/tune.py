@@ -14,15 +14,14 @@ import numpy as np
 from tinytensor.kernels import cache as kept_files
 from tinytensor.kernels import record
 from tinytensor.kernels.cpu import vectors
-from tinytensor.kernels.declared import linear, run_together
+from tinytensor.kernels.declared import linear
 
-__all__ = ["barrier_seconds", "page_vectors"]
+__all__ = ["page_vectors"]
 
 NARROW = 6  # vectors: a layer up to that wide may have one page
 INPUTS, ROWS = 512, 60  # of the layer that is timed
 WIDE = 36  # vectors of it: 1.2 MB of weights, as from L2 or L3
 SECONDS = 0.006  # for each candidate
-STAGES, ROUNDS = 64, 50  # of the barrier's measurement
 CONFIRMATIONS = 3
 MARGIN = 0.97  # of the default's time: noise shall not choose
 
@@ -55,44 +54,6 @@ def confirmed(dtype: np.dtype[Any], widths: tuple[int, ...]) -> int:
     if first != widths[0] and all(fastest(dtype, widths) == first for _ in range(CONFIRMATIONS)):
         return first
     return widths[0]
-
-
-@cache
-def barrier_seconds(threads: int) -> float:
-    """What a stage costs that so many threads run together (see `together`), without its work."""
-    key = f"tuned barrier {threads}"
-    found = kept_files.read(key)
-    try:
-        return float(found)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        took = timed_stages(threads)
-        kept_files.write(key, str(took).encode())
-        return took
-
-
-def timed_stages(threads: int) -> float:
-    """The median time of one of many stages without instructions."""
-    from tinytensor import workers
-    from tinytensor.kernels.layer import aligned
-
-    stages = aligned((STAGES, record.STAGE), np.int64)
-    stages[:, record.PIECES] = threads
-    stages[:, record.PIECES_BEFORE] = threads * np.arange(STAGES)
-    program = aligned((record.BUFFER_TABLE + 8,), np.int64)
-    call = aligned((record.TOGETHER + threads * STAGES,), np.int64)
-    took = []
-    for _ in range(ROUNDS):
-        call[:] = 0
-        call[[record.PROGRAM, record.STAGES, record.STAGES_FROM]] = (
-            program.ctypes.data, STAGES, stages.ctypes.data,
-        )  # fmt: skip
-        call[[record.MEMBERS, record.MEMBER_COUNTERS]] = threads, STAGES
-        call[record.COUNTERS] = call.ctypes.data + 8 * record.TOGETHER
-        given = run_together.address, call.ctypes.data, 0, 0, 0, 0, threads, 1, threads, record.WORK_OFFSET
-        begin = time.perf_counter()
-        workers.run(*given)
-        took.append(time.perf_counter() - begin)
-    return float(np.median(took)) / STAGES
 
 
 def fastest(dtype: np.dtype[Any], widths: tuple[int, ...]) -> int:

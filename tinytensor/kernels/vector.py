@@ -96,10 +96,10 @@ class Builder:
         """a · b + c, rounded once."""
         return self.call(f"llvm.fma.{suffix(a.type)}", a.type, a, b, c)
 
-    def prefetch(self, address: Value) -> None:
-        """Ask for a line of memory, into L2."""
-        self.call("llvm.prefetch.p0", ir.VoidType(), self.pointer(address, I8),
-                  *(ir.Constant(I32, each) for each in (0, 2, 1)))  # fmt: skip
+    def prefetch(self, address: Value, offset: int = 0, level: int = 2) -> None:
+        """Ask for a line of memory, into L2 or into L1."""
+        self.call("llvm.prefetch.p0", ir.VoidType(), self.pointer(address, I8, offset),
+                  *(ir.Constant(I32, each) for each in (0, 4 - level, 1)))  # fmt: skip
 
     def first_lanes(self, count: Value, lanes: int) -> Value:
         """A mask of the first `count` lanes."""
