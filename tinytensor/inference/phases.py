@@ -78,7 +78,8 @@ def fitting(stride: int) -> int:
 def phases_of(widest: Sequence[int], buffers: Sequence[Buffer]) -> Phases:
     """The phases of instructions, of each of which the stride of its widest value is given."""
     rows = [fitting(each) for each in widest]
-    block = max(ENOUGH, min(rows, default=0))
+    fewest = min(rows, default=ENOUGH)
+    block = ENOUGH if fewest < ROWS[-1] else fewest  # with more, one phase for all
     found = Phases(block, runs([min(each, block) for each in rows]) or [Phase(0, 0, ENOUGH)])
     while True:
         wide = [each for each in found.passing(buffers) if each.stride * block > PASSED_BYTES]
