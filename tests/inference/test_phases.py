@@ -37,6 +37,7 @@ def test_a_large_value_joins_the_phases_that_it_is_used_in():
 def test_small_values_have_one_phase():
     found = phases_of([SMALL, SMALL], buffers((SMALL, 0, 1)))
     assert found.phases == [Phase(0, 2, 120)]
+    assert phases_of([MIDDLE, SMALL], buffers((MIDDLE, 0, 1))).phases == [Phase(0, 2, 12)]
     assert phases_of([], []).phases == [Phase(0, 0, phases.ENOUGH)]
 
 

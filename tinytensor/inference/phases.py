@@ -75,10 +75,10 @@ def fitting(stride: int, weights: int) -> int:
 
 
 def phases_of(widest: Sequence[int], buffers: Sequence[Buffer], weights: int = 0) -> Phases:
-    """The phases of instructions, of each of which the stride of its widest value is given, beside so many
-    bytes of weights."""
+    """The phases of instructions: of each the stride of its widest value, and beside them bytes of weights."""
     rows = [fitting(each, weights) for each in widest]
-    block = max(ENOUGH, min(rows, default=0))
+    fewest = min(rows, default=ENOUGH)
+    block = ENOUGH if fewest < ROWS[-1] else fewest  # with more, one phase for all
     found = Phases(block, runs([min(each, block) for each in rows]) or [Phase(0, 0, ENOUGH)])
     while True:
         wide = [each for each in found.passing(buffers) if each.stride * block > PASSED_BYTES]
