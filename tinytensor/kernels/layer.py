@@ -139,9 +139,10 @@ def parts_of(plan: Layout, source: str, lists: bool, **more: Any) -> Iterator[Pa
                 yield Part(record.SIDE_BY_SIDE + listed, page._replace(pages=SIDE_BY_SIDE))
 
 
-def heights(plan: Layout) -> tuple[int, int, int]:
-    """Rows of the tallest tile, of one half as tall, and one."""
-    return plan.rows, max(1, plan.rows // 2), 1
+def heights(plan: Layout) -> tuple[int, int, int, int]:
+    """Rows of the tallest tile, of one of at most 5, since batches of 10 are usual, of lower ones, and one."""
+    most = plan.rows
+    return most, min(5, max(1, most - 1)), max(1, most // 2 if most < 8 else 3), 1
 
 
 def may_list(inputs: int) -> bool:
@@ -160,7 +161,7 @@ def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool,
         # so many that no part is too short for a list: the last two are about the same
         row[record.MOST_INPUTS] = max(4 * GROUP, PART_BYTES // across)
     row[record.LIST_ROOM] = 8 + 2 * (inputs + 2 * GROUP) + 63 & ~63
-    row[record.HEIGHTS : record.HEIGHTS + 3] = heights(plan)
+    row[record.HEIGHTS : record.HEIGHTS + record.KINDS] = heights(plan)
     row[record.SKIPS] = lists and may_list(inputs)
     for place, spec in parts_of(plan, source, bool(row[record.SKIPS]), **more):
         row[place] = address(spec)

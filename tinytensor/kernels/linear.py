@@ -4,7 +4,7 @@ Weights lie in pages: the outputs of a page are a few vectors wide, and k after 
 other in memory, so a tile streams them. All strips of a block go through one page before the next page is
 read: the page comes from L2 once and then from L1 or L2 for 100 rows and more. Where L2 does not hold a page,
 the strips go through some inputs at a time, and on from the sums in the result. A strip has as many rows as
-the tallest tile; what remains is cut into strips of half as many rows and of one.
+the tallest tile; what remains is cut into strips of lower ones.
 
 Where rows have zeros, a strip's list is made once and serves all pages. The first strip of a kind decides: if
 its list is hardly shorter than the row, the strips go through all inputs instead.
@@ -26,6 +26,7 @@ from tinytensor.kernels.record import (
     INIT_PAGE,
     INIT_STRIDE,
     INPUTS,
+    KINDS,
     LEFT,
     LIST_ROOM,
     LISTERS,
@@ -57,7 +58,6 @@ from tinytensor.kernels.specs import GROUP
 
 __all__ = ["call_tile", "linear", "linear_rows", "multiply", "rows_of_block"]
 
-KINDS = 3  # of heights
 LISTED_COST = 9  # a listed term takes 9/8 of a dense one: it reads its place, and lists have to be made
 EVEN = 12  # rows: a multiple of most heights of tiles
 TOGETHER = 4  # pages of one tile, where a tile has one row
@@ -118,13 +118,18 @@ def multiply(
     pages, page_bytes, page_outputs = layer[PAGES], product[PAGE_BYTES], layer[PAGE_OUTPUTS]
     top = 0
     for kind in range(KINDS):
-        height = layer[HEIGHTS + kind]
-        strips = (rows - top) // height
+        height, left = layer[HEIGHTS + kind], rows - top
+        shorter = layer[HEIGHTS + kind + 1] if kind + 1 < KINDS else 0
+        strips, rest = left // height, left % height
+        # fewer than two of the tallest are often a whole number of the second: ten rows are two of five
+        if left == 0 or (kind == 0 and shorter > 1 and left < 2 * height and left % shorter == 0):
+            continue
+        # a strip may begin before its turn, where the next tile is shorter than the rest: some rows are
+        # computed twice
+        if init_stride == 0 and rest > shorter and rows >= height:
+            strips += 1
         if strips == 0:
             continue
-        # the last strip may begin before its turn, where it would be half full: it computes some rows twice
-        if init_stride == 0 and (rows - top) % height > height // 2:
-            strips += 1
         begin, target, start = x + top * x_stride, out + top * out_stride, init + top * init_stride
         last = rows - top - height
         listed = 0

@@ -17,14 +17,15 @@ PRODUCT = 16  # numbers
 INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM = range(8, 14)
 INIT_PAGE = 14  # bytes from page to page of what the sums start from; PAGE_OUTPUTS are those of the result
 WEIGHTS, BIAS = 15, 16
-HEIGHTS = 17  # three of them: rows of a tile, from the most to 1
-LISTERS = 20  # one for each height
-TILES = 23  # for each height: dense, then listed; of each the page in the middle, then the last page
-SIDE_BY_SIDE = 35  # dense, then listed: four pages in one tile, for one row
-MATRIX = 37  # address of what the matrix unit is told
-TAIL_STRIDE = 38  # bytes of the tails of one input
-MOST_INPUTS = 39  # of one part of a sum, where a page's weights are more than L2 holds; 0: all
-LAYER = 40  # numbers
+KINDS = 4  # of heights
+HEIGHTS = 17  # rows of a tile, from the most to 1
+LISTERS = HEIGHTS + KINDS  # one for each height
+TILES = LISTERS + KINDS  # for each height: dense, then listed; the page in the middle, then the last page
+SIDE_BY_SIDE = TILES + 4 * KINDS  # dense, then listed: four pages in one tile, for one row
+MATRIX = SIDE_BY_SIDE + 2  # address of what the matrix unit is told
+TAIL_STRIDE = MATRIX + 1  # bytes of the tails of one input
+MOST_INPUTS = MATRIX + 2  # of one part of a sum, where a page's weights are more than L2 holds; 0: all
+LAYER = 48  # numbers
 
 # An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
