@@ -170,6 +170,8 @@ BETWEEN = {
     "Resize, to fewer": (["", "", "sizes"], {"mode": "linear", "antialias": 1, "axes": [-2, -1]},
                          {"sizes": np.array([5, 4])}),
     "LRN": ([], {"size": 3, "alpha": 0.1, "beta": 0.5, "bias": 2.0}, {}),
+    "Slice": (["start", "end", "axes"], {}, {"start": np.array([1, 0]), "end": np.array([9, -1]),
+                                            "axes": np.array([2, -1])}),
     "Pad": (["pads", "value"], {}, {"pads": np.array([0, 0, 1, -2, 0, 0, 0, 3]), "value": np.float32(0.5)}),
     "Pad, reflect": (["pads"], {"mode": "reflect"}, {"pads": np.array([0, 0, 1, 2, 0, 0, 0, 3])}),
     "Pad, wrap": (["pads"], {"mode": "wrap"}, {"pads": np.array([0, 0, 1, 2, 0, 0, 0, 3])}),
@@ -201,6 +203,25 @@ def test_a_network_with_it_is_one_program_that_goes_back_to_files(case, tmp_path
     within(tt.load(tmp_path / "m.onnx").predict(x), y, bound)
     tt.io.save(model, tmp_path / "m.py", (3, 9, 8))
     within(runpy.run_path(tmp_path / "m.py")["predict"](x), y, bound)
+
+
+@pytest.mark.parametrize("op", ["ReduceMean", "ReduceMax", "ReduceSum"])
+def test_folds_of_images_are_in_the_program(op):
+    w, x = normal(4, 3, 3, 3), normal(5, 3, 9, 8)
+    nodes = [
+        ("Conv", ["x", "w"], "a", {}),
+        (op, ["a", "axes"], "b", {"keepdims": 0}),
+        ("Tanh", ["b"], "y", {}),
+    ]
+    model = tt.from_onnx(model_of(nodes, [None, 3, 9, 8], w=w, axes=np.array([2, 3])))
+    y = model.predict(x)
+    assert np.array_equal(y, model(x, fused=False).numpy())
+    (form,) = model._plan.forms.values()
+    assert (len(form.stages), form.traced.reasons) == (1, {})
+    sums = tt.conv2d(x, w).numpy().astype(float)
+    fold = {"ReduceMean": np.mean, "ReduceMax": np.max, "ReduceSum": np.sum}[op]
+    # the fold is rounded once, tanh has slopes up to 1 and errors of a few units
+    within(y, np.tanh(fold(sums, axis=(2, 3))), gamma(8, np.float32) * (1 + np.abs(fold(sums, axis=(2, 3)))))
 
 
 def test_resizing_is_the_sum_of_neighbours_that_the_formula_has():

@@ -285,18 +285,31 @@ def test_saved_weights_of_a_module_that_was_registered_twice(tmp_path):
         nn.Conv2d(3, 4, 3, padding=(1, 0), padding_mode="replicate"), nn.Conv1d(3, 4, 3, padding=1),
         nn.ConvTranspose2d(4, 6, 3, 2, 1, 1, 2), nn.MaxPool2d(3, 2, 1), nn.MaxPool1d(2), nn.AvgPool1d(3, 1),
         nn.AvgPool2d(3, 2, 1, True, False), nn.AdaptiveAvgPool2d((None, 3)), nn.AdaptiveAvgPool2d(1),
-        nn.ZeroPad2d((1, 2, 3, 0)), nn.ConstantPad2d(1, 2.5), nn.ReflectionPad2d(2),
+        nn.ZeroPad2d((1, 2, 3, 0)), nn.ConstantPad2d((1, 2, 1, 2), 2.5), nn.ReflectionPad2d((2, 2, 1, 1)),
         nn.ReplicationPad2d((1, 0, 2, 1)), nn.Upsample(scale_factor=2), nn.Upsample((5, 9), mode="bilinear"),
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.UpsamplingNearest2d(5),
         nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout2d(),
                       nn.Flatten(), nn.Linear(4 * 13 * 13, 3), nn.Softmax(1)),
         nn.Sequential(nn.Conv1d(2, 4, 3), nn.BatchNorm1d(4), nn.ReLU()),
+        nn.ConstantPad1d((1, 2), 0.5), nn.Sequential(nn.ReflectionPad2d(2), nn.MaxPool2d(2)),
+        nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 4, 3)),
+        nn.Sequential(nn.ConstantPad2d(2, 0.5), nn.Conv2d(3, 4, 3)),
     ],
     ids=lambda module: type(module).__name__,
 )  # fmt: skip
 def test_modules_of_images_both_ways(module):
     model = tt.from_torch(module.eval())  # which compares them
     assert repr(tt.from_torch(tt.to_torch(model))) == repr(model)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_a_pad_of_one_number_pads_sequences_and_images(mode):
+    model = tt.Pad(2, mode, 0.5)
+    theirs = tt.to_torch(model)
+    for shape in ((2, 3, 5), (2, 3, 5, 4)):
+        x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        assert np.array_equal(theirs(torch.from_numpy(x)).numpy(), model(x).numpy())
+        assert repr(tt.from_torch(theirs, example=x)[0]) == repr(model)
 
 
 def test_embedding_both_ways():

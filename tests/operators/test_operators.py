@@ -257,6 +257,8 @@ def test_attributes_of_images_that_do_not_fit(name, attributes):
         ("InstanceNormalization", [np.ones(3, np.float32)] * 2, {}, "for each of 4 channels, got shapes"),
         ("Resize", [None, np.float32([1, 1, 0.1, 1])], {}, r"nothing would be left of axes .* \[4, 0, 6\]"),
         ("Resize", [None, None, np.array([2, 4, 5, 0])], {}, "nothing would be left of axes"),
+        ("Pad", [np.array([1, 1]), None, np.array([7])], {}, "Pad: list assignment index out of range"),
+        ("Resize", [None, np.float32([2])], {"axes": [4]}, "Resize: range object index out of range"),
         ("Pad", [np.array([0, 0, -3, 0, 0, 0, -3, 0])], {}, "cuts off more than all of an axis of 5"),
     ],
 )  # fmt: skip

@@ -171,5 +171,17 @@ def test_bytes_that_are_moved_stay_bytes(layer):
     assert [type(stage).__name__ for stage in divide(found)] == ["Program"]
 
 
+@pytest.mark.parametrize(
+    "layer", [tt.Upsample((600, 600), mode="bilinear"), Operation("Resize", [], [], [600, 600], axes=[2, 3]),
+              tt.Sequential(tt.Upsample((600, 600)), Operation("LRN", size=7))]
+)  # fmt: skip
+def test_large_images_are_resized_eagerly(layer):
+    """A program would keep 8 bytes for each tap of a sample's elements."""
+    model, x = tt.Sequential(layer), drawn(1, (3, 4, 5), np.float32, 5)
+    found = trace(model, [x.copy()])
+    assert "Program" not in [type(stage).__name__ for stage in divide(found)]
+    np.testing.assert_array_equal(model.predict(x), layer(x).numpy())
+
+
 def test_every_reduction_is_a_primitive():
     assert {getattr(reductions, name).name for name in reductions.__all__} == set(reductions.__all__)

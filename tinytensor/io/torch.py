@@ -16,6 +16,7 @@ from tinytensor.layers.flatten import Flatten
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.layer_norm import LayerNorm
 from tinytensor.layers.linear import Linear
+from tinytensor.layers.pad import Pad
 from tinytensor.layers.prelu import PReLU
 from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
@@ -149,6 +150,7 @@ FROM: dict[str, Callable[[Any], Layer | None]] = modules_of_images(array) | {
 OURS_MODULE = "tinytensor.io.torch_modules"
 OURS: dict[str, Callable[[Any], Layer]] = {
     "Rescale": lambda m: Rescale(number_or_array(m.scale), number_or_array(m.offset)),
+    "SpatialPad": lambda m: Pad(m.count, {"replicate": "edge"}.get(m.mode, m.mode), m.value),
     "Step": lambda m: a.step,
     "Swish": lambda m: a.swish(beta=m.beta),
 }
@@ -164,8 +166,8 @@ def to_torch(model: Layer) -> Any:
 
     All of it is float64 if one of the model's parameters is, as PyTorch does not promote.
 
-    Its state dict has the names of the model's. Rescale, Step and Swish with a beta, which `torch.nn` lacks,
-    are modules of `tinytensor.io.torch_modules`.
+    Its state dict has the names of the model's. Rescale, SpatialPad, Step and Swish with a beta, which
+    `torch.nn` lacks, are modules of `tinytensor.io.torch_modules`.
 
     Raises:
         UnsupportedOp: a layer that PyTorch has no module for.

@@ -28,7 +28,7 @@ from tinytensor.layers.upsample import Upsample
 from tinytensor.operators import activations as other
 from tinytensor.tensor import Tensor
 
-__all__ = ["Rescale", "Step", "Swish", "exported"]
+__all__ = ["Rescale", "SpatialPad", "Step", "Swish", "exported"]
 
 
 class Rescale(nn.Module):
@@ -70,18 +70,32 @@ class Swish(nn.Module):
         return x * torch.sigmoid(self.beta * x)
 
 
+class SpatialPad(nn.Module):
+    """As many elements on both sides of all spatial axes, of images or of sequences."""
+
+    def __init__(self, count: int, mode: str, value: float):
+        super().__init__()
+        self.count, self.mode, self.value = count, mode, value
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """X with a border."""
+        value = self.value if self.mode == "constant" else None
+        return nn.functional.pad(x, (self.count,) * 2 * (x.ndim - 2), self.mode, value)
+
+
 def exported(layer: Layer, images: bool = False) -> nn.Module:
-    """The module of a layer, whose input are images if a layer before it says so.
+    """The module of a layer, whose input are images if a layer before it, or right after it, says so.
 
     Raises:
         UnsupportedOp: there is none.
     """
     if isinstance(layer, Sequential):
-        modules = nn.Sequential()
-        for name, child in layer.children().items():
+        modules, children = nn.Sequential(), layer.children()
+        kinds = [*map(type, children.values()), None]
+        for (name, child), after in zip(children.items(), kinds[1:], strict=True):
             images = type(child) in IMAGES or (images and type(child) not in FLAT)
             try:
-                modules.add_module(name, exported(child, images))
+                modules.add_module(name, exported(child, images or after in IMAGES))
             except UnsupportedOp as error:
                 raise UnsupportedOp(f"{name}: {error}") from error
         return modules
@@ -91,6 +105,9 @@ def exported(layer: Layer, images: bool = False) -> nn.Module:
         raise UnsupportedOp(f"{layer!r:.200}: PyTorch's modules of images take channels first")
     if images and isinstance(layer, BatchNorm):
         return batch_norm(layer, nn.BatchNorm2d)
+    if not images and isinstance(layer, Pad) and not isinstance(layer.padding, tuple):
+        mode = {"edge": "replicate"}.get(layer.mode, layer.mode)
+        return SpatialPad(layer.padding, mode, layer.value)
     return TO[type(layer)](layer)
 
 

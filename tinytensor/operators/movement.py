@@ -19,7 +19,7 @@ from tinytensor.operators.inference import (
     to_shape,
     unknown,
 )
-from tinytensor.operators.samples import padded_samples
+from tinytensor.operators.samples import padded_samples, sliced_samples
 
 __all__: list[str] = []
 
@@ -29,7 +29,7 @@ def whole(values: Any) -> Any:
     return [int(n) for n in values.ravel()]
 
 
-@operation(13, slices)
+@operation(13, slices, of_samples=sliced_samples)
 def Slice(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
     """x[start:end:step] along axes, as in Python."""
     named = whole(axes) if axes is not None else range(starts.size)

@@ -23,12 +23,13 @@ def reduction(name: str, identity: Callable[[np.dtype[Any]], Any]) -> Callable[.
         named = integers(axes) or None
         if named is None and noop_with_empty_axes:
             return x
-        kept = tuple(1 if i in normalize_axis(name, named, x.ndim) else n for i, n in enumerate(x.shape))
-        if x.size:
+        folded = normalize_axis(name, named, x.ndim)
+        kept = tuple(1 if i in folded else n for i, n in enumerate(x.shape))
+        if all(x.shape[i] for i in folded):
             y = cast(getattr(x, name)(named, keepdims=True), x.dtype.name)
         else:
             y = Tensor._wrap(np.full(kept, identity(x.dtype), x.dtype))
-        return y if keepdims else y.squeeze(normalize_axis(name, named, x.ndim))
+        return y if keepdims else y.squeeze(folded)
 
     return reduce
 

@@ -20,7 +20,7 @@ def Resize(
     mode: str = "nearest", nearest_mode: str = "round_prefer_floor",
 ) -> Any:  # fmt: skip
     """X in another size, by its nearest elements or interpolated: linear or cubic."""
-    named = list(range(x.ndim)) if axes is None else [int(axis) % x.ndim for axis in axes]
+    named = list(range(x.ndim)) if axes is None else [range(x.ndim)[int(axis)] for axis in axes]
     crops = coordinate_transformation_mode == "tf_crop_and_resize"
     box = [(0.0, 1.0)] * len(named)
     if crops:

@@ -15,7 +15,14 @@ from tinytensor.primitives.resizing import pad
 from tinytensor.shaping import elements
 from tinytensor.tensor import Tensor
 
-__all__ = ["normalized_responses", "padded_samples", "resized_samples"]
+__all__ = ["normalized_responses", "padded_samples", "resized_samples", "sliced_samples"]
+
+
+def axes_of(x: Tensor, axes: Any) -> list[int] | None:
+    """Axes counted from 0, all of them by default; None if one of them is none of x."""
+    named = [int(axis) for axis in (range(x.ndim) if axes is None else axes)]
+    inside = all(-x.ndim <= axis < x.ndim for axis in named)
+    return [axis % x.ndim for axis in named] if inside else None
 
 
 def resized_samples(
@@ -25,10 +32,10 @@ def resized_samples(
     mode: str = "nearest", nearest_mode: str = "round_prefer_floor",
 ) -> Any:  # fmt: skip
     """A Resize that leaves the samples alone; not of integers that are interpolated, and without a crop."""
-    named = [int(axis) % x.ndim for axis in (range(x.ndim) if axes is None else axes)]
+    named = axes_of(x, axes)
     given = [None if each is None or not each.size else each.tolist() for each in (scales, sizes)]
     numbers: Any = next((each for each in given if each is not None), [])
-    if coordinate_transformation_mode == "tf_crop_and_resize" or len(numbers) != len(named):
+    if named is None or coordinate_transformation_mode == "tf_crop_and_resize" or len(numbers) != len(named):
         return None
     if mode != "nearest" and x.dtype not in FLOATS:
         return None
@@ -49,9 +56,9 @@ def padded_samples(
     x: Tensor, pads: Tensor, value: Any = None, axes: Any = None, mode: str = "constant"
 ) -> Any:
     """A Pad that leaves the samples alone."""
-    named = [int(n) % x.ndim for n in (range(x.ndim) if axes is None else axes.tolist())]
+    named = axes_of(x, None if axes is None else axes.tolist())
     numbers = [int(n) for n in pads.tolist()]
-    if len(numbers) != 2 * len(named) or x.ndim < 2:
+    if named is None or len(numbers) != 2 * len(named) or x.ndim < 2:
         return None
     widths = [(0, 0)] * x.ndim
     for axis, before, after in zip(named, numbers[: len(named)], numbers[len(named) :], strict=True):
@@ -66,6 +73,20 @@ def padded_samples(
         return moved(mirrored, (kept,), more, mode)
     fill = 0 if value is None else value.numpy().ravel()[0]
     return pad(kept, widths=more, value=number(fill, x.dtype) if x.dtype in FLOATS else fill)
+
+
+def sliced_samples(x: Tensor, starts: Tensor, ends: Tensor, axes: Any = None, steps: Any = None) -> Any:
+    """A Slice that takes all samples."""
+    named = axes_of(x, range(starts.size) if axes is None else axes.tolist())
+    every = [1] * starts.size if steps is None else steps.tolist()
+    if named is None or 0 in named or 0 in every:
+        return None
+    if not starts.size == ends.size == len(named) == len(every):
+        return None
+    index = [slice(None)] * x.ndim
+    for start, end, axis, step in zip(starts.tolist(), ends.tolist(), named, every, strict=True):
+        index[axis] = slice(int(start), int(end), int(step))
+    return elements(x._array, tuple(index))
 
 
 def normalized_responses(

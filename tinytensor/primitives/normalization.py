@@ -10,10 +10,11 @@ from tinytensor.kernels.softmax import log_softmax as compute_log_softmax
 from tinytensor.kernels.softmax import softmax as compute_softmax
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 from tinytensor.primitives.elementwise import is_float
+from tinytensor.primitives.resampling import MOST_PLACES
 
 __all__ = ["batch_norm", "local_response", "log_softmax", "softmax", "standardize"]
 
-MOST_CHANNELS = 64  # of a local response
+MOST_CHANNELS = 64  # of a local response: a program has two instructions for each
 
 
 def along_axis(x: Symbol, axis: int) -> Result:
@@ -136,8 +137,10 @@ def compute_local_response(x: Array, size: int, alpha: float, beta: float, bias:
 
 
 def is_short(node: Node) -> bool:
-    """Whether it is of floats, and of few channels: a program has two instructions for each."""
-    return is_float(node) and 0 not in node.result.sample and node.parameters["size"] <= MOST_CHANNELS
+    """Whether it is of floats, and of few channels: a program keeps where each of them is."""
+    sample, size = node.result.sample, node.parameters["size"]
+    places = int(np.prod(sample, dtype=np.int64)) * size
+    return is_float(node) and 0 not in sample and size <= MOST_CHANNELS and places <= MOST_PLACES
 
 
 def lower_local_response(program: Any, node: Node) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 from tinytensor.kernels.boundary import FLOATS, UINT8, Array
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
 
-__all__ = ["resample"]
+__all__ = ["MOST_PLACES", "are_few", "resample"]
 
 MOST_TAPS = 64  # of one output along an axis: a program has an instruction or two for each
+MOST_PLACES = 1 << 21  # of all taps of a sample: a program keeps 8 bytes for each
 
 
 def resize_axes(lengths: Any, box: Any, words: Any) -> Any:
@@ -171,12 +172,19 @@ def tables_of(node: Node) -> list[tuple[int, Any, Any]]:
             if taps is not None]  # fmt: skip
 
 
+def are_few(node: Node, tables: list[tuple[int, Any, Any]]) -> bool:
+    """Whether the places that the taps of a sample name are few enough for a program to keep them."""
+    largest = [max(pair) for pair in zip(node.operands[0].sample, node.result.sample, strict=True)]
+    taps = [len(each) for _, each, _ in tables]
+    return max(taps, default=0) <= MOST_TAPS and sum(taps) * math.prod(largest) <= MOST_PLACES
+
+
 def is_resampled(node: Node) -> bool:
-    """Whether elements are floats or chosen bytes, and sums are short."""
+    """Whether elements are floats or chosen bytes, and few."""
     nearest, dtype = node.parameters["mode"] == "nearest", node.result.dtype
     if 0 in node.result.sample or not (dtype in FLOATS or (nearest and dtype == UINT8)):
         return False
-    return nearest or all(len(taps) <= MOST_TAPS for _, taps, _ in tables_of(node))
+    return are_few(node, tables_of(node))
 
 
 def compute(x: Array, axes: tuple[int, ...], **words: Any) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinytensor.kernels.boundary import FLOATS, UINT8, Array
 from tinytensor.primitives.definition import Node, Primitive, Result, Symbol
+from tinytensor.primitives.resampling import are_few
 
 __all__ = ["pad", "resize"]
 
@@ -71,8 +72,8 @@ def resized_result(x: Symbol, sizes: tuple[int, ...], channels_last: bool, **oth
     return Result((*sizes, channels) if channels_last else (channels, *sizes), x.dtype)
 
 
-def lower_resize(program: Any, node: Node) -> None:
-    """Along the width, then along the height."""
+def tables_of(node: Node) -> list[tuple[int, Any, Any]]:
+    """Axis of the sample, taps and weights: of the width, then of the height."""
     x, given = node.operands[0], node.parameters
     tables = []
     for axis in (1, 0) if given["channels_last"] else (2, 1):
@@ -84,12 +85,16 @@ def lower_resize(program: Any, node: Node) -> None:
             shares = shares.astype(x.dtype)
             shares = [1 - shares, shares]
         tables.append((axis, taps, shares))
-    program.resample(node, tables)
+    return tables
 
 
 def is_resizable(node: Node) -> bool:
-    """Whether elements are floats, or bytes that are copied."""
-    return has_elements(node) and (node.parameters["mode"] == "nearest" or node.result.dtype in FLOATS)
+    """Whether elements are floats, or bytes that are copied, and few."""
+    whole = node.parameters["mode"] == "nearest" or node.result.dtype in FLOATS
+    return has_elements(node) and whole and are_few(node, tables_of(node))
 
 
-resize = Primitive("resize", resized, resized_result, lower_resize, is_resizable)
+resize = Primitive(
+    "resize", resized, resized_result, lambda program, node: program.resample(node, tables_of(node)),
+    is_resizable,
+)  # fmt: skip
