@@ -55,6 +55,14 @@ def test_a_layer_norm_of_sequences(rows):
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16, 17, 40])
+def test_a_layer_norm_of_large_means_and_small_deviations(rows):
+    model = tt.Sequential(tt.LayerNorm(7), tt.relu)
+    x = 4096 + np.random.default_rng(0).standard_normal((rows, 7), np.float32) / 64
+    y = agrees(model, x)
+    assert np.unique(y).size > rows  # what is left of the mean is no noise
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, 17, 40])
 def test_sums_and_means_of_sequences(rows):
     class Mean(tt.Layer):
         def forward(self, x):
