@@ -46,7 +46,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "inference/plan.py": f"tests/test_stale.py {NETS}",
     "inference/lowering.py": NETS,
     "inference/emitter.py": NETS,
-    "inference/program.py": f"{NETS} tests/test_stale.py",
+    "inference/program.py": f"{NETS} tests/test_stale.py tests/test_profile.py tests/test_summary.py",
     "inference/predict.py": "tests/test_predict.py tests/test_plan.py",
     "inference/samples.py": "tests/test_predict.py tests/test_plan.py",
     "inference/sharing.py": "tests/inference/test_sharing.py tests/test_members.py",
