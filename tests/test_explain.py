@@ -92,6 +92,10 @@ def test_sums_of_branches_and_layers_inside():
 def test_joined_branches_and_matrices():
     model = tt.Sequential(Branches([tt.Linear(2, 3), tt.Linear(2, 3)]), tt.Lambda(lambda x: x @ tt.eye(6)))
     assert formulas(model, shape=2)[-2:] == ["u₁ = concatenate(a⁽¹⁾, a⁽²⁾)", "y = u₁ W⁽³⁾"]
+    model = tt.Sequential(tt.Lambda(lambda x: x @ tt.eye(2)), tt.tanh, tt.Linear(2, 3, bias=False), tt.tanh)
+    assert formulas(model, shape=2) == [
+        "a⁽¹⁾ = x W⁽¹⁾", "z⁽¹⁾ = tanh(a⁽¹⁾)", "a⁽²⁾ = W⁽²⁾ z⁽¹⁾", "y = tanh(a⁽²⁾)"
+    ]  # fmt: skip
 
 
 class Chosen(tt.Layer):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tests import naive
 from tests.strategies import float_dtypes, generators
+from tinytensor.padding import padded_shape
 
 
 def last(x):
@@ -417,6 +418,9 @@ CONV = tt.Conv2d(3, 4, 3, seed=0)
         (lambda: tt.AdaptiveAvgPool2d((1, 2, 3)), tt.ArgumentError, "output_size"),
         (lambda: tt.pad(IMAGE, -5), tt.ShapeError, r"\(-5, -5\) cuts off more than all of an axis of 8"),
         (lambda: tt.pad(IMAGE, 8, "reflect"), tt.ShapeError, 'at most 7, or mode="edge"'),
+        (lambda: tt.pad(IMAGE, ((-8, 2), 0), "edge"), tt.ShapeError, "pad: an axis of length 8 has no edge"),
+        (lambda: tt.pad(IMAGE, ((-8, 2), 0), "reflect"), tt.ShapeError, 'of 0; at most 0, or mode="edge"'),
+        (lambda: tt.pad(IMAGE[None], 1), tt.ShapeError, "pad: expected "),
         (lambda: tt.Pad(1, "wrap"), tt.ArgumentError,
          "mode: expected one of constant, reflect, edge, got 'wrap'"),
         (lambda: tt.Upsample(), tt.ArgumentError, "either size or scale_factor, got neither"),
@@ -442,3 +446,12 @@ def test_what_the_errors_advise_works():
     assert tt.conv2d(IMAGE[..., :2, :2], CONV.weight, dilation=3, padding=3).shape == (2, 4, 2, 2)
     assert tt.max_pool2d(IMAGE, 2, padding=1).shape == (2, 3, 5, 5)
     assert tt.pad(IMAGE, 8, "edge").shape == (2, 3, 24, 24)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_the_shape_that_padding_gives(channels_last):
+    x = np.zeros((2, 5, 6, 3), np.float32)
+    pads = ((1, -2), (0, 3))
+    found = padded_shape(x.shape, pads, "constant", channels_last)
+    assert found == ((2, 4, 9, 3) if channels_last else (2, 5, 5, 6))
+    assert tt.pad(x, pads, channels_last=channels_last).shape == found

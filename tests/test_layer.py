@@ -6,6 +6,7 @@ import pytest
 
 import tinytensor as tt
 from tests.custom import Branches, Residual, Scale, Shift, squareplus
+from tinytensor import contents
 from tinytensor.inference import revision
 from tinytensor.layers.layer import code
 
@@ -236,3 +237,11 @@ def test_a_deep_copy_changes_alone():
     again.inner.factor = [5.0]
     assert layer([1.0]).tolist() == [2.0]
     assert again([1.0]).tolist() == [6.0]
+
+
+def test_every_layer_but_activations_is_final():
+    public = [getattr(tt, name) for name in contents.__all__]
+    layers = [each for each in public if isinstance(each, type) and issubclass(each, tt.Layer)]
+    assert len(layers) > 40
+    others = {each for each in layers if not issubclass(each, tt.Activation)} - {tt.Layer}
+    assert all("__final__" in vars(each) for each in others)

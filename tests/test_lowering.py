@@ -55,6 +55,14 @@ def test_a_layer_norm_of_sequences(rows):
 
 
 @pytest.mark.parametrize("rows", [1, 3, 16, 17, 40])
+def test_a_layer_norm_of_large_means_and_small_deviations(rows):
+    model = tt.Sequential(tt.LayerNorm(7), tt.relu)
+    x = 4096 + np.random.default_rng(0).standard_normal((rows, 7), np.float32) / 64
+    y = agrees(model, x)
+    assert np.unique(y).size > rows  # what is left of the mean is no noise
+
+
+@pytest.mark.parametrize("rows", [1, 3, 16, 17, 40])
 def test_sums_and_means_of_sequences(rows):
     class Mean(tt.Layer):
         def forward(self, x):
@@ -85,3 +93,22 @@ def test_softmax_reads_from_a_buffer_with_room_for_vectors_beyond_the_last_row()
     program = stage if hasattr(stage, "nodes") else stage.program
     lowered = Lowering(program.nodes, program.inputs, program.outputs, None)
     assert [each.overread for each in lowered.buffers if each.number is None] == [True]
+
+
+def test_what_a_table_of_bytes_folds_counts_for_its_last_operation():
+    model = tt.Sequential(tt.Rescale(0.5, 1.0), tt.LayerNorm(7))
+    x = np.random.default_rng(0).integers(0, 256, (5, 7), np.uint8)
+    agrees(model, x)
+    (stage,) = plan_of(model).form_of([x], [False]).stages
+    names = [node.primitive.name for node in stage.nodes]
+    assert names[:2] == ["multiply", "add"]
+    assert list(stage.owners) == list(range(1, len(names)))
+
+
+@pytest.mark.parametrize(("features", "rows"), [(1, 120), (784, 60), (5000, 12), (100_000, 1)])
+def test_blocks_are_as_large_as_the_cache_allows(features, rows):
+    model = tt.Sequential(tt.Rescale(0.5), tt.tanh, tt.Rescale(2.0), tt.softmax)
+    x = np.zeros((2, features), np.float32)
+    agrees(model, x)
+    (stage,) = plan_of(model).form_of([x], [False]).stages
+    assert stage.block == rows

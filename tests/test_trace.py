@@ -758,3 +758,36 @@ def test_two_calls_of_a_layer_inside_are_fused():
     assert stages(model) == ["Program"]
     model.linear.bias = model.linear.bias + 1.0
     same_bits(model.predict(x), model(x))
+
+
+def test_an_enclosing_variable_that_forward_assigns_is_assigned_at_each_call():
+    calls = 0
+
+    class CountsOutside(tt.Layer):
+        def forward(self, x):
+            nonlocal calls
+            calls += 1
+            return x * calls
+
+    model = CountsOutside()
+    x = np.ones((2, 12), np.float32)
+    found = [float(model.predict(x)[0, 0]) for _ in range(3)]
+    assert found == sorted(set(found))
+    assert "assigns an enclosing variable" in str(model.summary(12))
+
+
+def test_methods_may_have_the_names_of_functions_that_look_elsewhere():
+    class Named(tt.Layer):
+        def input(self, x):
+            return x * 2.0
+
+        def forward(self, x):
+            return self.input(x) + self.open(x)
+
+        def open(self, x):
+            return tt.tanh(x)
+
+    model = Named()
+    x = samples(40, 12)
+    same_bits(model.predict(x), model(x))
+    assert stages(model) == ["Program"]

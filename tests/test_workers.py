@@ -99,6 +99,19 @@ def test_helpers_fall_asleep_and_wake(team):
     assert field(team, STARTED) == 3
 
 
+def test_a_helper_that_would_sleep_at_once_takes_part_in_the_job_it_was_started_for(team):
+    team.box.view(np.int64)[SPIN] = 0
+    y, done = np.zeros(1, np.int64), []
+    caller = threading.Thread(target=lambda: done.append(run(MEET, y, 2, 1, 1, table=2)))
+    caller.start()
+    try:
+        wait_until(lambda: not caller.is_alive())  # for ever, if the helper sleeps
+    finally:
+        y[0] = 2
+        caller.join()
+    assert done == [True]
+
+
 def test_only_as_many_help_as_are_wanted(team):
     y = np.zeros(1000, np.int64)
     run(ADD, y, 1000, 1, 5)

@@ -75,3 +75,27 @@ def test_members_that_overlap(tmp_path):
         (tmp_path / "w.npz").write_bytes(overlapping(count))
         with pytest.raises(tt.ModelFormatError, match="its members overlap"):
             tt.io.read_state(tmp_path / "w.npz")
+
+
+def test_many_members_and_names_of_any_letters(tmp_path):
+    path = tmp_path / "w.npz"
+    np.savez(path, **{f"größe{i}": np.float32([i]) for i in range(300)})
+    with zipfile.ZipFile(path) as file:
+        assert all(member.flag_bits == 0x800 for member in file.infolist())  # names are UTF-8
+    state = tt.io.read_state(path)
+    assert [state[f"größe{i}"].tolist() for i in (0, 299)] == [[0.0], [299.0]]
+    assert len(state) == 300
+
+
+@pytest.mark.parametrize("arguments", [(), (-1,), (None,), (1001,)])
+def test_only_so_much_is_read_at_a_time(tmp_path, monkeypatch, arguments):
+    monkeypatch.setattr(archive, "READ_LIMIT", 1000)
+    (tmp_path / "a").write_bytes(bytes(1001))
+    (tmp_path / "b").write_bytes(bytes(1000))
+    with archive.Capped(tmp_path / "b") as file:
+        assert file.read(*arguments) == bytes(1000)
+    with (
+        archive.Capped(tmp_path / "a") as file,
+        pytest.raises(tt.ModelFormatError, match="at most 1000 bytes"),
+    ):
+        file.read(*arguments)

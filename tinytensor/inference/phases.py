@@ -75,7 +75,7 @@ def fitting(stride: int, weights: int) -> int:
 
 
 def phases_of(widest: Sequence[int], buffers: Sequence[Buffer], weights: int = 0) -> Phases:
-    """The phases of instructions: of each the stride of its widest value, and beside them bytes of weights."""
+    """The phases of instructions: of each the stride of its widest value, beside so many bytes of weights."""
     rows = [fitting(each, weights) for each in widest]
     fewest = min(rows, default=ENOUGH)
     block = ENOUGH if fewest < ROWS[-1] else fewest  # with more, one phase for all

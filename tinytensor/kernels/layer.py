@@ -140,7 +140,7 @@ def parts_of(plan: Layout, source: str, lists: bool, **more: Any) -> Iterator[Pa
 
 
 def heights(plan: Layout) -> tuple[int, int, int, int]:
-    """Rows of the tallest tile, of one of at most 5, since batches of 10 are usual, of lower ones, and one."""
+    """Rows of the tallest tile, of one of at most 5, as batches of 10 are usual, of lower ones, and one."""
     most = plan.rows
     return most, min(5, max(1, most - 1)), max(1, most // 2 if most < 8 else 3), 1
 

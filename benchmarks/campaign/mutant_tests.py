@@ -1,0 +1,129 @@
+"""Which tests concern a module, for its mutants; the module's own examples come on top."""
+
+__all__ = ["TESTS"]
+
+NETS = (
+    "tests/test_lowering.py tests/test_trace.py tests/test_plan.py tests/test_image_nets.py"
+    " tests/test_image_epilogue.py tests/test_graph.py tests/test_sequential.py tests/test_random_nets.py"
+    " tests/test_quantized_layers.py"
+)
+TENSORS = "tests/test_tensor.py tests/test_functions.py"
+IMAGES = "tests/test_images.py tests/test_image_nets.py tests/test_images_torch.py"
+BYTES = "tests/test_quantized_primitives.py tests/test_quantized_layers.py tests/quantization"
+RULES = f"tests/primitives/test_rules.py {TENSORS} tests/test_images.py {NETS}"
+LAYERS = "tests/test_layer.py tests/test_images.py tests/io/test_config.py"
+ONNX = (
+    "tests/io/test_onnx_traced.py tests/io/test_onnx_semantics.py tests/io/test_onnx_reader.py"
+    " tests/io/test_onnx_writer.py tests/io/test_onnx_images.py tests/io/test_onnx_learning.py"
+)
+QUANTIZED = f"tests/io/test_onnx_quantized.py {ONNX}"
+KERAS = (
+    "tests/io/test_keras.py tests/io/test_keras_words.py tests/io/test_keras_files.py"
+    " tests/io/test_keras_h5.py tests/io/test_keras_archives.py"
+)
+TORCH = "tests/io/test_torch.py tests/io/test_pt.py tests/test_images_torch.py tests/io/test_weights.py"
+TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the module's own examples
+    "threads.py": "tests/test_threads.py tests/test_workers.py",
+    "workers.py": "tests/test_workers.py",
+    "cache.py": "tests/test_cache.py tests/kernels/test_cache.py",
+    "creation.py": "tests/test_creation.py",
+    "tensor.py": "tests/test_tensor.py",
+    "mapping.py": "tests/test_mapping.py",
+    "shaping.py": "tests/test_shaping.py tests/test_tensor.py",
+    "reductions.py": "tests/test_reductions.py",
+    "functions.py": "tests/test_functions.py",
+    "initializers.py": "tests/test_initializers.py",
+    "images.py": IMAGES,
+    "padding.py": IMAGES,
+    "pooling.py": IMAGES,
+    "upsampling.py": IMAGES,
+    "windows.py": IMAGES,
+    "numpy_protocol.py": "tests/test_numpy_protocol.py",
+    "notebook.py": "tests/test_notebook.py",
+    "files.py": "tests/io/test_formats.py tests/io/test_malformed.py",
+    "text.py": "tests/test_summary.py",
+    "inference/buffers.py": "tests/inference/test_buffers.py",
+    "inference/plan.py": f"tests/test_stale.py {NETS}",
+    "inference/lowering.py": NETS,
+    "inference/emitter.py": NETS,
+    "inference/program.py": f"{NETS} tests/test_stale.py tests/test_profile.py tests/test_summary.py",
+    "inference/predict.py": "tests/test_predict.py tests/test_plan.py",
+    "inference/samples.py": "tests/test_predict.py tests/test_plan.py",
+    "inference/sharing.py": "tests/inference/test_sharing.py tests/test_members.py",
+    "inference/formulas.py": "tests/test_explain.py tests/test_summary.py",
+    "inference/calls.py": NETS,
+    "inference/bytes_lowering.py": f"{BYTES} {NETS}",
+    "inference/stepwise.py": f"tests/test_stepwise.py {NETS}",
+    "inference/profile.py": "tests/test_profile.py",
+    "inference/summary.py": "tests/test_summary.py",
+    "inference/explain.py": "tests/test_explain.py",
+    "inference/trace.py": "tests/test_trace.py",
+    "inference/watch.py": "tests/test_trace.py tests/test_stale.py tests/test_watch.py",
+    "primitives/definition.py": RULES,
+    "primitives/elementwise.py": RULES,
+    "primitives/linear.py": f"tests/test_linear.py {RULES}",
+    "primitives/lookup.py": f"{BYTES} {RULES}",
+    "primitives/movement.py": f"tests/test_shaping.py {RULES}",
+    "primitives/normalization.py": f"tests/test_layer_norm.py {RULES}",
+    "primitives/quantized.py": f"{BYTES} {RULES}",
+    "primitives/reductions.py": f"tests/test_reductions.py {RULES}",
+    "primitives/resizing.py": f"{IMAGES} {RULES}",
+    "primitives/windows.py": f"{IMAGES} {RULES}",
+    "layers/activation.py": f"tests/test_activations.py {LAYERS}",
+    "layers/attributes.py": "tests/test_layer.py tests/test_members.py",
+    "layers/avg_pool.py": LAYERS,
+    "layers/batch_norm.py": f"tests/test_batch_norm.py {LAYERS}",
+    "layers/conv.py": LAYERS,
+    "layers/conv_transpose.py": LAYERS,
+    "layers/elementwise.py": f"tests/test_elementwise.py {LAYERS}",
+    "layers/embedding.py": LAYERS,
+    "layers/graph.py": f"tests/test_graph.py {LAYERS}",
+    "layers/layer.py": f"{LAYERS} tests/test_stale.py",
+    "layers/layer_norm.py": f"tests/test_layer_norm.py {LAYERS}",
+    "layers/linear.py": f"tests/test_linear.py {LAYERS}",
+    "layers/max_pool.py": LAYERS,
+    "layers/quantized.py": f"{BYTES} {LAYERS}",
+    "layers/quantized_avg_pool.py": f"{BYTES} {LAYERS}",
+    "layers/quantized_conv.py": f"{BYTES} {LAYERS}",
+    "layers/quantized_linear.py": f"{BYTES} {LAYERS}",
+    "layers/rescale.py": f"tests/test_rescale.py {LAYERS}",
+    "layers/reshape.py": f"tests/test_reshape.py {LAYERS}",
+    "layers/sequential.py": f"tests/test_sequential.py {LAYERS}",
+    "layers/state_dict.py": "tests/test_state_dict.py",
+    "io/safetensors.py": "tests/io/test_safetensors.py tests/io/test_native.py",
+    "io/native.py": "tests/io/test_native.py",
+    "io/npz.py": "tests/io/test_npz.py",
+    "io/archive.py": "tests/io/test_archive.py tests/io/test_npz.py tests/io/test_keras_archives.py",
+    "io/atomic.py": "tests/io/test_atomic.py",
+    "io/pt.py": "tests/io/test_pt.py",
+    "io/pickles.py": "tests/io/test_pt.py tests/io/test_book.py",
+    "io/hdf5.py": KERAS,
+    **dict.fromkeys(
+        ("io/keras.py", "io/keras_config.py", "io/keras_graph.py", "io/keras_images.py", "io/keras_layers.py",
+         "io/keras_source.py", "io/keras_weights.py"), KERAS
+    ),
+    **dict.fromkeys(
+        ("io/torch.py", "io/torch_images.py", "io/torch_modules.py", "io/torch_reading.py"), TORCH
+    ),
+    **dict.fromkeys(
+        (f"io/onnx/{name}.py" for name in (
+            "assemble", "changes", "choose", "external", "image_rules", "learning", "moves", "nodes",
+            "patterns", "program", "reader", "rules", "scalars", "semantics", "shapes", "simplify", "tensors",
+            "trace_writer", "windows", "wire", "writer",
+        )), ONNX
+    ),
+    **dict.fromkeys(
+        (f"io/onnx/{name}.py" for name in (
+            "microsoft", "quantized", "quantized_products", "quantized_rules", "quantized_values"
+        )), QUANTIZED
+    ),
+    **dict.fromkeys(
+        (f"quantization/{name}.py" for name in (
+            "analysis", "calibration", "domains", "emission", "float_layers", "quantize", "ranges",
+            "recording", "report", "steps",
+        )), f"tests/quantization tests/commands/test_quantize.py {BYTES}"
+    ),
+    "distributed/job.py": "tests/distributed/test_job.py",
+    "datasets/idx.py": "tests/datasets/test_idx.py",
+    "datasets/download.py": "tests/datasets/test_download.py",
+}  # fmt: skip
