@@ -173,6 +173,10 @@ def broadcast_to(self: "Tensor", shape: Shape) -> "Tensor":
     [[1.0, 2.0], [1.0, 2.0]]
     """
     try:
+        if np.iterable(shape):
+            shape = tuple(shape)
+            if not all(isinstance(each, int | np.integer) for each in shape):  # of some, NumPy 2.0 warns only
+                raise TypeError("expected whole numbers")
         return self._wrap(moved(np.broadcast_to, (self._array,), shape))
     except (TypeError, ValueError) as error:
         raise ShapeError(f"broadcast_to: {self.shape} does not broadcast to {shape}: {error}") from error
