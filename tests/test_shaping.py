@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import tinytensor as tt
 from tests.naive import same
 from tests.strategies import float_arrays, shapes
+from tinytensor.shaping import takes_all
 
 
 @given(float_arrays(), st.data())
@@ -131,3 +132,14 @@ def test_of_no_elements_and_no_axes():
     assert tt.Tensor(1.0).T.shape == tt.Tensor(1.0).squeeze().shape == ()
     assert tt.Tensor(1.0).flatten().shape == (1,)
     assert tt.zeros((2,) * 10).reshape(-1).size == math.prod((2,) * 10)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (..., True), ((..., 1), True), ((..., 1, 0), False), ((..., slice(1), None), True),
+        ((..., [0, 1]), False), ((slice(None), 1), True), ((slice(1), ...), False), ((), False),
+    ],
+)  # fmt: skip
+def test_which_index_takes_all_samples(key, expected):
+    assert takes_all(key, 2) is expected

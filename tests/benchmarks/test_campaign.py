@@ -8,9 +8,11 @@ import pytest
 
 from benchmarks.campaign import __main__ as command
 from benchmarks.campaign import checks
+from benchmarks.campaign.equivalents import EQUIVALENT
 from benchmarks.campaign.fault_list import FAULTS
 from benchmarks.campaign.faults import ROOT
 from benchmarks.campaign.mutant_tests import TESTS
+from benchmarks.campaign.mutants import change, counts, report
 from benchmarks.campaign.outcome import Check, Count, Outcome, markdown
 from benchmarks.campaign.pythons import counts, lowest
 from benchmarks.campaign.scripts import answer, counted
@@ -85,6 +87,28 @@ def test_the_table_of_mutants_names_what_is_there():
     for module, tests in TESTS.items():
         assert (ROOT / "tinytensor" / module).is_file()
         assert all((ROOT / each).exists() for each in tests.split())
+
+
+def test_what_is_equivalent_stands_in_its_module():
+    for module, changes in EQUIVALENT.items():
+        lines = (ROOT / "tinytensor" / module).read_text(encoding="utf-8")
+        assert all(each.partition(" → ")[0] in lines for each in changes), module
+
+
+def test_survivors_are_equivalent_or_not_caught():
+    (same, why), *_ = EQUIVALENT["io/archive.py"].items()
+    old, _, new = same.partition(" → ")
+    diffs = {
+        "a": f"--- \n+++ \n@@ -1 +1 @@\n     x\n-    {old}\n+    {new}\n",
+        "b": "--- \n+++ \n@@ -1 @@\n-@final\n",
+    }
+    assert [change(each) for each in diffs.values()] == [same, "@final → (nothing)"]
+    found = {"io/archive.py": {"mutants": 9, "tried": 5, "survived": diffs}}
+    assert counts("io/archive.py", found["io/archive.py"]) == [9, 5, 1, 3, 1]
+    text = report(found)
+    assert "1 modules; 3 of 4 mutants that are not equivalent are caught (75.0%)." in text
+    assert f"| io/archive.py | `{same}` | {why} |" in text
+    assert "| io/archive.py | `@final → (nothing)` |  |" in text
 
 
 def test_the_table_of_checks():

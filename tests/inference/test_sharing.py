@@ -1,5 +1,7 @@
 """However threads share a block of samples, the bits are those of one thread."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,17 @@ def test_what_is_fastest_stays(monkeypatch):
         found.run(x, y)
     assert found.open
     assert found.seconds == [np.inf, np.inf]
+
+
+def test_ways_are_compared_by_the_least_time_of_a_sample(monkeypatch):
+    clock = iter([0.0, 6.0, 10.0, 13.0, 20.0, 29.0])
+    monkeypatch.setattr(sharing, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    program = SimpleNamespace(owners=[0], run=lambda x, y: None, ticks_of=lambda x, y: np.ones(1))
+    found = sharing.Sharing(program, 3, 2)
+    x = np.zeros((3, 1), np.float32)
+    for expected in (2.0, 1.0, 1.0):
+        found.measure(x, x)
+        assert found.seconds == [expected]
 
 
 def test_short_work_stays_on_one_thread():
