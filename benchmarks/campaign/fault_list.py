@@ -22,12 +22,13 @@ WORKERS = ("tests/test_workers.py",)
 
 FAULTS = (
     # kernels: the tile and the list
-    Fault("kernels/tile.py", "first in range(0, rows, 3)]", "first in range(0, rows, 4)]", TILE),
-    Fault("kernels/tile.py", "twice, pages, size = (\n            b.multiply(self.x_stride, 2)",
-          "twice, pages, size = (\n            b.multiply(self.x_stride, 3)", TILE),
-    Fault("kernels/tile.py",
-          "b.add(tail, self.size * max(self.tile.end, 0)),", "b.add(tail, self.size),", TILE),
-    Fault("kernels/tile.py", "slot = row % self.per_tail", "slot = 0", TILE),
+    Fault("kernels/tile.py", "first = row * self.columns", "first = row", TILE),
+    Fault("kernels/tile.py", "self.scale = 1 if tile.taps else self.size", "self.scale = self.size",
+          ("tests/kernels/test_convolution.py",)),
+    Fault("kernels/tile.py", "b.multiply(place, self.size * max(tile.end, 0))",
+          "b.multiply(place, self.size)", TILE),
+    Fault("kernels/tile.py", "slot = row % self.per_tail\n                if slot:",
+          "slot = row % 2\n                if slot:", TILE),
     Fault("kernels/tile.py", "return self.tile.end != RAGGED or column < self.columns - 1",
           "return True", (*TILE, "tests/kernels/test_guards.py")),
     Fault("kernels/lists.py", 'first = b.add(inputs, -GROUP)', 'first = b.add(inputs, 1 - GROUP)',
