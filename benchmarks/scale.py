@@ -58,7 +58,7 @@ def networks() -> dict[str, tuple[Any, int]]:
         tt.Rescale(1 / 255), tt.Linear(784, 512, seed=0), tt.relu, tt.Linear(512, 512, seed=1), tt.relu,
         tt.Linear(512, 10, seed=2), tt.softmax,
     )  # fmt: skip
-    return {"784-50-100-10": (tt.models.mnist_mlp(), 40), "784-512-512-10": (wide, 8)}
+    return {"784-50-100-10": (tt.models.mnist_mlp(), 100), "784-512-512-10": (wide, 16)}
 
 
 def digits(path: Path, count: int) -> str:
@@ -273,12 +273,12 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="a few rounds of everything, in two minutes")
-    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="of efficiency; default: 15")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="of efficiency; default: 7")
     parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS], help="some parts")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, beside those of other parts")
     options = parser.parse_args()
     quick = options.quick
-    rounds = options.rounds or (3 if quick else 15)
+    rounds = options.rounds or (3 if quick else 7)
     figures: dict[str, Any] = {}
     if options.json and os.path.exists(options.json):
         figures = json.loads(Path(options.json).read_text("utf-8"))

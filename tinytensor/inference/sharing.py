@@ -3,7 +3,7 @@
 A block of few samples can be run by one thread; by several, each all instructions on some rows; or by several
 together, an instruction at a time, each some pages of its outputs or some of its pixels (`kernels.together`).
 Which is fastest depends on the network, the caches and the machine. So the first calls with about as many
-samples take turns, and the fastest stays for the next two thousand. All give the same bits.
+samples take turns, and the fastest stays for a while, at last for two thousand. All give the same bits.
 """
 
 import time
@@ -25,7 +25,9 @@ SETTLING = (
     0.01  # seconds: as long as it may take until a new thread runs, the ways are compared for the first time
 )
 GAIN = 0.95  # of the time of one thread: noise shall not choose
-AGAIN = 2000  # calls, after which the ways are compared again: another process may have had a core before
+# calls after which the ways are compared again, as another process may have had a core before: soon, as it may
+# have started beside this one, then after twice as many, up to the last
+FIRST_AGAIN, LAST_AGAIN = 60, 2000
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
 BARRIER_SECONDS = 0.15e-6  # for each thread: what a stage costs that several run together, beside its work
 LINE = 8  # numbers of a line of memory
@@ -96,14 +98,16 @@ class Sharing:
         self.ways: list[Way | None] = [None]  # None: on one thread
         self.seconds = [np.inf]  # a sample, of each way
         self.turn, self.open, self.compared_until = 0, True, 0.0
+        self.again = FIRST_AGAIN
 
     def run(self, x: Array, y: Array) -> bool:
         """Run as is fastest; False: the caller is to run it alone."""
         if self.open:
             return self.measure(x, y)
         self.turn += 1
-        if self.turn >= AGAIN and len(self.ways) > 1:
+        if self.turn >= self.again and len(self.ways) > 1:
             self.seconds, self.turn, self.open = [np.inf] * len(self.ways), 0, True
+            self.again = min(2 * self.again, LAST_AGAIN)
         return self.way is not None and self.way.run(x, y)
 
     def measure(self, x: Array, y: Array) -> bool:

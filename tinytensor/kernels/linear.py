@@ -103,6 +103,8 @@ def call_lister(
 @subroutine
 def rows_of_block(left: int, most: int) -> int:
     """Rows of the next block: blocks of about the same size, of whole tiles where that is possible."""
+    if left <= most:
+        return left
     even = -(-left // -(-left // most))
     return min(left, most, -(-even // EVEN) * EVEN)
 
@@ -120,9 +122,12 @@ def multiply(
     for kind in range(KINDS):
         height, left = layer[HEIGHTS + kind], rows - top
         shorter = layer[HEIGHTS + kind + 1] if kind + 1 < KINDS else 0
-        strips, rest = left // height, left % height
+        strips, rest = 0, left
+        if left >= height:  # a division takes 5 ns, and one sample's layers need none
+            strips = left // height
+            rest = left - strips * height
         # fewer than two of the tallest are often a whole number of the second: ten rows are two of five
-        if left == 0 or (kind == 0 and shorter > 1 and left < 2 * height and left % shorter == 0):
+        if left == 0 or (kind == 0 and 1 < shorter <= left < 2 * height and left % shorter == 0):
             continue
         # a strip may begin before its turn, where the next tile is shorter than the rest: some rows are
         # computed twice
