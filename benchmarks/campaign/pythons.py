@@ -71,10 +71,10 @@ def row(python: str, pins: list[str], jobs: int, chosen: list[str]) -> dict[str,
         command = [inside, "-m", "pytest", "-q", "-n", str(jobs), "-p", "no:cacheprovider", *chosen]
         done = subprocess.run(command, cwd=tests, env=kept, stdout=subprocess.PIPE, text=True)
     print(done.stdout[-2000:], flush=True)
-    return found | {"status": done.returncode} | counts(done.stdout.splitlines()[-1])
+    return found | {"status": done.returncode} | outcomes(done.stdout.splitlines()[-1])
 
 
-def counts(line: str) -> dict[str, int]:
+def outcomes(line: str) -> dict[str, int]:
     """What the last line of pytest counts."""
     return {what.removesuffix("s"): int(number) for number, what in COUNTS.findall(line)}
 

@@ -14,7 +14,7 @@ from benchmarks.campaign.faults import ROOT
 from benchmarks.campaign.mutant_tests import TESTS
 from benchmarks.campaign.mutants import change, counts, report
 from benchmarks.campaign.outcome import Check, Count, Outcome, markdown
-from benchmarks.campaign.pythons import counts, lowest
+from benchmarks.campaign.pythons import lowest, outcomes
 from benchmarks.campaign.scripts import answer, counted
 
 
@@ -125,5 +125,5 @@ def test_the_lowest_versions_are_those_of_the_package_and_of_every_extra_that_te
 
 def test_the_counts_of_a_run_of_pytest():
     line = "1 failed, 7720 passed, 358 skipped, 2 errors in 769.51s (0:12:49)"
-    assert counts(line) == {"failed": 1, "passed": 7720, "skipped": 358, "error": 2}
-    assert counts("no tests ran in 0.01s") == {}
+    assert outcomes(line) == {"failed": 1, "passed": 7720, "skipped": 358, "error": 2}
+    assert outcomes("no tests ran in 0.01s") == {}

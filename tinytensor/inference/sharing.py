@@ -21,12 +21,10 @@ __all__ = ["Sharing"]
 
 PIECES = 2  # of a thread: one that comes late leaves a piece to others
 TRIES = 6  # of each way; the fastest counts
-SETTLING = (
-    0.01  # seconds: as long as it may take until a new thread runs, the ways are compared for the first time
-)
+SETTLING = 0.01  # seconds: the ways are first compared for as long as it may take until a new thread runs
 GAIN = 0.95  # of the time of one thread: noise shall not choose
-# calls after which the ways are compared again, as another process may have had a core before: soon, as it may
-# have started beside this one, then after twice as many, up to the last
+# calls after which the ways are compared again, as another process may have had a core before: soon, as that
+# may have started beside this one, then after twice as many, up to the last
 FIRST_AGAIN, LAST_AGAIN = 60, 2000
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
 BARRIER_SECONDS = 0.15e-6  # for each thread: what a stage costs that several run together, beside its work
