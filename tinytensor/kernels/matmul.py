@@ -24,7 +24,7 @@ from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import Matvec
 from tinytensor.threads import get_num_threads
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "packed"]
 
 empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a small product takes
 DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product

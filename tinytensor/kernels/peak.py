@@ -10,7 +10,7 @@ from llvmlite import ir
 
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.layer import aligned
-from tinytensor.kernels.matmul import matmul
+from tinytensor.kernels.matmul import packed
 from tinytensor.kernels.native import address
 from tinytensor.kernels.vector import function
 
@@ -69,6 +69,7 @@ def measure() -> tuple[float, float]:
     room = aligned((SUMS * lanes,), np.float32)
     room_at = room.ctypes.data
     a = np.zeros((ROWS, INPUTS), np.float32)
-    b = aligned((INPUTS, 4 * lanes), np.float32)
-    alone, product = best(lambda: peak(room_at, STEPS), lambda: matmul(a, b))
+    b, bias = aligned((INPUTS, 4 * lanes), np.float32), aligned((4 * lanes,), np.float32)
+    c = np.empty((ROWS, 4 * lanes), np.float32)
+    alone, product = best(lambda: peak(room_at, STEPS), lambda: packed(a, b, bias, c, threads=1))
     return 2e-9 * SUMS * lanes * STEPS / alone, 2e-9 * ROWS * INPUTS * 4 * lanes / product
