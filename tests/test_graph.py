@@ -98,3 +98,10 @@ def test_arguments_of_another_form_are_refused(change, words):
     good = {"input_names": ["x"], "output_names": ["y"], "layers": [tt.relu], "wires": [(["x"], ["y"])]}
     with pytest.raises(tt.ArgumentError, match=words):
         tt.Graph(**good | change)
+
+
+def test_a_signature_is_kept():
+    signature = [("float32", (None, 3)), ("int64", None)]
+    wires = [(["x", "i"], ["y"])]
+    graph = tt.Graph(["x", "i"], ["y"], [tt.Operator("Add")], wires, signature=signature)
+    assert list(graph.signature) == signature

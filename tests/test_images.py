@@ -414,6 +414,7 @@ CONV = tt.Conv2d(3, 4, 3, seed=0)
         (lambda: tt.global_avg_pool2d(IMAGE[..., :0]), tt.ShapeError, "at least one pixel"),
         (lambda: tt.global_max_pool2d(IMAGE[:, :0]), tt.ShapeError, r"one channel, got shape \(2, 0,"),
         (lambda: tt.max_pool2d(IMAGE[:, :0], 2), tt.ShapeError, "max_pool2d: .* at least one channel"),
+        (lambda: tt.max_pool2d(IMAGE[..., :0], 2, channels_last=True), tt.ShapeError, "at least one channel"),
         (lambda: tt.avg_pool1d(IMAGE[0, :, :0], 2), tt.ShapeError, "avg_pool1d: .* at least one channel"),
         (lambda: tt.AdaptiveAvgPool2d((1, 2, 3)), tt.ArgumentError, "output_size"),
         (lambda: tt.pad(IMAGE, -5), tt.ShapeError, r"\(-5, -5\) cuts off more than all of an axis of 8"),
@@ -441,6 +442,7 @@ def test_errors_say_who_what_and_how_to_fix_it(call, error, message):
 def test_what_the_errors_advise_works():
     assert CONV(IMAGE[0][None]).shape == (1, 4, 6, 6)
     assert CONV(tt.channels_first(last(IMAGE))).shape == (2, 4, 6, 6)
+    assert tt.channels_first(np.ones((2, 3))).shape == (2, 3)
     assert tt.conv2d(last(IMAGE), CONV.weight, channels_last=True).shape == (2, 6, 6, 4)
     assert tt.conv2d(IMAGE[..., :2], CONV.weight, padding=1).shape == (2, 4, 8, 2)
     assert tt.conv2d(IMAGE[..., :2, :2], CONV.weight, dilation=3, padding=3).shape == (2, 4, 2, 2)

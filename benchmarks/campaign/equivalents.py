@@ -17,4 +17,44 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "the second condition is false on every system that the tests run on"
         ),
     },
+    "io/safetensors.py": {
+        "CHUNK = 2 << 20  # bytes that are read while the checksum of those before is computed"
+        " → CHUNK = 2 * 20  # bytes that are read while the checksum of those before is computed": (
+            "the checksum is that of any chunks, only slower"
+        ),
+    },
+    "windows.py": {
+        "lengths, window.stride, window.spans, window.pads(lengths), extra, strict=True"
+        " → lengths, window.stride, window.spans, window.pads(lengths), extra, strict=False": (
+            "each has one entry for each axis; strict=True guards against a later change"
+        ),
+    },
+    "pooling.py": {
+        "((0, 0), *window.pads(windows.spatial_shape(a.shape, last))), (1, *window.dilation),"
+        " → ((0, 1), *window.pads(windows.spatial_shape(a.shape, last))), (1, *window.dilation),": (
+            "a row more below an image of one row is in no window, as there is one row of outputs"
+        ),
+    },
+    "mapping.py": {
+        "if kind is float or kind is int or kind is bool:"
+        " → if kind is float or kind is int or kind == bool:": ("types are equal only to themselves"),
+        "if kind is float or kind is int or kind is bool:"
+        " → if kind == float or kind is int or kind is bool:": ("types are equal only to themselves"),
+    },
+    "layers/linear.py": {
+        "if x.ndim > 2 and x.size == x.shape[0] * in_features:"
+        " → if x.ndim >= 2 and x.size == x.shape[0] * in_features:": (
+            "two axes of that size already have the shape that they are given"
+        ),
+    },
+    "layers/graph.py": {
+        "if not fused or not given or len(given) != len(self.input_names):"
+        " → if not fused or not given or len(given) <= len(self.input_names):": (
+            "layer by layer has the bits of the fused graph"
+        ),
+        "if not fused or not given or len(given) != len(self.input_names):"
+        " → if not fused and not given or len(given) != len(self.input_names):": (
+            "the fused graph has the bits of layer by layer"
+        ),
+    },
 }
