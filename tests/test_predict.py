@@ -222,3 +222,17 @@ def test_a_pickled_or_copied_model_makes_its_own_plan():
 def test_bad_sizes_of_batches(bad):
     with pytest.raises(tt.ArgumentError, match="predict_batches: batch_size"):
         CHAPTER.predict_batches(X, batch_size=bad)
+
+
+class Pair(tt.Layer):
+    """The sum and the difference of two inputs."""
+
+    def forward(self, a, b):
+        return a + b, a - b
+
+
+@pytest.mark.parametrize("size", [None, 3, 100])
+def test_two_inputs_and_two_outputs_in_one_batch_and_in_several(size):
+    a, b = X[:10], X[10:20]
+    for found, expected in zip(Pair().predict((a, b), batch_size=size), (a + b, a - b), strict=True):
+        same_bits(found, expected)
