@@ -236,3 +236,25 @@ def test_two_inputs_and_two_outputs_in_one_batch_and_in_several(size):
     a, b = X[:10], X[10:20]
     for found, expected in zip(Pair().predict((a, b), batch_size=size), (a + b, a - b), strict=True):
         same_bits(found, expected)
+
+
+class Counted(tt.Layer):
+    """Notes how many samples it sees at once, those of traces among them."""
+
+    def __init__(self):
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(len(x))
+        return x * 2
+
+
+@pytest.mark.parametrize("sample", [(4,), (2, 3, 3)], ids=str)
+@pytest.mark.parametrize("stream", [False, True])
+def test_no_more_samples_at_once_than_asked_for(sample, stream):
+    x = np.random.default_rng(0).standard_normal((17, *sample)).astype(np.float32)
+    layer = Counted()
+    y = layer.predict(iter([x[:10], x[10:]]) if stream else x, batch_size=4)
+    same_bits(y, x * 2)
+    assert not {7, 10, 17} & set(layer.seen)
+    assert 4 in layer.seen

@@ -57,4 +57,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "the fused graph has the bits of layer by layer"
         ),
     },
+    "inference/predict.py": {
+        "if len(xs) > 1: → if len(xs) != 1:": "there is one input at least",
+        "if type(x) is Tensor: → if type(x) == Tensor:": "types are equal only to themselves",
+    },
 }
