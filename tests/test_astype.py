@@ -82,3 +82,17 @@ class Locked(tt.Layer):
 def test_a_layer_that_cannot_be_copied():
     with pytest.raises(tt.ArgumentError, match=r"Locked: cannot be copied: cannot pickle '_thread.lock'"):
         Locked().astype("float32")
+
+
+class Narrowed(tt.Layer):
+    """A Tensor of another dtype is made in forward."""
+
+    def forward(self, x):
+        return tt.Tensor(x, dtype="float32") * 3
+
+
+def test_a_tensor_made_of_a_tensor_has_the_dtype_that_is_asked_for():
+    x = np.random.default_rng(0).standard_normal((5, 4))
+    for y in (Narrowed().predict(x), Narrowed()(tt.Tensor(x)).numpy()):
+        assert y.dtype == np.float32
+        assert np.array_equal(y, x.astype(np.float32) * np.float32(3))

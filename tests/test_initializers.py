@@ -81,3 +81,9 @@ def test_what_is_no_shape_of_a_weight_is_refused(shape):
     for name in ("he_normal", "xavier_uniform", "lecun_normal"):
         with pytest.raises(tt.ShapeError, match="expected"):
             initializers.get(name)(shape)
+
+
+def test_normal_of_a_standard_deviation_has_no_mean():
+    w = initializers.normal(SHAPE, seed=0, dtype="float64", std=0.5).numpy()
+    assert abs(w.mean()) <= 6 * 0.5 / math.sqrt(COUNT)
+    assert abs(w.var() - 0.25) <= 6 * 0.25 * math.sqrt(2 / COUNT)

@@ -387,3 +387,9 @@ def test_a_float_tensor_never_changes_its_dtype_by_a_python_number(data):
             t.where(t > 0, number),
         ):
             assert y.dtype == dtype
+
+
+def test_an_index_of_integers_beyond_the_end_has_no_hint_of_a_conversion():
+    with pytest.raises(tt.IndexingError, match="out of bounds") as caught:
+        tt.ones(3)[tt.Tensor([7], dtype="int64")]
+    assert "astype" not in str(caught.value)

@@ -61,4 +61,15 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "if len(xs) > 1: → if len(xs) != 1:": "there is one input at least",
         "if type(x) is Tensor: → if type(x) == Tensor:": "types are equal only to themselves",
     },
+    "tensor.py": {
+        "a, b = self._array, other._array if type(other) is Tensor else as_operand(other)"
+        " → a, b = self._array, other._array if type(other) == Tensor else as_operand(other)": (
+            "types are equal only to themselves"
+        ),
+    },
+    "layers/attributes.py": {
+        "if type(base) is bytes: → if type(base) == bytes:": "types are equal only to themselves",
+        "if isinstance(value, Traceable) or kind is Tensor:"
+        " → if isinstance(value, Traceable) or kind == Tensor:": ("types are equal only to themselves"),
+    },
 }

@@ -31,7 +31,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "mapping.py": "tests/test_mapping.py",
     "shaping.py": "tests/test_shaping.py tests/test_tensor.py",
     "reductions.py": "tests/test_reductions.py",
-    "functions.py": "tests/test_functions.py",
+    "functions.py": "tests/test_functions.py tests/test_images.py",
     "initializers.py": "tests/test_initializers.py",
     "images.py": IMAGES,
     "padding.py": IMAGES,
