@@ -27,7 +27,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "workers.py": "tests/test_workers.py",
     "cache.py": "tests/test_cache.py tests/kernels/test_cache.py",
     "creation.py": "tests/test_creation.py",
-    "tensor.py": "tests/test_tensor.py",
+    "tensor.py": "tests/test_tensor.py tests/test_astype.py",
     "mapping.py": "tests/test_mapping.py",
     "shaping.py": "tests/test_shaping.py tests/test_tensor.py",
     "reductions.py": "tests/test_reductions.py",
