@@ -190,8 +190,8 @@ def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
     while True:
         some = inputs
         if 0 < layer[MOST_INPUTS] < inputs and rows > layer[HEIGHTS]:
-            parts = -(-inputs // layer[MOST_INPUTS])
-            some = -(-inputs // (parts * GROUP)) * GROUP
+            pieces = -(-inputs // layer[MOST_INPUTS])
+            some = -(-inputs // (pieces * GROUP)) * GROUP
         multiply(layer, product, some, x, weights, start, y, rows, first, stop, scratch + WORK_OFFSET)
         x, weights, inputs = (
             x + some * instruction[SIZE],

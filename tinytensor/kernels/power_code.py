@@ -15,6 +15,7 @@ __all__: list[str] = []
 
 @inline
 def single(x: Any, y: Any) -> Any:
+    """x^y in float32."""
     # e^(y log x) in float64: |y log x| < 104 where the result is normal or subnormal in float32, and the
     # errors of log and exp, 1 ULP each, are then 2⁻⁴⁴ of the result.
     a, b = float64(x), float64(y)
@@ -33,6 +34,7 @@ def single(x: Any, y: Any) -> Any:
 
 @inline
 def double(x: Any, y: Any) -> Any:
+    """x^y in float64, by the C library."""
     return math.pow(x, y)
 
 

@@ -19,6 +19,7 @@ __all__: list[str] = []
 
 @inline
 def rounded_root(x: Any) -> Any:
+    """The square root of x, correctly rounded."""
     return square_root(x)
 
 
