@@ -16,6 +16,7 @@ import tinytensor as tt
 from benchmarks.scale_faults import servers
 from tests.distributed.layers import Hungry, Poisoned, Slow
 from tinytensor import cli
+from tinytensor.distributed.cluster import connected
 
 dask = pytest.importorskip("dask")
 pytest.importorskip("dask.array")
@@ -241,6 +242,31 @@ def test_the_scheduler_is_lost_and_the_job_resumed(cluster):
     assert not raised
     assert {name: seen[name] for name in before} == before  # not written again
     assert np.load("y.npy").tobytes() == EXPECTED.tobytes()
+
+
+@pytest.mark.parametrize("method", ["submit", "nthreads"])
+def test_the_scheduler_is_lost_while_partitions_are_handed_out(monkeypatch, method):
+    np.save("x.npy", IMAGES)
+    called = getattr(distributed.Client, method)
+    with servers(Path.cwd(), workers=1) as (started, address):
+
+        def lose(client, *arguments, **options):
+            started[0].kill()
+            wait_for(lambda: client.status != "running")
+            return called(client, *arguments, **options)
+
+        monkeypatch.setattr(distributed.Client, method, lose)
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}),
+            pytest.raises(tt.ArgumentError, match="the Dask scheduler was lost; what was written is kept"),
+        ):
+            score(MODEL, "x.npy", "y.npy", address, rows=50)
+
+
+def test_a_lost_worker_of_our_own_has_time_to_start_again():
+    """With Dask's 15 seconds, the second of two losses so far apart left a job without its workers."""
+    with connected("local[1]"):
+        assert dask.utils.parse_timedelta(dask.config.get("distributed.deploy.lost-worker-timeout")) > 3600
 
 
 def test_nobody_answers():

@@ -188,7 +188,8 @@ def compute(carried: Carried, work: Work, partition: Partition) -> int:
 def computed(client: Any, payload: bytes, work: Work, partitions: Iterable[Partition]) -> Iterator[Partition]:
     """The partitions, as each is written; a few for each thread are handed out at a time."""
     distributed, config = require("distributed", "dask"), require("dask.config", "dask")
-    with config.set({"distributed.admin.large-graph-warning-threshold": len(payload) + (1 << 24)}):
+    warn = {"distributed.admin.large-graph-warning-threshold": len(payload) + (1 << 24)}
+    with config.set(warn), lost_scheduler_told(client):
         carried = client.submit(arrived, payload, key=f"model-{os.urandom(8).hex()}")
     run, todo = os.urandom(8).hex(), iter(partitions)
     running: dict[Any, Partition] = {}
@@ -209,37 +210,53 @@ def computed(client: Any, payload: bytes, work: Work, partitions: Iterable[Parti
             finished.add(future)
 
     try:
-        hand_out()
-        for future in finished:
-            partition = running.pop(future)
-            with told(distributed, partition, running):
-                future.result()
-            yield partition
+        with lost_scheduler_told(client):
             hand_out()
+            for future in finished:
+                partition = running.pop(future)
+                with lost_workers_told(partition, running):
+                    future.result()
+                yield partition
+                hand_out()
     finally:
         with contextlib.suppress(Exception):  # the scheduler may be gone
             client.cancel([carried, *finished.futures])
 
 
 @contextlib.contextmanager
-def told(distributed: Any, partition: Partition, running: dict[Any, Partition]) -> Iterator[None]:
-    """Errors that are the cluster's, as ours.
+def lost_scheduler_told(client: Any) -> Iterator[None]:
+    """Errors of a client whose scheduler is gone, as ours.
+
+    Which one it is depends on the moment: futures are cancelled, connections closed, messages refused.
+    """
+    try:
+        yield
+    except PartitionError:
+        raise
+    except Exception as error:
+        cancelled = require("distributed", "dask").CancelledError
+        if client.status == "running" and not isinstance(error, (cancelled, OSError)):
+            raise
+        raise ArgumentError(
+            "the Dask scheduler was lost; what was written is kept, and the same command goes on from there"
+        ) from error
+
+
+@contextlib.contextmanager
+def lost_workers_told(partition: Partition, running: dict[Any, Partition]) -> Iterator[None]:
+    """The error of a partition whose workers died, as ours.
 
     Dask blames a lost worker on every task that the worker held, so all of these are named.
     """
     try:
         yield
-    except distributed.KilledWorker as error:
+    except require("distributed", "dask").KilledWorker as error:
         time.sleep(SECONDS_OF_NEWS)
         lost = [each for future, each in running.items() if future.status == "error"]
         names = " or ".join(map(str, sorted([partition, *lost])))
         raise PartitionError(
             f"{names}: the workers that held it died, as they do when they need more memory than "
             "their limit; try partitions of fewer rows (--rows)"
-        ) from error
-    except (distributed.CancelledError, OSError) as error:
-        raise ArgumentError(
-            "the Dask scheduler was lost; what was written is kept, and the same command goes on from there"
         ) from error
 
 
