@@ -57,6 +57,11 @@ def test_the_code_of_a_page(page, tmp_path, monkeypatch):
             assert printed.getvalue() == output, f"{page.name}, line {line}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_no_mark_of_a_merge_is_left_in_a_page(page):
+    assert not re.findall(r"^(?:<<<<<<<|=======|>>>>>>>)(?: .*)?$", page.read_text("utf-8"), re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_links_of_a_page(page):
     lost = [
