@@ -82,7 +82,19 @@ def text_of(layer: Layer) -> str:
     try:
         return json.dumps(described)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"config: expected numbers, strings, lists and dicts: {error}") from error
+        who = unwritten(layer)
+        raise ArgumentError(f"{who}: expected numbers, strings, lists and dicts: {error}") from error
+
+
+def unwritten(layer: Layer) -> str:
+    """Which argument of which layer JSON cannot hold, as `Gate.function`."""
+    for each in reversed(list(everything_in(layer))):  # a layer before those that hold it
+        for name, value in each.config().items():
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError):
+                return f"{type(each).__name__}.{name}"
+    return "config"
 
 
 def everything_in(layer: Layer, depth: int = 0) -> Iterator[Layer]:
