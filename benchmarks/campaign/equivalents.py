@@ -83,4 +83,14 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "`copy` of DLPack is True, False or None"
         ),
     },
+    "io/npz.py": {
+        "head = io.BytesIO(content[: HEADER_LIMIT + 16].tobytes())"
+        " → head = io.BytesIO(content[: HEADER_LIMIT + 15].tobytes())": (
+            "12 bytes at most stand before a header"
+        ),
+        'raise ModelFormatError(f"{name!r:.80}: no array of numbers: {str(error)[:200]}") from error'
+        ' → raise ModelFormatError(f"{name!r:.80}: no array of numbers: {str(error)[: 201]}") from error': (
+            "NumPy's own message is cut at some length"
+        ),
+    },
 }
