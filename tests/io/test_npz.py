@@ -68,6 +68,7 @@ def test_weights_that_numpy_saved(tmp_path, dtype, order):
         (array_file(header(shape=(1,) * 65), bytes(4)), "at most 64 sizes"),
         (array_file(header(shape=(-2, -2))), "at most 64 sizes"),
         (array_file(header(shape=(0, 1 << 59)), b""), r"below 2\*\*59, got \(0, 576460752303423488\)"),
+        (array_file(header(shape=(0, 1 << 60)), b""), r"below 2\*\*59"),
     ],
 )
 def test_damaged_arrays(tmp_path, content, said):
