@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 
 __all__ = ["measure"]
 
+START = 0.5  # of the first chain: from 1, which a·m + c gives again, LLVM would compute no chain
 CHAINS = 12  # independent ones: more than latency times units, as few as leave registers on AVX2
 STEPS = 2_000_000
 COPIED = 64 << 20  # bytes a thread, beyond every cache
@@ -63,7 +64,7 @@ def burner(lanes: int) -> Callable[[int], float]:
             counter.add_incoming(left, loop)
             new = [step(chain) for chain in chains]
             for number, (chain, value) in enumerate(zip(chains, new, strict=True)):
-                chain.add_incoming(constant(float(number)), before)
+                chain.add_incoming(constant(number + START), before)
                 chain.add_incoming(value, loop)
             builder.cbranch(builder.icmp_signed(">", left, ir.Constant(I64, 0)), loop, done)
             builder.position_at_end(done)

@@ -59,12 +59,13 @@ def test_what_is_kept_but_no_candidate_is_measured_anew(unkept, monkeypatch):
 @pytest.mark.parametrize("width", [4, 3])
 def test_what_is_timed_is_a_product(dtype, width):
     arguments, (weights, bias, x, y, *_) = tune.timed_layer(np.dtype(dtype), width, 5)
+    assert x.all() and weights.all()  # zeros that were never written are one page of memory
     x[:], weights[:], bias[:] = 1, 2, 3
     tune.linear(*arguments)
     assert (y[:, : len(bias)] == 2 * tune.INPUTS + 3).all()
 
 
-@pytest.mark.parametrize(("second", "chosen"), [(0.98, 0), (0.9, 1)])
+@pytest.mark.parametrize(("second", "chosen"), [(0.9, 0), (0.85, 1)])
 def test_another_width_has_to_be_clearly_faster(second, chosen, monkeypatch):
     widths = (4, 3)
     clock, took = [0.0], {4: 1e-4, 3: second * 1e-4}
