@@ -169,7 +169,9 @@ def table() -> Iterator[str]:
 def main() -> int:
     """Compute and show."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.cluster_model",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--markdown", metavar="FILE", help="write the table there, too")
     options = parser.parse_args()

@@ -4,12 +4,14 @@ One network, 784-256-10 with softmax, and in its middle an activation or layer: 
 whose `forward` cannot be traced. Microseconds of a call on one thread, the fastest of interleaved rounds.
 """
 
+import argparse
 import math
 import time
 
 import numpy as np
 
 import tinytensor as tt
+from benchmarks.figures import short
 
 BATCHES = (1, 100, 1000)
 ROUNDS = 40
@@ -68,7 +70,8 @@ def seconds_of_a_call(model, x, calls):
     return (time.perf_counter() - begin) / calls
 
 
-def main():
+def main(arguments=None):
+    argparse.ArgumentParser(prog="python -m benchmarks.custom", description=__doc__).parse_args(arguments)
     models = {name: network(middle) for name, middle in MIDDLES.items()}
     found = {name: [] for name in models}
     for batch in BATCHES:
@@ -85,7 +88,7 @@ def main():
     print("| in the middle |" + "".join(f" batch {batch:,} |" for batch in BATCHES))
     print("|---|" + "---:|" * len(BATCHES))
     for name, row in found.items():
-        print(f"| {name} |" + "".join(f" {value:,.3g} |" for value in row))
+        print(f"| {name} |" + "".join(f" {short(value)} |" for value in row))
 
 
 if __name__ == "__main__":

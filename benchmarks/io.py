@@ -94,7 +94,9 @@ def importing(folder: Path, rounds: int) -> list[float]:
 def main() -> int:
     """Measure, show, judge."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.io",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="a small file, to see that it works")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")

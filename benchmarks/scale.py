@@ -270,7 +270,9 @@ PARTS = {"efficiency": of_efficiency, "starts": of_starts, "memory": of_memory, 
 def main() -> int:
     """Measure, show, judge."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="a few rounds of everything, in two minutes")
     parser.add_argument("--rounds", type=int, default=0, metavar="N", help="of efficiency; default: 7")

@@ -1,7 +1,7 @@
 """Draw the pictures of the site and the README (extra `viz`).
 
-The build of the site draws its own pictures into `docs/pictures/drawn`; `python docs/draw.py` draws the two
-of the README, which are kept. All of them show what tinytensor computes.
+The build of the site draws its own pictures into `docs/pictures/drawn`; `python docs/draw.py` draws the
+digits of the README, which are kept. All of them show what tinytensor computes.
 """
 
 from collections.abc import Callable
@@ -233,7 +233,7 @@ DRAWN: dict[str, Callable[[], Figure]] = {
     "digits": digits,
     "activations": tt.plot.activations,
 }
-KEPT = ("digits", "activations")  # PNG, for the README
+KEPT = "digits"  # as a PNG, for the README
 
 
 def pictures_of_the_site(folder: Path) -> None:
@@ -245,5 +245,4 @@ def pictures_of_the_site(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    for name in KEPT:
-        DRAWN[name]().savefig(PICTURES / f"{name}.png", dpi=110, metadata={"Software": None})
+    DRAWN[KEPT]().savefig(PICTURES / f"{KEPT}.png", dpi=110, metadata={"Software": None})

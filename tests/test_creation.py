@@ -111,6 +111,11 @@ def test_no_dtype(dtype):
         tt.linspace(0, 1, 2, dtype=dtype)
 
 
+def test_lengths_that_are_no_pair():
+    with pytest.raises(tt.DtypeError, match=r"got 3; a shape of two lengths is a pair, as in zeros\("):
+        tt.ones(2, 3)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [

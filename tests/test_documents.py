@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,13 @@ def test_the_readmes_commands_come_first():
     first, second = code.splitlines()
     assert first.endswith("tinytensor mnist")
     assert "pytest" in second
+
+
+def test_the_readme_can_be_pasted_into_an_interpreter():
+    """An empty line ends a class there, so what follows would be an error."""
+    for line, code, _ in blocks(ROOT / "README.md", "python"):
+        for number, (before, after) in enumerate(pairwise(code.splitlines()), line):
+            assert before or not after.startswith(" "), f"README.md, line {number}"
 
 
 def test_the_api_page_names_everything():

@@ -364,8 +364,8 @@ CONV = tt.Conv2d(3, 4, 3, seed=0)
     ("call", "error", "message"),
     [
         (lambda: CONV(IMAGE[0]), tt.ShapeError,
-         r"^conv2d: expected \(batch, channels, height, width\), got \(3, 8, 8\); did you forget the batch "
-         r"axis\? x\[None\] is a batch of one$"),
+         r"^conv2d: expected \(batch, channels, height, width\), got \(3, 8, 8\); did you forget an axis\? "
+         r"x\[None\] is a batch of one, x\[:, None\] a batch with one channel$"),
         (lambda: CONV(IMAGE[0, 0]), tt.ShapeError, r"axes of batch and channels\? x\[None, None\] is"),
         (lambda: tt.conv2d(IMAGE[0, 0], CONV.weight, channels_last=True), tt.ShapeError,
          r"\(batch, height, width, channels\), got \(8, 8\); .* x\[None, \.\.\., None\] is"),
@@ -409,7 +409,8 @@ CONV = tt.Conv2d(3, 4, 3, seed=0)
          "max_pool2d: a kernel of 9×9 is larger than the image of 8×8"),
         (lambda: tt.max_pool2d(IMAGE, 2, padding=2), tt.ShapeError,
          "with a padding of 2 a window of 2×2 would hold padding only; a padding of 1 is the most"),
-        (lambda: tt.max_pool2d(IMAGE[0], 2), tt.ShapeError, "did you forget the batch axis"),
+        (lambda: tt.max_pool2d(IMAGE[0], 2), tt.ShapeError,
+         r"did you forget an axis\? x\[None\] is a batch of one, x\[:, None\] a batch with one channel"),
         (lambda: tt.MaxPool2d(2, ceil_mode=None), tt.DtypeError, "ceil_mode: expected True or False"),
         (lambda: tt.global_avg_pool2d(IMAGE[..., :0]), tt.ShapeError, "at least one pixel"),
         (lambda: tt.global_max_pool2d(IMAGE[:, :0]), tt.ShapeError, r"one channel, got shape \(2, 0,"),

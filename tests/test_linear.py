@@ -141,6 +141,9 @@ def test_errors_say_who_what_and_how_to_fix_it():
         tt.ShapeError, match=who + r"\(100, 28, 28\); did you mean to put Flatten\(\) in front\?$"
     ):
         layer(tt.zeros((100, 28, 28)))
+    one_image = r"^Sequential\[1\] " + who + r"\(28, 28\); a batch of one sample x is x\[None\]$"
+    with pytest.raises(tt.ShapeError, match=one_image):
+        tt.Sequential(tt.Flatten(), layer).predict(np.zeros((28, 28), np.uint8))
     with pytest.raises(tt.ShapeError, match=who + r"\(3,\)$"):
         layer([1, 2, 3])
     with pytest.raises(tt.ShapeError, match=who + r"\(\)$"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -258,3 +259,9 @@ def test_no_more_samples_at_once_than_asked_for(sample, stream):
     same_bits(y, x * 2)
     assert not {7, 10, 17} & set(layer.seen)
     assert 4 in layer.seen
+
+
+@pytest.mark.parametrize("path", ["images.npy", Path("images.npy")])
+def test_a_path_is_no_samples(path):
+    with pytest.raises(tt.DtypeError, match=r"got the path 'images\.npy'; load it, as np\.load\(path\)"):
+        tt.Sequential(tt.relu).predict(path)

@@ -59,7 +59,7 @@ def test_an_empty_one_is_the_identity():
         (tt.ReLU, r"expected a layer, got .*; did you mean ReLU\(…\)\?"),
         (np.tanh, r"expected a layer, got .*; did you mean Lambda\(tanh\)\?"),
         (None, "expected a layer, got None"),
-        ("relu", "expected a layer, got 'relu'"),
+        ("relu", r"expected a layer, got 'relu'; an activation by its name is tt\.activations\.get"),
         (("a", "b"), "expected a layer, got 'b'"),
         ([tt.relu, "x"], "expected a layer, got 'x'"),
     ],
@@ -381,3 +381,9 @@ def test_layers_are_found_by_identity():
         model.index(tt.relu, 0, 1)
     with pytest.raises(tt.DtypeError, match="expected integers"):
         model.index(tt.relu, (1, 2))
+
+
+def test_a_second_argument_is_no_switch():
+    """`model(images, labels)` once took the labels for `fused`."""
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3 were given"):
+        tt.Sequential(tt.relu)(np.ones((2, 3)), np.ones(2))

@@ -98,7 +98,7 @@ def minimum(x: Any, y: Any) -> Tensor:
 
 
 def where(condition: Any, x: Any, y: Any) -> Tensor:
-    """X where `condition` is true (not 0), else y, with broadcasting.
+    """The elements of x where `condition` is true (not 0), else those of y, with broadcasting.
 
     >>> import tinytensor as tt
     >>> tt.where([True, False], 1.0, 2.0).tolist()

@@ -23,7 +23,7 @@ CUT = -(2**62)  # the least padding: any number of pixels may be cut off
 def pad(
     x: Any, padding: Any, mode: str = "constant", value: float = 0.0, channels_last: bool = False
 ) -> Tensor:
-    """X with a border added to its images; negative padding crops them.
+    """The images x with a border added; negative padding crops them.
 
     Args:
         x: (batch, channels, height, width) or (batch, channels, length).

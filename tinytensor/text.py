@@ -1,9 +1,9 @@
-"""Plain text for people: tables, and what a misspelt name may have meant."""
+"""Plain text for people: tables, long lists, and what a misspelt name may have meant."""
 
 import difflib
 from collections.abc import Iterable, Sequence
 
-__all__ = ["did_you_mean", "escaped", "text_table"]
+__all__ = ["did_you_mean", "escaped", "listed", "text_table"]
 
 
 def escaped(text: str, keep: str = "\n") -> str:
@@ -42,6 +42,17 @@ def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
 def plainly_spelt(name: str) -> str:
     """A name in small letters without underscores."""
     return name.lower().replace("_", "")
+
+
+def listed(lines: Iterable[str], most: int) -> list[str]:
+    """The first lines, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2), listed(["a", "b"], 2)
+    (['a', 'b', 'and 1 more'], ['a', 'b'])
+    """
+    lines = list(lines)
+    left = len(lines) - most
+    return [*lines[:most], f"and {left} more"] if left > 0 else lines
 
 
 def text_table(cells: Sequence[Sequence[str]], texts: int) -> str:

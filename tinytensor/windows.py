@@ -179,7 +179,8 @@ def expect_images(who: str, shape: Shape, axes: int, channels_last: bool) -> Non
         return
     hint = ""
     if len(shape) == axes + 1:
-        hint = "; did you forget the batch axis? x[None] is a batch of one"
+        grey = "x[..., None]" if channels_last else "x[:, None]"
+        hint = f"; did you forget an axis? x[None] is a batch of one, {grey} a batch with one channel"
     elif len(shape) == axes:
         batch = "x[None, ..., None]" if channels_last else "x[None, None]"
         hint = f"; did you forget the axes of batch and channels? {batch} is a batch of one"

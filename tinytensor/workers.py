@@ -48,10 +48,11 @@ def run(
     the caller alone.
     """
     call, serve_at = entry()
-    scratch = borrow(threads * scratch_bytes)
+    scratch = borrow(threads * scratch_bytes) if scratch_bytes else None
     status = call(
         the_team().box, serve_at, function_at, table_at, x, x_stride, y, y_stride, count, size, threads - 1,
-        scratch, scratch_bytes,
+        0 if scratch is None else scratch, scratch_bytes,
     )  # fmt: skip
-    give_back(scratch)
-    return bool(status == DONE)
+    if scratch is not None:
+        give_back(scratch)
+    return status == DONE  # type: ignore[no-any-return]

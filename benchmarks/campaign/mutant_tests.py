@@ -21,6 +21,10 @@ KERAS = (
     "tests/io/test_keras.py tests/io/test_keras_words.py tests/io/test_keras_files.py"
     " tests/io/test_keras_h5.py tests/io/test_keras_archives.py"
 )
+SKLEARN = "tests/io/test_sklearn.py"
+SAMPLES = "tests/commands/test_predict.py tests/commands/test_mnist.py tests/distributed/test_dask.py"
+OPERATORS = f"tests/operators tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py {ONNX}"
+PYTHON = "tests/io/test_python.py tests/quantization/test_python.py"
 TORCH = "tests/io/test_torch.py tests/io/test_pt.py tests/test_images_torch.py tests/io/test_weights.py"
 TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the module's own examples
     "threads.py": "tests/test_threads.py tests/test_workers.py",
@@ -123,7 +127,57 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
             "recording", "report", "steps",
         )), f"tests/quantization tests/commands/test_quantize.py {BYTES}"
     ),
+    **dict.fromkeys(
+        (f"operators/{name}.py" for name in (
+            "activations", "arithmetic", "definition", "einstein", "elementwise", "folds", "image_shapes",
+            "images", "inference", "lookup", "movement", "normalization", "pads", "pixels", "positions",
+            "reduction", "resampling", "samples", "shape", "table",
+        )), OPERATORS
+    ),
+    "operators/quantized.py": f"tests/operators {QUANTIZED}",
+    **dict.fromkeys(
+        (f"io/tflite/{name}.py" for name in (
+            "flatbuffer", "model", "operations", "reader", "steps", "windows"
+        )), "tests/io/test_tflite.py"
+    ),
+    **dict.fromkeys(
+        (f"io/python/{name}.py" for name in (
+            "functions", "images", "library", "operators", "program", "quantized", "rules", "scalars",
+            "writer",
+        )), PYTHON
+    ),
+    **dict.fromkeys(
+        (f"samples/{name}.py" for name in (
+            "arrays", "csv", "idx", "options", "parquet", "pictures", "prepared"
+        )), SAMPLES
+    ),
+    "io/book.py": "tests/io/test_book.py",
+    "io/compare.py": "tests/io/test_compare.py",
+    "io/config.py": "tests/io/test_config.py tests/io/test_native.py",
+    "io/expressions.py": PYTHON,
+    "io/fit.py": f"tests/io/test_propose.py {TORCH}",
+    "io/foreign.py": "tests/io/test_foreign.py",
+    "io/formats.py": "tests/io/test_formats.py tests/io/test_malformed.py",
+    "io/named.py": "tests/io/test_propose.py tests/io/test_weights.py",
+    "io/propose.py": "tests/io/test_propose.py",
+    "io/references.py": "tests/io/test_compare.py",
+    "io/rounding.py": f"tests/io/test_compare.py {TORCH}",
+    "io/sklearn.py": SKLEARN,
+    "io/sklearn_graphs.py": SKLEARN,
+    "io/tolerance.py": "tests/io/test_compare.py tests/quantization/test_verify.py",
+    "io/traced.py": f"tests/io/test_onnx_traced.py {PYTHON}",
+    "io/weights.py": "tests/io/test_weights.py tests/io/test_propose.py",
+    "inference/model.py": "tests/test_plan.py tests/test_predict.py tests/test_trace.py",
+    "inference/phases.py": f"tests/inference/test_phases.py {IMAGES}",
+    "inference/resize_lowering.py": f"{IMAGES} {NETS}",
+    "primitives/resampling.py": f"{IMAGES} {RULES}",
+    "layers/operator.py": f"tests/operators {ONNX}",
+    "distributed/carried.py": "tests/distributed/test_dask.py",
+    "distributed/cluster.py": "tests/distributed/test_cluster.py tests/distributed/test_job.py",
+    "distributed/dask.py": "tests/distributed/test_dask.py",
+    "distributed/inputs.py": "tests/distributed/test_job.py",
     "distributed/job.py": "tests/distributed/test_job.py",
+    "distributed/outputs.py": "tests/distributed/test_job.py",
     "datasets/idx.py": "tests/datasets/test_idx.py",
     "datasets/download.py": "tests/datasets/test_download.py",
 }  # fmt: skip

@@ -79,3 +79,14 @@ def test_mistakes(tmp_path, capsys):
         assert said in err
         assert err.count("\n") == 1
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_an_existing_file_is_kept_unless_it_is_to_be_replaced(tmp_path, capsys):
+    source, target = str(tmp_path / "in.npz"), tmp_path / "out.npz"
+    network().save(source)
+    target.write_bytes(b"mine")
+    assert cli.main(["convert", source, str(target)]) == 2
+    assert f"{target}: exists already; --force replaces it" in capsys.readouterr().err
+    assert target.read_bytes() == b"mine"
+    assert cli.main(["convert", source, str(target), "--force"]) == 0
+    assert repr(tt.load(target)) == repr(network())

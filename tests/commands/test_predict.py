@@ -103,6 +103,14 @@ def test_csv_columns_by_name(capsys):
     assert np.array_equal(np.load("b.npy"), EXPECTED)
 
 
+@pytest.mark.parametrize(("delimiter", "quoted"), [(";", "';'"), ("|", "'|'"), ("\t", r"$'\t'")])
+def test_another_delimiter_is_named(capsys, delimiter, quoted):
+    rows = IMAGES[:3].reshape(3, 784)
+    Path("x.csv").write_text("\n".join(delimiter.join(map(str, row)) for row in rows))
+    assert f"; --delimiter {quoted} separates" in run(capsys, "mnist_mlp", "x.csv", status=2).err
+    run(capsys, "mnist_mlp", "x.csv", "--delimiter", delimiter)
+
+
 def test_outputs_hold_the_class_and_its_probability(capsys):
     np.save("x.npy", IMAGES)
     for name in ("y.csv", "y.jsonl"):

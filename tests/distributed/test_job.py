@@ -257,7 +257,7 @@ def test_the_scheduler_is_lost_while_partitions_are_handed_out(monkeypatch, meth
 
         monkeypatch.setattr(distributed.Client, method, lose)
         with (
-            dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}),
+            dask.config.set({"distributed.comm.timeouts.connect": "5s"}),
             pytest.raises(tt.ArgumentError, match="the Dask scheduler was lost; what was written is kept"),
         ):
             score(MODEL, "x.npy", "y.npy", address, rows=50)

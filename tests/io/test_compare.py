@@ -300,6 +300,8 @@ def test_what_cannot_be_compared(tmp_path):
         tt.verify(network(), 3, X)
     with pytest.raises(tt.DtypeError, match="expected a model, got"):
         tt.verify(lambda x: x, network(), X)
+    with pytest.raises(tt.ArgumentError, match=r"expected samples .*: verify\(model, reference, x\)"):
+        tt.verify(network(), network())
     with pytest.raises(tt.UnsupportedOp, match="has one input, got 2"):
         tt.verify(network(), network(), X, X)
     (tmp_path / "m").write_text("none")

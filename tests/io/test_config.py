@@ -5,7 +5,7 @@ import pytest
 
 import tinytensor as tt
 from tests.custom import Branches, Residual, Scale, Shift, squareplus
-from tinytensor.io.config import KNOWN, MAX_DEPTH, build, describe
+from tinytensor.io.config import KNOWN, MAX_DEPTH, build, describe, text_of
 from tinytensor.layers.state_dict import state_dict
 
 CUSTOM = [Branches, Residual, Scale, Shift, squareplus]
@@ -93,6 +93,19 @@ def test_a_custom_class_with_a_known_name_is_not_described():
 
     with pytest.raises(tt.ArgumentError, match="the class Linear has the name of one of tinytensor's"):
         describe(tt.Sequential(Residual(Linear())))
+
+
+def test_what_json_cannot_hold_is_named():
+    class Apply(tt.Layer):
+        def __init__(self, factor, function):
+            self.factor, self.function = factor, function
+
+        def forward(self, x):
+            return self.function(x * self.factor)
+
+    model = tt.Sequential(Residual(Apply(2.0, abs)))
+    with pytest.raises(tt.ArgumentError, match=r"^Apply\.function: expected numbers, strings, lists and d"):
+        text_of(model)
 
 
 def test_a_sequential_with_attributes_is_not_described():

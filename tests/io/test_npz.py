@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tests.io.crafted_archives import array_file, header
 from tinytensor.io.npz import array_of
 
 
@@ -64,6 +65,10 @@ def test_weights_that_numpy_saved(tmp_path, dtype, order):
         (npy(np.zeros(2, bool))[:-1] + b"\x02", "bools"),
         (npy(np.ones(2), shape=(b"(2,)", b"(1<")), "no array"),
         (b"", "no array"),
+        (array_file(header(shape=(1,) * 65), bytes(4)), "at most 64 sizes"),
+        (array_file(header(shape=(-2, -2))), "at most 64 sizes"),
+        (array_file(header(shape=(0, 1 << 59)), b""), r"below 2\*\*59, got \(0, 576460752303423488\)"),
+        (array_file(header(shape=(0, 1 << 60)), b""), r"below 2\*\*59"),
     ],
 )
 def test_damaged_arrays(tmp_path, content, said):

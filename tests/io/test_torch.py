@@ -98,8 +98,9 @@ def test_modules_without_a_layer(module, said):
 
 
 def test_what_is_no_module_and_what_is_no_layer_of_theirs():
-    with pytest.raises(tt.DtypeError, match=r"expected a torch\.nn\.Module"):
-        tt.from_torch({"0.weight": 1})
+    for weights in ({"0.weight": 1}, "model.pt"):
+        with pytest.raises(tt.DtypeError, match=r"expected a torch\.nn\.Module, got .*; weights go into"):
+            tt.from_torch(weights)
     with pytest.raises(tt.UnsupportedOp, match=r"1: 0: Lambda\(<lambda>\): PyTorch has no"):
         tt.to_torch(tt.Sequential(tt.relu, tt.Sequential(tt.Lambda(lambda x: x))))
 

@@ -264,6 +264,8 @@ def test_what_is_no_source():
     for source in (3, None, [np.ones(2)]):
         with pytest.raises(tt.DtypeError, match="expected a path or a dict of arrays"):
             tt.load_weights(model(3, 2), source)
+    with pytest.raises(tt.DtypeError, match="got Sequential; the model comes first"):
+        tt.load_weights("weights.npz", model(3, 2))
     with pytest.raises(tt.ArgumentError, match="it holds no arrays"):
         tt.load_weights(model(3, 2), {"epoch": 3})
     with pytest.raises(tt.ModelFormatError, match=r"two arrays have the name 'a\.b'"):

@@ -172,3 +172,20 @@ def test_more_names_than_an_argument_counts():
     same(many(np.float32([1.0])).numpy(), np.float32([2.0]))
     settings.factor = 3.0
     same(many(np.float32([1.0])).numpy(), np.float32([3.0]))
+
+
+def shown(x):
+    print(x)
+    return x
+
+
+def shows(x):
+    return shown(x) + 1
+
+
+@pytest.mark.parametrize("function", [shown, shows])
+def test_what_prints_is_refused_fused_and_unfused(function):
+    """Compiled, it would wait for ever for the lock of Python's interpreter."""
+    for call in calls_of(function, np.ones((70, 3), np.float32)):
+        with pytest.raises(tt.ArgumentError, match=rf"{function.__name__}: .*it prints, .*print what it ret"):
+            call()

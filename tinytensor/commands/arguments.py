@@ -17,10 +17,12 @@ __all__ = [
     "ModelName",
     "command_of",
     "count",
+    "force_option",
     "json_option",
     "load_model",
     "model_argument",
     "parse_names",
+    "refuse_existing",
     "shape",
 ]
 
@@ -129,6 +131,17 @@ def model_argument(metavar: str = "MODEL") -> Callable[[Any], Any]:
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """A decorator: the option --json, as the parameter `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for another program.")(function)
+
+
+def force_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator: the option --force."""
+    return click.option("--force", is_flag=True, help="Replace OUT if it exists.")(function)
+
+
+def refuse_existing(output: str, force: bool) -> None:
+    """Raise if there is such a file, unless it may be replaced."""
+    if not force and os.path.lexists(output):
+        raise tt.ArgumentError(f"{output}: exists already; --force replaces it")
 
 
 def load_model(name: str) -> Any:

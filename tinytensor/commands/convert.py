@@ -1,4 +1,4 @@
-"""Write a model in another format and, if you like, prove that it computes the same.
+"""Write a model in another format, and compare both on request.
 
 IN may be of any format that tinytensor reads, or the name of a packaged model; the ending of OUT says
 what to write: .safetensors, .npz, .onnx, or .py for a program that needs NumPy alone. For the latter two
@@ -16,7 +16,14 @@ import click
 import numpy as np
 
 import tinytensor as tt
-from tinytensor.commands.arguments import command_of, load_model, model_argument, shape
+from tinytensor.commands.arguments import (
+    command_of,
+    force_option,
+    load_model,
+    model_argument,
+    refuse_existing,
+    shape,
+)
 from tinytensor.text import escaped
 
 __all__ = ["array_in", "command"]
@@ -27,8 +34,10 @@ __all__ = ["array_in", "command"]
 @click.argument("target", metavar="OUT", type=click.Path())
 @click.option("--verify", metavar="X.npy", help="Samples on which to compare both files.")
 @click.option("--shape", "sample", metavar="N,N", type=shape, help="The shape of one sample, as 28,28.")
-def command(model: str, target: str, verify: str | None, sample: tuple[int, ...] | None) -> int:
+@force_option
+def command(model: str, target: str, verify: str | None, sample: tuple[int, ...] | None, force: bool) -> int:
     """Read, write, compare; 1 if a file computes something different."""
+    refuse_existing(target, force)
     samples = array_in(verify) if verify else None
     network = load_model(model)
     tt.io.save(network, target, sample)

@@ -1,4 +1,4 @@
-"""Open a page on which you draw a digit and see the network read it.
+"""Open a page on which you draw digits that a network reads.
 
 The page is served to this machine only, on 127.0.0.1. Ctrl-C ends it. MODEL may name files of your own; the
 page can load others.

@@ -1,4 +1,4 @@
-"""Say what tinytensor found on this machine, and whether it works.
+"""Show what was found on this machine, and test that it works.
 
 CPU, tile shapes, cache, threads, versions; then a network through every path, and the speed of one thread.
 """

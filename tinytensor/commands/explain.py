@@ -1,6 +1,7 @@
-"""Show each step of a model as a formula with its numbers, and what computes it.
+"""Show each step of a model as a formula with its numbers.
 
-With an INPUT, of any kind that predict reads, the values after each step are those of its first sample.
+Below a formula stands what computes it. With an INPUT, of any kind that predict reads, the values after each
+step are those of its first sample.
 """
 
 import dataclasses

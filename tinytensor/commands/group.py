@@ -19,6 +19,12 @@ COMMANDS = (
     "verify", "warmup",
 )  # fmt: skip
 
+ABOUT = """Run trained neural networks on a CPU.
+
+MODEL is a file of any format that tinytensor reads, or a model that comes with the package: mnist_mlp or
+mnist_cnn. `tinytensor COMMAND --help` describes a command.
+"""
+
 
 class Commands(click.Group):
     """A group whose commands are modules."""
@@ -41,7 +47,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-group = Commands("tinytensor", help="Run trained neural networks on a CPU.")
+group = Commands("tinytensor", help=ABOUT)
 click.version_option(__version__, message=f"tinytensor {__version__}")(group)
 
 

@@ -1,6 +1,7 @@
-"""Say what a model's file holds: format, layers, shapes, bytes, and what would not import.
+"""Show what a model's file holds, without executing anything.
 
-Nothing in the file is executed. A file of weights alone is listed by their names.
+Format, layers, shapes, bytes, and what could not be imported. A file of weights alone is listed by their
+names.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Recognise real handwritten digits and say how well and how fast.
+"""Recognise handwritten digits; print accuracy and speed.
 
 Without --data, the test set comes from the user's cache or from a download into it; where there is no
 network, the 1,000 digits that come with the package stand in.
@@ -63,7 +63,9 @@ class Result(NamedTuple):
 @click.option("--data", metavar="DIR", help="A folder with MNIST's IDX files, gzipped or plain.")
 @click.option("--split", type=Choice(["test", "sample"]), help="Which digits; default: test, or sample.")
 @click.option("--model", default="mlp", show_default=True, help="mlp, cnn or a file of your own.")
-@click.option("--batch-size", metavar="N", type=count, default=1000, show_default=True)
+@click.option(
+    "--batch-size", metavar="N", type=count, default=1000, show_default=True, help="Digits at a time."
+)
 @click.option("--limit", metavar="N", type=count, help="Only the first N digits.")
 @json_option
 def command(

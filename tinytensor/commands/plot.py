@@ -1,4 +1,4 @@
-"""Draw an activation, a model or what it reads, into a PNG, SVG or PDF file.
+"""Draw an activation, a model or digits into a PNG, SVG or PDF.
 
 \b
 WHAT          ARGUMENT
@@ -19,7 +19,15 @@ from typing import Any
 import click
 
 import tinytensor as tt
-from tinytensor.commands.arguments import Choice, ModelName, command_of, load_model, shape
+from tinytensor.commands.arguments import (
+    Choice,
+    ModelName,
+    command_of,
+    force_option,
+    load_model,
+    refuse_existing,
+    shape,
+)
 from tinytensor.io.atomic import replacing
 from tinytensor.models.pixels import of_raw_pixels
 from tinytensor.text import escaped
@@ -65,7 +73,7 @@ PICTURES: dict[str, Callable[..., Any]] = {
 @click.argument("what", metavar="WHAT", type=Choice(list(PICTURES)))
 @click.argument("argument", metavar="[ARGUMENT]", required=False, type=ModelName())
 @click.option("-o", "--output", metavar="OUT", required=True, type=click.Path(), help="The file to write.")
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@force_option
 @click.option("--layer", metavar="NAME", help="Whose weights are drawn.")
 @click.option(
     "--shape", "sample", metavar="H,W", type=shape, help="Of a sample; weights are drawn as images."
@@ -81,8 +89,7 @@ def command(
     suffix = Path(output).suffix.lower()
     if suffix not in SUFFIXES:
         raise tt.ArgumentError(f"{output}: expected a name that ends in {', '.join(SUFFIXES)}")
-    if os.path.lexists(output) and not force:
-        raise tt.ArgumentError(f"{output}: exists already; --force replaces it")
+    refuse_existing(output, force)
     figure = PICTURES[what](argument, layer, sample)
     with replacing(output) as temporary:
         figure.savefig(temporary, format=suffix[1:], dpi=150)

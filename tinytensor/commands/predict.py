@@ -1,4 +1,6 @@
-"""Run a model on files, and print or write the class of every sample and its probability.
+"""Run a model on files of samples or images.
+
+The class of every sample and its probability are printed, or written to a file.
 
 An INPUT is a file of samples (.npy, .npz, .csv, .tsv, .parquet, IDX), an image (.png, .jpg) or a folder of
 images. Inputs are read batch by batch, so they may be larger than memory. Images become grey and have the
@@ -14,7 +16,6 @@ and its probability.
 
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -28,10 +29,12 @@ from tinytensor.commands.answers import WRITERS, as_json_lines, as_text
 from tinytensor.commands.arguments import (
     command_of,
     count,
+    force_option,
     json_option,
     load_model,
     model_argument,
     parse_names,
+    refuse_existing,
     shape,
 )
 from tinytensor.commands.tables import on_a_terminal
@@ -50,7 +53,7 @@ ALIEN_TO_DASK = ("key", "delimiter", "centre", "invert")  # options for inputs t
 @model_argument()
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path())
 @click.option("-o", "--output", metavar="OUT", type=click.Path(), help="The file to write; default: print.")
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@force_option
 @click.option("--batch-size", metavar="N", type=count, help="Default: 1000; with --dask, 10000.")
 @click.option(
     "--threads", metavar="N", type=count, help="Default: as many as there are CPUs; with --dask, 1."
@@ -145,16 +148,11 @@ def written(output: str, force: bool) -> Iterator[Any]:
     if suffix not in WRITERS:
         hint = did_you_mean(suffix, WRITERS)
         raise tt.ArgumentError(f"{output}: expected a name that ends in {', '.join(WRITERS)}{hint}")
-
-    def refuse() -> None:
-        if not force and os.path.lexists(output):
-            raise tt.ArgumentError(f"{output}: exists already; --force replaces it")
-
-    refuse()
+    refuse_existing(output, force)
     with replacing(output) as temporary:
         with WRITERS[suffix](temporary) as write:
             yield write
-        refuse()  # it may have been made in the meantime
+        refuse_existing(output, force)  # it may have been made in the meantime
 
 
 @contextlib.contextmanager

@@ -1,9 +1,9 @@
-"""Write a model on bytes: int8 weights, uint8 activations, a quarter of the size.
+"""Write a model on bytes (int8), a quarter of the size.
 
-IN is a model in float32, OUT a name that ends in .safetensors, .npz or another format that holds int8.
-FILE has samples on which the ranges of values are measured, a few hundred of those that the model was trained
-on: .npy, .npz, .csv, .tsv, .parquet, IDX, images. The first 1,000 of them also go through both models, and
-what is lost is printed for each layer.
+Weights become int8, activations uint8. IN is a model in float32, OUT a name that ends in .safetensors, .npz
+or another format that holds int8. FILE has samples on which the ranges of values are measured, a few
+hundred of those that the model was trained on: .npy, .npz, .csv, .tsv, .parquet, IDX, images. The first
+1,000 of them also go through both models, and what is lost is printed for each layer.
 """
 
 import os
@@ -12,7 +12,15 @@ from typing import Any
 import click
 
 import tinytensor as tt
-from tinytensor.commands.arguments import Choice, command_of, json_option, load_model, model_argument
+from tinytensor.commands.arguments import (
+    Choice,
+    command_of,
+    force_option,
+    json_option,
+    load_model,
+    model_argument,
+    refuse_existing,
+)
 from tinytensor.commands.tables import on_a_terminal, show_table
 from tinytensor.quantization.ranges import METHODS
 from tinytensor.samples import Options, read
@@ -32,15 +40,14 @@ BATCH = 1000  # samples that are read at a time
 @click.option("--calibration", type=Choice(METHODS), default="max", show_default=True)
 @click.option("--agreement", metavar="SHARE", type=float, help="Keep layers until so many answers agree.")
 @click.option("--key", metavar="NAME", help="The array of an .npz file with several.")
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@force_option
 @json_option
 def command(
     model: str, target: str, samples: str, keep: tuple[str, ...], calibration: Any, agreement: float | None,
     key: str | None, force: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Read, quantise, write, report."""
-    if os.path.lexists(target) and not force:
-        raise tt.ArgumentError(f"{target}: exists already; --force replaces it")
+    refuse_existing(target, force)
     network = load_model(model)
     options = Options(key=key, shape=image_shape(network))
     batches = (prepared(network, batch) for _, batch in read(samples, options, BATCH))

@@ -1,4 +1,4 @@
-"""Show every layer of a model: output shape, multiply-adds, parameters, bytes."""
+"""Show the layers of a model: shapes, multiply-adds, parameters."""
 
 import dataclasses
 import json

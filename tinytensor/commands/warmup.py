@@ -1,4 +1,4 @@
-"""Compile all kernels for this CPU, so that no later program waits for them.
+"""Compile all kernels now, so that no program waits for them.
 
 They are kept in the user's cache folder, or in $TINYTENSOR_CACHE.
 """

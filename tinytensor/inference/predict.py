@@ -1,7 +1,9 @@
 """`predict` and `predict_batches`: arrays, memory maps and streams of batches through a model."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,11 @@ def samples_of(x: Any) -> Any:
     if type(x) in (np.ndarray, np.memmap):
         as_operand(x[:0] if x.ndim else x)  # refuses what is no number, without reading what is
         return x.view(np.ndarray)
+    if isinstance(x, str | PathLike):
+        raise DtypeError(
+            f"predict: expected samples, got the path {os.fspath(x)!r}; load it, as np.load(path), or let "
+            "tinytensor predict read it"
+        )
     return as_operand(x)
 
 

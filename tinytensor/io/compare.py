@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tinytensor import notebook
-from tinytensor.errors import DtypeError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.io.references import model_values, reference_of
 from tinytensor.io.tolerance import ERRORS, Scale, tolerance, value_scales
 from tinytensor.kernels.boundary import Array, as_operand
@@ -149,6 +149,7 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
         x: the input; as many as the model takes.
 
     Raises:
+        ArgumentError: there are no samples.
         DtypeError: the model is no layer, or the reference none of these.
         ShapeError: the outputs differ in number or shape.
         ModelFormatError: the file is no model.
@@ -164,6 +165,8 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     """
     if not isinstance(model, Layer):
         raise DtypeError(f"verify: expected a model, got {model!r:.80}")
+    if not x:
+        raise ArgumentError("verify: expected samples after the reference: verify(model, reference, x)")
     other = reference_of(reference)
     inputs = converted([np.asarray(as_operand(each)) for each in x], other.dtypes)
     ours, theirs = model_values(model, inputs), other.run(inputs)

@@ -22,6 +22,7 @@ from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.state_dict import assign
 from tinytensor.lazy import places
 from tinytensor.tensor import Tensor
+from tinytensor.text import listed
 
 __all__ = ["Config", "CustomObjects", "State", "build", "describe", "text_of"]
 
@@ -82,7 +83,19 @@ def text_of(layer: Layer) -> str:
     try:
         return json.dumps(described)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"config: expected numbers, strings, lists and dicts: {error}") from error
+        who = unwritten(layer)
+        raise ArgumentError(f"{who}: expected numbers, strings, lists and dicts: {error}") from error
+
+
+def unwritten(layer: Layer) -> str:
+    """Which argument of which layer JSON cannot hold, as `Gate.function`."""
+    for each in reversed(list(everything_in(layer))):  # a layer before those that hold it
+        for name, value in each.config().items():
+            try:
+                json.dumps(value)
+            except (TypeError, ValueError):
+                return f"{type(each).__name__}.{name}"
+    return "config"
 
 
 def everything_in(layer: Layer, depth: int = 0) -> Iterator[Layer]:
@@ -120,10 +133,9 @@ def build(config: Any, state: State, custom_objects: CustomObjects = None) -> La
                 f"{name}: expected {expected.shape} {expected.dtype}, got {got.shape} {got.dtype}"
             )
     if problems:
-        more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
         raise ModelFormatError(
             "the parameters are not those of the model:"
-            + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
+            + "".join(f"\n  {problem}" for problem in listed(sorted(problems), LISTED))
         )
     assign(layer, {name: Tensor(array, array.dtype) for name, array in state.items()})
     return layer

@@ -73,10 +73,12 @@ def array_of(name: str, content: Array) -> Array:
         raise ModelFormatError(f"{name!r:.80}: expected floats, integers or bools, got {dtype!s:.40}")
     content.flags.writeable = False
     data = content[head.tell() :]
-    if len(shape) > 64 or not all(map(is_size, shape)) or math.prod(shape) * dtype.itemsize != data.size:
+    if len(shape) > 64 or not all(map(is_size, shape)) or math.prod(filter(None, shape)) >= 1 << 59:
+        raise ModelFormatError(
+            f"{name!r:.80}: shape: expected at most 64 sizes, their product below 2**59, got {shape!r:.200}"
+        )
+    if math.prod(shape) * dtype.itemsize != data.size:
         raise ModelFormatError(f"{name!r:.80}: {dtype} {shape!r:.200} does not have {data.size} bytes")
-    if math.prod(filter(None, shape)) >= 1 << 59:
-        raise ModelFormatError(f"{name!r:.80}: shape: {shape!r:.200} is too large")
     if dtype.kind == "b" and (data > 1).any():
         raise ModelFormatError(f"{name!r:.80}: expected bytes 0 and 1 as bools")
     array = data.view(dtype).reshape(shape, order="F" if fortran else "C")

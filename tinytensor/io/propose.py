@@ -17,6 +17,7 @@ from tinytensor.io.config import State
 from tinytensor.io.fit import chosen, numbered
 from tinytensor.io.named import grouped, natural, under, without_counters
 from tinytensor.kernels.boundary import Array
+from tinytensor.text import listed
 
 __all__ = ["refuse"]
 
@@ -49,8 +50,7 @@ def refuse(state: State, path: Path, note: str = "") -> NoReturn:
     state = without_counters(state)
     if not state:
         raise ModelFormatError("holds no arrays")
-    shown = [f"  {name} {array.shape} {array.dtype}" for name, array in list(state.items())[:LISTED]]
-    more = [f"  and {len(state) - LISTED} more"] if len(state) > LISTED else []
+    arrays = listed((f"{name} {array.shape} {array.dtype}" for name, array in state.items()), LISTED)
     proposed = list(networks(state, path))
     if proposed:
         advice = ["Write the network with its own activations and load the weights into it:", *proposed, LAST]
@@ -63,8 +63,7 @@ def refuse(state: State, path: Path, note: str = "") -> NoReturn:
         ]
     lines = [
         "holds weights only, not which activations are between them. Its arrays:",
-        *shown,
-        *more,
+        *(f"  {each}" for each in arrays),
         *advice,
     ]
     raise ModelFormatError("\n".join([*lines, *([note] if note else [])]))

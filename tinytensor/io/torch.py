@@ -1,6 +1,7 @@
 """PyTorch: Sequential modules as objects, both ways."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,9 @@ def from_torch(module: Any, example: Any = None) -> Sequential:
     """
     torch = require("torch", EXTRA)
     if not isinstance(module, torch.nn.Module):
-        raise DtypeError(f"from_torch: expected a torch.nn.Module, got {module!r:.80}")
+        file = isinstance(module, str | os.PathLike | Mapping)
+        hint = "; weights go into a model by tt.load_weights(model, weights)" if file else ""
+        raise DtypeError(f"from_torch: expected a torch.nn.Module, got {module!r:.80}{hint}")
     refuse_unreadable(module)
     with torch.no_grad():
         layer = imported(module, torch.nn, "")

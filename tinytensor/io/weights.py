@@ -111,7 +111,8 @@ def arrays_of(source: Source) -> State:
         return flat(source, array_of)
     if isinstance(source, str | os.PathLike):
         return read_state(source)
-    raise DtypeError(f"load_weights: expected a path or a dict of arrays, got {type(source).__name__}")
+    hint = "; the model comes first" if isinstance(source, Layer) else ""
+    raise DtypeError(f"load_weights: expected a path or a dict of arrays, got {type(source).__name__}{hint}")
 
 
 def array_of(value: Any) -> Array | None:

@@ -65,7 +65,8 @@ def allowed_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     except (TypeError, ValueError):
         wanted = None
     if wanted is None or dtype is None or not allowed(wanted):
-        raise DtypeError(f"dtype: expected float32, float64, bool or an integer type, got {dtype!r}")
+        hint = "; a shape of two lengths is a pair, as in zeros((2, 3))" if isinstance(dtype, int) else ""
+        raise DtypeError(f"dtype: expected float32, float64, bool or an integer type, got {dtype!r}{hint}")
     return wanted
 
 

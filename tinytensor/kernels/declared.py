@@ -8,13 +8,13 @@ __all__ = [
     "column_product",
     "column_range",
     "copy_rows",
+    "describe_product",
     "direct_product",
     "gather_rows",
     "linear",
     "log_softmax_rows",
     "map_rows",
     "matrix_linear",
-    "packed_product",
     "pad_rows",
     "pair_rows",
     "product_range",
@@ -59,8 +59,8 @@ log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)
 direct_product = kernel(
     "product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, data)"
 )
-packed_product = by_dtype(
-    "product.packed_product", "void(i64, T*, i64, i64, data, i64, i64, data, T*, i64, i64, i64, T*)"
+describe_product = kernel(
+    "product.describe_product", "i64(data, i64, i64, data, i64, i64, data, i64, i64, i64)"
 )
 column_product = kernel("product.column_product", "void(i64, data, i64, i64, i64, data, data, data)")
 column_range = kernel("product.column_range", "void(i64, data, i64, data, i64, i64, i64, data)")

@@ -25,6 +25,7 @@ TAKEN, GENERATION, OPEN, NEXT, ACTIVE, FAILED, ALIVE = range(0, 56, 8)
 FUNCTION, TABLE, X, X_STRIDE, Y, Y_STRIDE, COUNT, SIZE, HELPERS, SCRATCH, SCRATCH_BYTES = range(56, 67)
 STARTED = 67  # helpers that there are
 SPIN = 68  # turns that a helper without work waits awake
+BACKWARDS = 69  # whether each worker begins with the last of its own ranges
 SLOTS = 72  # of helpers, a line each
 SLOT = 8  # numbers
 # of a slot: the first two are what a thread begins with, the last how many of its own ranges are taken

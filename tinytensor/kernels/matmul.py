@@ -15,11 +15,12 @@ from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.declared import (
     column_product,
     column_range,
+    describe_product,
     direct_product,
-    packed_product,
     product_range,
 )
 from tinytensor.kernels.layer import aligned, layout, write_layer
+from tinytensor.kernels.memory import LINE
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import Matvec
 from tinytensor.threads import get_num_threads
@@ -31,6 +32,7 @@ DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
 ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
 ALONE_COLUMN = 400_000  # of a product with one column, which is bound by the memory
 COLUMN_PIECES = 8  # for each thread: one that comes 10 µs late leaves its rows to the others
+COLUMN_BYTES = 2**18  # of a piece, at most: every second product begins with those that L2 still holds
 DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 10_000  # numbers of B, which L1 holds or nearly: it streams without a copy
 DIRECT_SIZE_ONCE = 40_000  # from L2; a copy pays where more than ROWS_ONCE rows read it
@@ -105,7 +107,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     start = zeros if bias is None else start_from(bias, n, dtype)
     (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
     if n == 1:
-        column(a, b, start, c)
+        column(a, b, start, c, run, plan_at)
         return c
     if (
         a_step != size
@@ -193,7 +195,8 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
     """C = AB + bias for two matrices with at least one element each."""
     dtype, (m, k), n = a.dtype, a.shape, b.shape[1]
     if n == 1:
-        column(a, b, bias, c)
+        run, code, _ = READY.get((dtype, 1)) or prepare(dtype, 1)
+        column(a, b, bias, c, run, code)
         return
     threads = get_num_threads() if m * k * n > ALONE else 1
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
@@ -208,47 +211,42 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
 
 def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
     """The same by pages of B; threads share the pages, or the rows of A where there are few pages."""
-    (m, k), n = a.shape, b.shape[1]
+    (m, k), n, room = a.shape, b.shape[1], scratch()
     plan_at, pages = plan_of(a.dtype, n, True)[:2]
-    if threads > 1:
-        by_pages = pages >= 2 * threads
-        call = np.array(
-            (plan_at, a.strides[1], b.ctypes.data, *b.strides, bias.ctypes.data, k, m, by_pages), np.int64
-        )
-        count = pages if by_pages else m
-        given = call.ctypes.data, a, a.strides[0], c, n * c.itemsize, count, -(-count // threads), threads
-        if workers.run(product_range[a.dtype].address, *given, record.SCRATCH):
-            return
-    room = scratch()
-    packed_product[a.dtype].function(
-        plan_at, a, *a.strides, b, *b.strides, bias, c, n * c.itemsize, m, k, room
-    )  # fmt: skip
+    by_pages = pages >= 2 * threads
+    call_at = describe_product.function(room, plan_at, a.strides[1], b, *b.strides, bias, k, m, by_pages)
+    job, count = (call_at, a, a.strides[0], c, n * c.itemsize), pages if by_pages else m
+    run = product_range[a.dtype]
+    if threads == 1 or not workers.run(
+        run.address, *job, count, -(-count // threads), threads, record.SCRATCH
+    ):
+        run.function(*job, 0, count, room)
     IDLE.append(room)
 
 
-def column(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
-    """A product with one column of B, which would leave the lanes of a tile empty; threads share the rows."""
+def column(
+    a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, run: Callable[..., None], code: int
+) -> None:
+    """A product with one column of B, which would leave the lanes of a tile empty.
+
+    A large one is done in pieces, which threads share. What Python does before is kept short: it takes three
+    times as long as in a small product, since the matrix has driven the interpreter out of the caches.
+    """
     (m, k), size = a.shape, a.itemsize
     if a.strides[1] != size:
         a = np.ascontiguousarray(a)
     if b.strides[0] != size:
         b = np.ascontiguousarray(b)
-    run, code, _ = READY.get((a.dtype, 1)) or prepare(a.dtype, 1)
-    if m * k <= ALONE_COLUMN or not shared_column(code, a, b, bias, c):
-        run(code, a, a.strides[0], m, k, b, bias, c)
-
-
-def shared_column(code: int, a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> bool:
-    """The same on several threads; whether they were free."""
-    threads, (m, k) = get_num_threads(), a.shape
-    if threads == 1:
-        return False
-    call = np.array((code, 0, b.ctypes.data, 0, 0, bias.ctypes.data, k), np.int64)  # as in `packed`
-    whole = vectors().width(a.itemsize)
-    size = -(-m // (COLUMN_PIECES * threads * whole)) * whole
-    return workers.run(
-        column_range.address, call.ctypes.data, a, a.strides[0], c, a.itemsize, m, size, threads, 0
-    )
+    if m * k > ALONE_COLUMN:
+        threads, room, whole = get_num_threads(), scratch(), LINE // size  # rows: whole vectors
+        most = COLUMN_BYTES // (k * size * whole) + 1
+        rows = min(-(-m // (COLUMN_PIECES * threads * whole)), most) * whole
+        call_at = describe_product.function(room, code, 0, b, 0, 0, bias, k, m, 0)
+        done = workers.run(column_range.address, call_at, a, a.strides[0], c, size, m, rows, threads, 0)
+        IDLE.append(room)
+        if done:
+            return
+    run(code, a, a.strides[0], m, k, b, bias, c)
 
 
 @cache

@@ -4,11 +4,12 @@
 
 With one column of outputs a tile would fill one lane. Instead as many rows as a vector has lanes are read
 side by side, 16 bytes of each, which are put together in as few vectors as hold them. Shuffles within 16
-bytes make each vector one k of all rows, for one fma. With AVX-512 and float32, 256 terms take 64 loads, 48
-instructions that put parts together, 32 shuffles and 16 FMAs: 48 cycles on a CPU with two vector units. Each
-fma waits for the one before, 64 cycles in all, so two squares of different rows go side by side (10 to 25%
-faster); but one where rows lie a multiple of 4 KiB apart: 32 lines do not find room in one set of L1 (10%
-slower). What does not lie in L2 is bound by the memory. The order of the sum is that of k, as in the tile.
+bytes make each vector one k of all rows, for one fma. With AVX-512 and float32, 256 terms take 64 loads, of
+which 48 put parts together, 32 shuffles and 16 FMAs: 48 cycles on a CPU with two vector units, 52 as
+measured. Each fma waits for the one before, 64 cycles in all, so two squares of different rows go side by
+side (25% faster); but one where rows lie a multiple of 4 KiB apart: the 16 lines of one square are more than
+a set of L1 has room for, what its prefetcher asks for is replaced before it is used, and 32 lines are worse
+(5% slower in L2, 10% in L3). The order of the sum is that of k, as in the tile.
 """
 
 from llvmlite import ir
@@ -120,23 +121,48 @@ class Emitter:
 
     def square(self, rows: list[Value], factors: Value, total: Value) -> Value:
         """The terms of as many k as rows, in order."""
-        b, parts = self.b, range(0, self.lanes, self.chunk)
-        quarters = [
-            [self.quarter(rows[row :: self.chunk], first) for first in parts] for row in range(self.chunk)
-        ]
-        for place, first in enumerate(parts):
-            for k, column in enumerate(b.transpose([each[place] for each in quarters]), first):
+        b, quarters, parts = self.b, self.quarters(rows), self.lanes // self.chunk
+        for place in range(parts):
+            for k, column in enumerate(self.columns(quarters[place::parts]), place * self.chunk):
                 factor = b.splat(b.load(factors, self.element, k * self.size), self.lanes)
                 total = b.fma(column, factor, total)
         return total
 
-    def quarter(self, rows: list[Value], first: int) -> Value:
-        """16 bytes of some rows in one vector."""
-        b, kind = self.b, ir.VectorType(self.element, self.chunk)
-        parts = [b.load(each, kind, first * self.size) for each in rows]
-        while len(parts) > 1:
-            parts = [b.join(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
-        return parts[0]
+    def quarters(self, rows: list[Value]) -> list[Value]:
+        """Vectors of 16 bytes of each of some rows: those of rows 0, 4, 8 and 12, then of 1, 5, 9 and 13, ….
+
+        Rows are read in order, a whole line of each. LLVM would join four parts two by two, which takes
+        instructions that one port has; so it is not told that a vector has parts that will be replaced.
+        """
+        b, lanes, chunk = self.b, self.lanes, self.chunk
+        kind = ir.VectorType(self.element, chunk)
+        loaded = [
+            [
+                b.load(row, kind, k * self.size)
+                for row in rows[group : group + chunk]
+                for k in range(0, lanes, chunk)
+            ]
+            for group in range(0, lanes, chunk)
+        ]
+        if len(loaded) == 1:
+            return loaded[0]
+        found = [b.join(*pair) for pair in zip(*loaded[:2], strict=True)]
+        for place, parts in enumerate(loaded[2:], 2):
+            pairs = zip(b.opaque(found), parts, strict=True)
+            found = [b.put(part, b.lengthened(each, lanes), place * chunk) for each, part in pairs]
+        return found
+
+    def columns(self, rows: list[Value], width: int = 1) -> list[Value]:
+        """Squares within 16 bytes, transposed: vectors of one k each."""
+        if len(rows) == 1:
+            return rows
+        b = self.b
+        found: list[Value] = []
+        for half in (0, 1):
+            places = unpack(self.lanes, self.chunk, width, half)
+            pairs = zip(rows[::2], rows[1::2], strict=True)
+            found += self.columns([b.shuffle(*pair, places) for pair in pairs], 2 * width)
+        return found
 
     def last(self, rows: list[Value], factors: Value, total: Value) -> Value:
         """The terms that do not fill a square, if any."""
@@ -154,6 +180,17 @@ class Emitter:
 
         (total,) = b.loop_if_any(smaller(b, rest, 1), [total], step)
         return b.ir.fadd(total, ir.Constant(self.vector, None))
+
+
+def unpack(lanes: int, chunk: int, width: int, high: int) -> list[int]:
+    """Lanes of the lower or upper half of each 16 bytes of two vectors, in turn, `width` lanes at a time."""
+    found: list[int] = []
+    for first in range(0, lanes, chunk):
+        half = first + high * chunk // 2
+        for place in range(half, half + chunk // 2, width):
+            for vector in (0, lanes):
+                found += range(vector + place, vector + place + width)
+    return found
 
 
 def smaller(b: Builder, value: Value, most: int) -> Value:

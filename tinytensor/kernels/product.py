@@ -48,7 +48,7 @@ from tinytensor.kernels.record import (
     B,
 )
 
-__all__ = ["column_product", "column_range", "direct_product", "packed_product", "product_range"]
+__all__ = ["column_product", "column_range", "describe_product", "direct_product", "product_range"]
 
 
 @subroutine
@@ -96,17 +96,9 @@ def direct_product(
 
 
 def product_range(
-    call_at: int, a: Any, a_row: int, c: Any, c_row: int, first: int, last: int, scratch: Any
-) -> None:
-    """A thread's share of a product."""
-    share_of_product(call_at, a, a_row, c, c_row, first, last, scratch)
-
-
-@subroutine
-def share_of_product(
     call_at: int, a: Any, a_row: int, c: Any, c_row: int, first: int, last: int, scratch_at: Any
 ) -> None:
-    """Rows or pages first … last - 1."""
+    """Rows or pages first … last - 1 of a product."""
     scratch = number_of(scratch_at)
     call, product = integers_at(call_at), integers_at(scratch)
     plan = integers_at(call[PLAN_AT])
@@ -151,17 +143,20 @@ def share_of_product(
         page = stop
 
 
-def packed_product(
-    plan_at: int, a: Any, a_row: int, a_column: int, b: int, b_row: int, b_column: int, bias: int, c: Any,
-    c_row: int, rows: int, k_count: int, scratch: Any,
-) -> None:  # fmt: skip
-    """The whole of a product on this thread."""
-    call_at = number_of(scratch) + CALL_OFFSET
+def describe_product(
+    scratch: int, plan_at: int, a_column: int, b: int, b_row: int, b_column: int, bias: int, k_count: int,
+    rows: int, by_pages: int,
+) -> int:  # fmt: skip
+    """Write the operands where `product_range` and `column_range` read them; the address.
+
+    To make an array of these numbers in Python takes ten times as long.
+    """
+    call_at = scratch + CALL_OFFSET
     call = integers_at(call_at)
     call[PLAN_AT], call[A_COLUMN], call[BIAS_AT] = plan_at, a_column, bias
     call[B], call[B_ROW], call[B_COLUMN] = b, b_row, b_column
-    call[K_COUNT], call[ROW_COUNT], call[BY_PAGES] = k_count, rows, 0
-    share_of_product(call_at, a, a_row, c, c_row, 0, rows, scratch)
+    call[K_COUNT], call[ROW_COUNT], call[BY_PAGES] = k_count, rows, by_pages
+    return call_at
 
 
 def column_product(code: int, a: int, a_row: int, rows: int, inputs: int, b: int, start: int, y: int) -> None:

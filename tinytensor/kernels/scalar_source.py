@@ -35,12 +35,15 @@ def reads(function: FunctionType, callers: tuple[Any, ...] = ()) -> list[Read]:
     """Everything that a scalar function reads.
 
     Raises:
-        ArgumentError: it calls itself, directly or through others, or uses a module as a value.
+        ArgumentError: it calls itself, directly or through others, prints, or uses a module as a value.
     """
     from tinytensor.kernels.scalar_function import is_activation, is_compiled_alike
 
     if function in callers:  # not its code: `scaled(scaled(f))` has the same twice
         raise ArgumentError("it calls itself, which compiled code has no stack for; write a loop instead")
+    if "print" in function.__code__.co_names and "print" not in function.__globals__:
+        # Numba would compile it, and the call would wait for the lock of Python's interpreter for ever
+        raise ArgumentError("it prints, which compiled code cannot do; print what it returns")
     found: list[Read] = []
     for read in named(function):
         found.append(read)

@@ -64,6 +64,15 @@ class Builder:
         constraints = ",".join(["=r", "0", *[VECTOR_REGISTER] * len(done)])
         return self.ir.call(ir.InlineAsm(kind, "", constraints, side_effect=False), [value, *done])
 
+    def opaque(self, vectors: list[Value]) -> list[Value]:
+        """The same vectors, of which LLVM does not know how they were made; no instruction."""
+        kind, count = vectors[0].type, len(vectors)
+        returns = ir.LiteralStructType([kind] * count)
+        constraints = ",".join([f"={VECTOR_REGISTER}"] * count + [str(each) for each in range(count)])
+        code = ir.InlineAsm(ir.FunctionType(returns, [kind] * count), "", constraints, side_effect=False)
+        made = self.ir.call(code, vectors)
+        return [self.ir.extract_value(made, each) for each in range(count)]
+
     def field(self, record: Value, place: int) -> Value:
         """An int64 of a record of int64."""
         return self.load(record, I64, 8 * place)
@@ -79,6 +88,21 @@ class Builder:
         return self.ir.shuffle_vector(
             vector, vector, ir.Constant(ir.VectorType(I32, len(places)), list(places))
         )
+
+    def shuffle(self, a: Value, b: Value, places: Sequence[int]) -> Value:
+        """A vector of the lanes named, of which those of the second vector come after those of the first."""
+        return self.ir.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, len(places)), list(places)))
+
+    def put(self, part: Value, whole: Value, first: int) -> Value:
+        """A vector, from lane `first` on replaced by a shorter one."""
+        name = f"llvm.vector.insert.{suffix(whole.type)}.{suffix(part.type)}"
+        return self.call(name, whole.type, whole, part, self.integer(first))
+
+    def lengthened(self, vector: Value, lanes: int) -> Value:
+        """A vector of so many lanes, of which the further ones are undefined."""
+        if vector.type.count == lanes:
+            return vector
+        return self.put(vector, ir.Constant(ir.VectorType(vector.type.element, lanes), ir.Undefined), 0)
 
     def blend(self, lanes: Sequence[bool], yes: Value, no: Value) -> Value:
         """Lanes of one vector where True, of the other elsewhere."""

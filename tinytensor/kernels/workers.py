@@ -7,7 +7,8 @@ run between two looks, so that it takes no time from the one it waits for where 
 threads, and after some more it sleeps.
 
 No thread waits for one that sleeps: ranges are taken by whoever comes, each worker its own first, so that the
-same core reads the same memory when a job is repeated; and a job is over when all of them are done. Every
+same core reads the same memory when a job is repeated. Every second job goes through the ranges backwards, so
+that it begins with those that the core's cache still holds. A job is over when all of them are done. Every
 number that two threads use is read and written atomically, in one order that all of them see.
 """
 
@@ -24,6 +25,7 @@ from tinytensor.kernels.mailbox import (
     ACTIVE,
     ALIVE,
     ASLEEP,
+    BACKWARDS,
     BOX,
     BUSY,
     COUNT,
@@ -104,9 +106,11 @@ def work(box_at: int, worker: int) -> None:
         begin, stop = -(-ranges * owner // workers), -(-ranges * (owner + 1) // workers)
         taken = taken_of(box_at, owner)
         while load(taken, 0) < stop - begin:
-            first = (begin + fetch_add(taken, 0, 1)) * size
-            if first < stop * size and raises(box, first, min(first + size, count), scratch):
-                store(box, FAILED, 1)
+            place = begin + fetch_add(taken, 0, 1)
+            if place < stop:
+                first = (begin + stop - 1 - place if box[BACKWARDS] else place) * size
+                if raises(box, first, min(first + size, count), scratch):
+                    store(box, FAILED, 1)
 
 
 @subroutine
@@ -203,7 +207,7 @@ def share(
     box[Y], box[Y_STRIDE], box[COUNT], box[SIZE] = y, y_stride, count, size
     box[SCRATCH], box[SCRATCH_BYTES] = scratch, scratch_bytes
     helpers = min(helpers, (count - 1) // size)
-    box[HELPERS] = helpers
+    box[HELPERS], box[BACKWARDS] = helpers, generation % 2
     for index in range(box[STARTED], helpers):
         integers_at(box_at + 8 * (SLOTS + SLOT * index))[SERVE] = serve_at
     for worker in range(helpers + 1):

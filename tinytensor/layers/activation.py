@@ -209,7 +209,8 @@ def activation(function: ScalarFunction | None = None, *, class_name: str = "") 
 
     Raises:
         ArgumentError: no Python function, a lambda, no x, more than four parameters, or one without a
-            default. On the first call: the function does what Numba cannot compile, or returns no number.
+            default. On the first call: the function calls itself, prints, does what Numba cannot compile, or
+            returns no number.
         DtypeError: a default that is not a real number.
 
     >>> import math

@@ -131,4 +131,6 @@ def hint(x: Tensor, in_features: int) -> str:
         return "; did you mean x.T?"
     if x.ndim > 2 and x.size == x.shape[0] * in_features:
         return "; did you mean to put Flatten() in front?"
+    if x.ndim > 1 and x.size == in_features:
+        return "; a batch of one sample x is x[None]"
     return ""

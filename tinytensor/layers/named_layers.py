@@ -18,6 +18,8 @@ def named_layer(value: Any) -> NamedLayer:
         hint = ""
         if isinstance(layer, type) and issubclass(layer, Layer):
             hint = f"; did you mean {layer.__name__}(…)?"
+        elif isinstance(layer, str):
+            hint = f"; an activation by its name is tt.activations.get({layer!r})"
         elif callable(layer):
             hint = f"; did you mean Lambda({getattr(layer, '__name__', '…')})?"
         raise DtypeError(f"Sequential: expected a layer, got {layer!r}{hint}")

@@ -78,7 +78,7 @@ class Sequential(Layer, MutableSequence[Any]):
             ]
         }
 
-    def __call__(self, x: Any, /, fused: bool = True) -> Tensor:
+    def __call__(self, x: Any, /, *, fused: bool = True) -> Tensor:
         """The output for a batch; `fused=False` goes layer by layer, which gives the same bits.
 
         >>> import tinytensor as tt

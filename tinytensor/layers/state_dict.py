@@ -10,6 +10,7 @@ from tinytensor.inference import revision
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.attributes import frozen, replaced
 from tinytensor.tensor import Tensor
+from tinytensor.text import listed
 
 __all__ = ["Skipped", "load_state_dict", "state_dict"]
 
@@ -60,10 +61,9 @@ def load_state_dict(layer: Any, values: Mapping[str, Any], strict: bool = True) 
         except TinyTensorError as error:
             problems.append(f"{name}: {error}")
     if problems:
-        more = [f"and {len(problems) - LISTED} more"] if len(problems) > LISTED else []
         raise ArgumentError(
             f"{type(layer).__name__}: the state dict does not fit, nothing was loaded:"
-            + "".join(f"\n  {problem}" for problem in sorted(problems)[:LISTED] + more)
+            + "".join(f"\n  {problem}" for problem in listed(sorted(problems), LISTED))
         )
     with revision.lock:
         assign(layer, replacements)

@@ -91,6 +91,18 @@ def parsed(
                 if not is_number(cells[place]):
                     raise ArgumentError(
                         f"{path}: line {number}, column {place + 1}: expected a number, "
-                        f"got {escaped(cells[place][:40], keep='')!r}; --drop leaves columns out"
+                        f"got {escaped(cells[place][:40], keep='')!r}; {advice(cells[place])}"
                     ) from None
         raise ArgumentError(f"{path}: {error}") from error
+
+
+def advice(cell: str) -> str:
+    """What helps where a cell is no number.
+
+    >>> advice("setosa"), advice("5.1;3.5")
+    ('--drop leaves columns out', "--delimiter ';' separates columns there")
+    """
+    for each, quoted in ((";", "';'"), ("|", "'|'"), ("\t", r"$'\t'"), (",", "','")):
+        if len(parts := cell.split(each)) > 1 and all(map(is_number, parts)):
+            return f"--delimiter {quoted} separates columns there"
+    return "--drop leaves columns out"

@@ -20,6 +20,7 @@ from tinytensor.io.onnx.microsoft import definition as definition_of_runtime
 from tinytensor.io.onnx.program import HALVES_HELP, MICROSOFT, ML, WIDENED, Program, Step
 from tinytensor.io.onnx.tensors import HALVES, STRING
 from tinytensor.operators.table import OPERATIONS
+from tinytensor.text import listed
 
 __all__ = ["NEWEST", "modernize"]
 
@@ -75,10 +76,8 @@ def described(problems: dict[str, list[str]], opsets: dict[str, int]) -> str:
     """A line for each problem, with the nodes that have it."""
     lines = []
     for problem, nodes in problems.items():
-        more = f" and {len(nodes) - LISTED} more" if len(nodes) > LISTED else ""
-        lines.append(f"{', '.join(nodes[:LISTED])}{more}, opset {opsets.get('', 0)}: {problem}")
-    more = f"\n  and {len(lines) - LISTED} more problems" if len(lines) > LISTED else ""
-    return "\n  ".join(lines[:LISTED]) + more
+        lines.append(f"{', '.join(listed(nodes, LISTED))}, opset {opsets.get('', 0)}: {problem}")
+    return "\n  ".join(listed(lines, LISTED))
 
 
 def change_of(domain: str, op: str) -> Any:

@@ -13,6 +13,7 @@ from tinytensor.io.tflite.model import Model, Operation, model_of
 from tinytensor.io.tflite.operations import OPERATIONS
 from tinytensor.io.tflite.steps import Steps
 from tinytensor.layers.layer import Layer
+from tinytensor.text import listed
 
 __all__ = ["load", "read"]
 
@@ -77,10 +78,10 @@ def steps_of(model: Model) -> Steps:
             raise ModelFormatError(f"operator {position} ({operation.name}): {error}") from error
     if problems:
         lines = [
-            f"operator {', '.join(map(str, places[:LISTED]))}: {problem}"
+            f"operator {', '.join(listed(map(str, places), LISTED))}: {problem}"
             for problem, places in problems.items()
         ]
-        raise UnsupportedOp("\n  ".join(lines[:LISTED]))
+        raise UnsupportedOp("\n  ".join(listed(lines, LISTED)))
     return steps
 
 
