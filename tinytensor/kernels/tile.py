@@ -222,7 +222,6 @@ class Emitter:
         """All places in order, or those of the list."""
         b, tile = self.b, self.tile
         rows = [b.add(self.x, b.multiply(self.x_stride, row)) for row in range(tile.rows)]
-        ahead = b.multiply(self.step, AHEAD)
 
         def place_of(term: Value) -> Value:
             return b.ir.zext(b.load(b.add(self.list, b.multiply(term, 2)), I16), I64) if tile.listed else term
@@ -233,7 +232,7 @@ class Emitter:
             tail = b.add(self.tail, b.multiply(place, self.size * max(tile.end, 0)))
             pages = [b.add(page, offset) for page in self.pages]
             if tile.rows > FEW:
-                later = b.multiply(place_of(b.add(i, AHEAD)), self.step) if tile.listed else b.add(offset, ahead)
+                later = b.multiply(place_of(b.add(i, AHEAD)), self.step)
                 for page in self.pages:
                     for line in range(0, self.size * tile.lanes * tile.vectors, LINE):
                         b.prefetch(b.add(page, later), line, level=1)
