@@ -158,3 +158,14 @@ def test_a_shape_that_is_none(shape):
     for ask in (model.trace, *((model.summary,) if shape is not None else ())):
         with pytest.raises(tt.ShapeError, match="expected the lengths of one sample"):
             ask(shape)
+
+
+def test_a_traced_operation_without_an_instruction_has_a_note():
+    power = tt.Sequential(tt.Linear(4, 4, seed=0), tt.Lambda(lambda x: x**2))
+    assert power.summary().notes == ("1: not fused: there is no instruction for power",)
+    wide = tt.Sequential(tt.BatchNorm(4).astype("float64"), tt.Linear(4, 3, seed=0))
+    summary = wide.summary(4)
+    assert [row.fused for row in summary.rows] == [False, True]
+    assert summary.notes[1] == (
+        "0: not fused: the instruction for batch_norm does not take these dtypes, axes or constants"
+    )

@@ -21,7 +21,7 @@ from tinytensor.primitives.definition import Node
 from tinytensor.tensor import Tensor
 from tinytensor.text import escaped, text_table
 
-__all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize"]
+__all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize", "why_python"]
 
 SHOWN = 60  # characters of a layer
 UNKNOWN = "unknown"
@@ -175,10 +175,9 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
         return chained(leaves, x[:1], form.reason)
     traced = form.traced
     found = {name: Dry(("n", *each.sample), each.dtype) for name, each in traced.shapes.items()}
-    if form.stages is None:
-        outside = set(leaves)
-    else:
-        outside = {stage.owner for stage in form.stages if isinstance(stage, Node)}
+    outside: dict[str, Any] = dict.fromkeys(leaves)
+    if form.stages is not None:
+        outside = {stage.owner: stage for stage in form.stages if isinstance(stage, Node)}
     fused = frozenset(
         name
         for name in leaves
@@ -189,8 +188,19 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
         for name in leaves
         if not any(is_inside(each, name) for each in traced.reasons)
     }
-    reasons = {**traced.reasons, **({"model": form.reason} if form.reason else {})}
+    apart = {name or "model": why_python(node, traced.reasons) for name, node in outside.items() if node}
+    reasons = {**apart, **traced.reasons, **({"model": form.reason} if form.reason else {})}
     return Outputs(found, fused, reasons, multiply_adds=work)
+
+
+def why_python(node: Node, reasons: dict[str, str]) -> str:
+    """Why a node is not part of a program."""
+    name = node.primitive.name
+    if name == "call":
+        return reasons.get(node.owner, "it cannot be traced")
+    if node.primitive.lower is None:
+        return f"there is no instruction for {name}"
+    return f"the instruction for {name} does not take these dtypes, axes or constants"
 
 
 def is_inside(path: str, name: str) -> bool:
