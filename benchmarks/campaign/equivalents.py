@@ -93,4 +93,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "NumPy's own message is cut at some length"
         ),
     },
+    "io/tflite/operations.py": {
+        "steps.add(op, [steps.number(0)], batched(steps.result()), steps_dtype(steps), **attributes)"
+        " → steps.add(op, [steps.number( -1)], batched(steps.result()), steps_dtype(steps), **attributes)": (
+            "of one operand the last is the first"
+        ),
+    },
 }
