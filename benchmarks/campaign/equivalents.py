@@ -99,4 +99,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "of one operand the last is the first"
         ),
     },
+    "inference/lowering.py": {
+        "product[record.AHEAD] = 2 * plan.rows if external else 0"
+        " → product[record.AHEAD] = 2 >> plan.rows if external else 0": (
+            "how far ahead samples are asked for changes the time alone"
+        ),
+    },
 }

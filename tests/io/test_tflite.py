@@ -480,6 +480,28 @@ def test_operators_beside_numpy(tmp_path, op):
     assert y.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize(
+    ("number", "function"),
+    [
+        (0, lambda x: x),
+        (1, lambda x: np.maximum(x, F(0))),
+        (2, lambda x: np.clip(x, F(-1), F(1))),
+        (3, lambda x: np.clip(x, F(0), F(6))),
+    ],
+)
+def test_activations_inside_an_operator(tmp_path, number, function):
+    x = np.linspace(-9, 9, 24, dtype=F).reshape(6, 4)
+    content = one("ADD", OTHER[:4], kind="AddOptions", FusedActivationFunction=number)
+    assert np.asarray(loaded(tmp_path, content)(x)).tolist() == function(x + OTHER[:4]).tolist()
+
+
+def test_a_scale_beside_numbers_of_float32_is_not_used(tmp_path):
+    file = File()
+    x = file.tensor((1, 4), scale=0.5)
+    content = file.content([x], [file.add("NEG", [x], file.tensor((1, 4), scale=0.5))])
+    assert loaded(tmp_path, content)(np.array([[1.25, 2, 3, 4]], F)).tolist() == [[-1.25, -2, -3, -4]]
+
+
 # What is refused
 
 
