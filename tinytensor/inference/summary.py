@@ -19,11 +19,12 @@ from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import index
 from tinytensor.primitives.definition import Node
 from tinytensor.tensor import Tensor
-from tinytensor.text import escaped, text_table
+from tinytensor.text import escaped, listed, text_table
 
 __all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize", "why_python"]
 
 SHOWN = 60  # characters of a layer
+WIDE = 3  # names of parameters in a note
 UNKNOWN = "unknown"
 
 
@@ -231,7 +232,7 @@ def doubled(leaves: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterator[s
     for name, layer in leaves.items():
         wide = [key for key, value in layer.parameters().items() if value.dtype == np.float64]
         if wide:
-            which = f"{', '.join(wide[:3])}{' …' * (len(wide) > 3)}"
+            which = ", ".join(listed(wide, WIDE))
             yield f'float64 from {name} on, as is its {which}; model.astype("float32") computes in float32'
             return
         if name in outputs and outputs[name].dtype == np.float64:
