@@ -23,7 +23,9 @@ def job(name):
     return Kernel(f"jobs.{name}", SIGNATURE, lambda: getattr(jobs, name), cached=False)
 
 
-ADD, MEET, RAISE, HOLD, SCRATCHES = map(job, ("add_places", "meet", "raise_at", "hold", "meet_with_scratch"))
+ADD, MEET, RAISE, HOLD, SCRATCHES, ORDER = map(
+    job, ("add_places", "meet", "raise_at", "hold", "meet_with_scratch", "note_order")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,15 @@ def test_every_place_is_done_once(count, size, helpers, team):
         assert run(ADD, y, count, size, helpers)
     assert y.tolist() == [3 * i for i in range(count)] + [0]
     assert field(team, STARTED) == field(team, ALIVE) == min(helpers, -(-count // size) - 1)
+
+
+def test_every_second_job_goes_through_its_ranges_backwards():
+    orders = []
+    for _ in range(4):
+        y = np.zeros(5, np.int64)
+        assert run(ORDER, y, 11, 3, 0)
+        orders.append(y.tolist())
+    assert orders == [[4, 0, 3, 6, 9], [4, 9, 6, 3, 0]] * 2
 
 
 def test_helpers_really_help():
