@@ -118,6 +118,14 @@ def test_sigmoid_below_the_normal_numbers(dtype):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
+def test_sigmoid_far_from_0_is_the_exponential_or_1(dtype):
+    """1 + e^-40 rounds to 1."""
+    x = np.linspace(np.nextafter(np.array(40, dtype), np.inf, dtype=dtype), 800, 10001, dtype=dtype)
+    same(tt.sigmoid(-x), tt.exp(-x))
+    same(tt.sigmoid(x), np.ones_like(x))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_gelus_tails(approximate, dtype):
     gelu, largest = tt.GELU(approximate), np.finfo(dtype).max

@@ -1,8 +1,8 @@
 """How near a wide network comes to the rate of fused multiply-adds that a loop without loads sustains.
 
-A CPU's clock is lower under loads and FMAs together than under FMAs alone, and rises some milliseconds after
-these have ended: on a Xeon with AVX-512 the same loop runs at 240 GFLOP/s by itself and at 215 to 240 after the
-network. So the loop is timed in short parts, each right after the network, in the same process.
+A CPU's clock is lower under loads and FMAs together than under FMAs alone, and rises some milliseconds
+after these have ended: on a Xeon with AVX-512 the same loop runs at 240 GFLOP/s by itself and at 205 to 240
+after the network. So it is timed in short parts, each right after the network, in the same process.
 """
 
 import time

@@ -13,6 +13,7 @@ from tinytensor.kernels import native, record
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.layer import TALLEST, layout
 from tinytensor.kernels.specs import RAGGED, Tile, tail_width
+from tinytensor.kernels.tile import AHEAD
 
 GUARD = 64
 FUNCTION = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7)
@@ -55,10 +56,12 @@ def run(tile, x, w, tails, init, left, places=None, table=None):
     product[[record.LEFT, record.X_STRIDE, record.OUT_STRIDE]] = left, x.strides[0], out.strides[0]
     product[record.INIT_STRIDE] = init.strides[0]
     product[record.TABLE] = 0 if table is None else table.ctypes.data
-    listed = np.arange(inputs, dtype=np.uint16) if places is None else np.array(places, np.uint16)
+    count = inputs if places is None else len(places)
+    listed = np.full(count + AHEAD, 65535, np.uint16)  # weights of the places behind the list are asked for
+    listed[:count] = np.arange(inputs) if places is None else places
     FUNCTION(native.address(tile))(
         product.ctypes.data, x.ctypes.data, pages.ctypes.data, init.ctypes.data, out.ctypes.data,
-        listed.ctypes.data, len(listed),
+        listed.ctypes.data, count,
     )  # fmt: skip
     assert (out[:, outputs:] == 77).all(), f"{tile.name} writes beyond its {outputs} outputs"
     return out[:, :outputs]

@@ -56,7 +56,7 @@ from tinytensor.kernels.vector import I8, I16, I32, I64, Builder, Value, functio
 
 __all__ = ["build_tile"]
 
-AHEAD = 8  # terms, of 10 to 12 cycles: weights come from L2 in that time
+AHEAD = 8  # terms, of 10 to 12 cycles: weights come from L2 in that time; a list has room for so many more
 FEW = 3  # rows, whose loads take all load ports: their tiles ask for nothing ahead
 LINE = 64  # bytes
 
@@ -224,15 +224,19 @@ class Emitter:
         rows = [b.add(self.x, b.multiply(self.x_stride, row)) for row in range(tile.rows)]
         ahead = b.multiply(self.step, AHEAD)
 
+        def place_of(term: Value) -> Value:
+            return b.ir.zext(b.load(b.add(self.list, b.multiply(term, 2)), I16), I64) if tile.listed else term
+
         def body(i: Value, state: list[Value]) -> list[Value]:
-            place = b.ir.zext(b.load(b.add(self.list, b.multiply(i, 2)), I16), I64) if tile.listed else i
+            place = place_of(i)
             offset = b.multiply(place, self.step)
             tail = b.add(self.tail, b.multiply(place, self.size * max(tile.end, 0)))
             pages = [b.add(page, offset) for page in self.pages]
-            if tile.rows > FEW and not tile.listed:
-                for page in pages:
+            if tile.rows > FEW:
+                later = b.multiply(place_of(b.add(i, AHEAD)), self.step) if tile.listed else b.add(offset, ahead)
+                for page in self.pages:
                     for line in range(0, self.size * tile.lanes * tile.vectors, LINE):
-                        b.prefetch(b.add(page, ahead), line, level=1)
+                        b.prefetch(b.add(page, later), line, level=1)
             return self.update(rows, place, pages, tail, state)
 
         return b.loop(self.count, sums, body)
