@@ -15,14 +15,15 @@ from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.declare import Kernel
 from tinytensor.kernels.declared import transpose_rows, window_rows
+from tinytensor.kernels.epilogue import Epilogue, epilogue_of
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import POOLED, Tile
 from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
 
 __all__ = [
-    "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_batch_norm", "follow_by_bounds",
-    "follow_by_pool", "heights_of", "transposition", "window_instruction", "window_record",
+    "FEW_PIXELS", "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_pool", "heights_of", "transposition",
+    "window_instruction", "window_record",
 ]  # fmt: skip
 
 ALL_TAPS = 1 << 32
@@ -39,8 +40,7 @@ class ImageInstruction(NamedTuple):
     height: int  # of the result
     width: int
     channels: int
-    constants: Array | None = None  # (4, groups, …): the bias, then three numbers of what follows the sums
-    side_by_side: int = 1  # pixels, each of which reads the constants
+    epilogue: Epilogue | None = None
     pooling: "Pooling | None" = None  # what its tiles need to go on with a maximum of 2 by 2 pixels
 
     @property
@@ -133,13 +133,14 @@ def window_instruction(
     return window_record(
         windows.axes, class_table(windows), channels, steps, heights, tiles, kept, step_bytes=step_bytes,
         left=left, table=table, constants=constants, most_taps=most_taps,
-    )._replace(side_by_side=windows.side_by_side)  # fmt: skip
+        side_by_side=windows.side_by_side,
+    )  # fmt: skip
 
 
 def window_record(
     axes: tuple[Axis, Axis], classes: tuple[Array, list[Array]], channels: int, steps: Sequence[Step],
     heights: Sequence[int], tiles: Sequence[int], kept: Sequence[Array], *, step_bytes: int, left: int,
-    table: int = 0, constants: Array | None = None, most_taps: int = ALL_TAPS,
+    table: int = 0, constants: Array | None = None, most_taps: int = ALL_TAPS, side_by_side: int = 1,
 ) -> ImageInstruction:  # fmt: skip
     """The same with records of classes, and the arrays whose addresses are in them."""
     rows, tables = classes
@@ -149,36 +150,16 @@ def window_record(
     made[[record.CLASSES, record.CLASSES_AT]] = len(rows), rows.ctypes.data
     made[[record.STEPS, record.STEPS_AT]] = len(steps), pages.ctypes.data
     made[[record.STEP_BYTES, record.LANES_LEFT, record.BYTE_TABLE]] = step_bytes, left, table
-    if constants is not None:
-        write_bounds(made, constants.dtype, -np.inf, np.inf)
-        made[[record.NO_FLOOR, record.NO_CEILING]] = made[[record.WINDOW_FLOOR, record.WINDOW_CEILING]]
     write_tiles(made, heights, tiles)
     made[record.MOST_TAPS], made[record.PIXEL_GROUP] = most_taps, 1
     height, width = (axis.outputs for axis in axes)
     made[record.BY_STEPS] = height * width <= FEW_PIXELS
-    return ImageInstruction(
-        window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels, constants
-    )
-
-
-def follow_by_batch_norm(made: ImageInstruction, steps: Sequence[Array]) -> bool:
-    """Let the tiles compute ((y - a) · b) + c, three numbers of each channel; whether they can."""
-    if made.constants is None or made.table[record.WINDOW_AFTER] or is_bounded(made):
-        return False
-    _, groups, _ = made.constants.shape
-    for row, values in zip(made.constants[1:], steps, strict=True):
-        each = np.tile(values.reshape(groups, -1), made.side_by_side)
-        row[:, : each.shape[1]] = each
-    made.table[record.WINDOW_AFTER] = made.constants.strides[0]
-    return True
-
-
-def follow_by_bounds(made: ImageInstruction, low: float, high: float) -> bool:
-    """Let the tiles compute min(max(y, low), high); whether they can."""
-    if made.constants is None or is_bounded(made) or not low <= high:
-        return False
-    write_bounds(made.table, made.constants.dtype, low, high)
-    return True
+    epilogue, kept = None, [*kept, *tables, pages]
+    if constants is not None:
+        place = made[record.WINDOW_EPILOGUE : record.WINDOW_EPILOGUE + 1]
+        epilogue = epilogue_of(constants, channels, place, side_by_side)
+        kept.append(epilogue.table)
+    return ImageInstruction(window_rows, made, kept, record.WINDOW_WORK, height, width, channels, epilogue)
 
 
 def follow_by_pool(made: ImageInstruction) -> ImageInstruction | None:
@@ -199,19 +180,6 @@ def write_tiles(table: Array, heights: Sequence[int], tiles: Sequence[int]) -> N
     """Rows of tiles, and their machine code."""
     table[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     table[record.WINDOW_TILES : record.WINDOW_TILES + len(tiles)] = tiles
-
-
-def write_bounds(table: Array, dtype: np.dtype[Any], low: float, high: float) -> None:
-    """Bounds as the tile reads them: bits of its dtype."""
-    bounds = table[record.WINDOW_FLOOR : record.WINDOW_CEILING + 1].view(dtype)
-    bounds[:: 8 // dtype.itemsize] = low, high
-
-
-def is_bounded(made: ImageInstruction) -> bool:
-    """Whether the tiles bound what they compute."""
-    assert made.constants is not None
-    bounds = made.table[record.WINDOW_FLOOR : record.WINDOW_CEILING + 1].view(made.constants.dtype)
-    return bool(np.isfinite(bounds[:: 8 // bounds.itemsize]).any())
 
 
 def transposition(

@@ -15,6 +15,8 @@ from llvmlite import ir
 from tinytensor.kernels.record import (
     AFTER,
     CEILING,
+    CONSTANTS_AT,
+    EPILOGUE,
     FLOOR,
     LEFT,
     OUT_STRIDE,
@@ -88,17 +90,13 @@ class Emitter:
 
     def followed(self, sums: list[Value]) -> list[Value]:
         """What follows the sums, as in the tile."""
-        b, vectors, after = self.b, self.tile.vectors, self.b.field(self.record, AFTER)
+        b = self.b
 
-        def scale(values: list[Value]) -> list[Value]:
-            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
-            a, m, c = ([b.load(each, self.vector, self.place(v)) for v in range(vectors)] for each in at)
-            return [
-                b.normalized(each, a[i % vectors], m[i % vectors], c[i % vectors])
-                for i, each in enumerate(values)
-            ]
+        def constants(address: Value) -> list[Value]:
+            row = [b.load(address, self.vector, self.place(v)) for v in range(self.tile.vectors)]
+            return row * self.tile.rows
 
-        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
+        return b.followed(sums, self.record, EPILOGUE, CONSTANTS_AT, (AFTER, FLOOR, CEILING), constants)
 
     def place(self, vector: int) -> int:
         """Where a vector is, in bytes."""

@@ -26,6 +26,7 @@ from tinytensor.kernels.record import (
     C_ROW,
     CALL_OFFSET,
     END_LANES,
+    EPILOGUE,
     INIT_STRIDE,
     K_BLOCK,
     K_COUNT,
@@ -90,7 +91,7 @@ def direct_product(
     """C = AB + bias with A and B where they lie, both row by row."""
     plan, product = integers_at(plan_at), integers_at(scratch)
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[LEFT] = b_row, plan[PAGE_OUTPUTS], plan[LEFT]
-    product[TAIL], product[INIT_STRIDE] = b, 0
+    product[TAIL], product[INIT_STRIDE], product[EPILOGUE] = b, 0, 0
     product[X_STRIDE], product[OUT_STRIDE] = a_row, plan[C_ROW]
     multiply(plan, product, k_count, a, b, bias, c, rows, 0, plan[PAGES], scratch)
 
@@ -124,7 +125,7 @@ def share_of_product(
     block = -(-k_total // -(-k_total // K_BLOCK))
     together = max(1, PACKED_BYTES // (block * across * size))  # pages
     product[WEIGHT_STRIDE], product[LEFT] = across * size, plan[LEFT]
-    product[TAIL], product[OUT_STRIDE] = scratch + TAILS_AT, c_row
+    product[TAIL], product[OUT_STRIDE], product[EPILOGUE] = scratch + TAILS_AT, c_row, 0
     while page < page_stop:
         stop = min(page + together, page_stop)
         for k in range(0, k_total, block):

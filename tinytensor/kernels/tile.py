@@ -26,8 +26,8 @@ windows have the same taps.
 
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before: a convolution
 whose weights are more than L1 holds goes through some taps for all pixels of a chunk, then through the next
-ones. What follows the sums of a window is computed before they leave the registers: where AFTER is not 0, a
-batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
+ones. What follows the sums is computed before they leave the registers, if EPILOGUE is not 0: where AFTER is not
+0, a batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
 bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for each
 vector, but an infinite CEILING none. Max pooling of 2 by 2 pixels is part of the tile, too, where its rows
 are the four pixels of a window, of the next window, and so on.
@@ -40,6 +40,8 @@ from llvmlite import ir
 from tinytensor.kernels.record import (
     AFTER,
     CEILING,
+    CONSTANTS_AT,
+    EPILOGUE,
     FLOOR,
     INIT_STRIDE,
     LEFT,
@@ -107,14 +109,12 @@ class Emitter:
 
     def followed(self, sums: list[Value]) -> list[Value]:
         """A batch norm of the sums, if there is one, and their bounds."""
-        b, after = self.b, self.b.field(self.record, AFTER)
+        b = self.b
 
-        def scale(values: list[Value]) -> list[Value]:
-            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
-            a, m, c = (self.constants([each] * self.tile.rows) for each in at)
-            return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
+        def constants(address: Value) -> list[Value]:
+            return self.constants([address] * self.tile.rows)
 
-        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
+        return b.followed(sums, self.record, EPILOGUE, CONSTANTS_AT, (AFTER, FLOOR, CEILING), constants)
 
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
@@ -252,9 +252,8 @@ class Emitter:
         return b.loop_if_any(self.count, sums, body)
 
     def finished(self, sums: list[Value]) -> list[Value]:
-        """What is stored: a -0 becomes 0, then comes what follows the sums of a window."""
-        sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
-        return self.followed(sums) if self.tile.taps else sums
+        """What is stored: a -0 becomes 0, then comes what follows the sums."""
+        return self.followed([self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums])
 
     def largest(self, values: list[Value]) -> list[Value]:
         """The largest of each window's rows, in their order; NaN stays."""

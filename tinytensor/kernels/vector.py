@@ -184,6 +184,29 @@ class Builder:
         """((value - a) · b) + c, each operation rounded."""
         return self.ir.fadd(self.ir.fmul(self.ir.fsub(value, a), b), c)
 
+    def followed(
+        self, sums: list[Value], record: Value, epilogue: int, constants_at: int, fields: tuple[int, int, int],
+        constants: Callable[[Value], list[Value]],
+    ) -> list[Value]:  # fmt: skip
+        """A batch norm of sums and their bounds, where a field of the record has the address of what follows.
+
+        `fields` of that: bytes between the bias and the numbers of a batch norm, or 0, and two bounds;
+        `constants`: a number for each sum from the address of one for each lane.
+        """
+        at, (after, floor, ceiling) = self.field(record, epilogue), fields
+
+        def follow(values: list[Value]) -> list[Value]:
+            distance = self.field(at, after)
+
+            def scale(values: list[Value]) -> list[Value]:
+                bias = self.field(record, constants_at)
+                each = [constants(self.add(bias, self.multiply(distance, i))) for i in (1, 2, 3)]
+                return [self.normalized(*one) for one in zip(values, *each, strict=True)]
+
+            return self.bounded(self.if_any(distance, values, scale), at, floor, ceiling)
+
+        return self.if_any(at, sums, follow)
+
     def bounded(self, values: list[Value], record: Value, floor: int, ceiling: int) -> list[Value]:
         """min(max(value, low), high) with two fields of a record; NaN stays, and so does a zero's sign.
 
