@@ -197,7 +197,7 @@ class Lowering(ResizeLowering):
     def convolution(
         self, node: Node, axes: Any, weight: Array, bias: Array | None, groups: int, last: bool
     ) -> None:
-        """Tiles of output pixels, or a product where each pixel is a row; channels first are read as they lie."""
+        """Tiles of output pixels, or a product of the pixels; channels first are read where they lie."""
         (x,) = node.symbols
         table, self.table = (
             (self.table, None) if self.values[x.index].number == record.INPUT else (None, self.table)
@@ -226,7 +226,11 @@ class Lowering(ResizeLowering):
     def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
         """Lanes are channels; or the tiles of the convolution before go on with it."""
         (x,) = node.symbols
-        made = self.foregoing(self.tiles, x) if kind == "max" and all(in_squares(axis) for axis in axes) else None
+        made = (
+            self.foregoing(self.tiles, x)
+            if kind == "max" and all(in_squares(axis) for axis in axes)
+            else None
+        )
         if made is not None and (pooled := follow_by_pool(made)) is not None:
             self.retarget(pooled, self.image_result(node, last), self.values[x.index])
             return

@@ -37,9 +37,7 @@ class Epilogue(NamedTuple):
 
 def epilogue_of(constants: Array, channels: int, place: Array, side_by_side: int = 1) -> Epilogue:
     """The epilogue of a product that nothing follows yet."""
-    made = Epilogue(
-        aligned((record.EPILOGUE_FIELDS,), np.int64), constants, channels, place, side_by_side
-    )
+    made = Epilogue(aligned((record.EPILOGUE_FIELDS,), np.int64), constants, channels, place, side_by_side)
     made.bounds[:] = -np.inf, np.inf
     return made
 

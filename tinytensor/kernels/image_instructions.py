@@ -13,20 +13,22 @@ import numpy as np
 
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.declare import Kernel
 from tinytensor.kernels.declared import transpose_rows, window_rows
 from tinytensor.kernels.epilogue import Epilogue, epilogue_of
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
-from tinytensor.kernels.specs import POOLED, Tile
-from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
+from tinytensor.kernels.specs import POOLED, ColumnTile, Tile
+from tinytensor.kernels.windows import Axis, Class, Image, classes_of, taps_of
 
 __all__ = [
-    "FEW_PIXELS", "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_pool", "heights_of", "transposition",
-    "window_instruction", "window_record",
+    "FEW_PIXELS", "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_pool", "heights_of",
+    "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
 ALL_TAPS = 1 << 32
+MOST_ROWS = 8  # of a tile that goes down an image
 FEW_PIXELS = 40  # with so few, tiles of a part of them would be low: threads share the channels
 
 
@@ -58,6 +60,8 @@ class Step(NamedTuple):
     x_shift: int
     out_shift: int
     last: int
+    column_weights: int = 0
+    vectors: int = 0
 
 
 class Windows(NamedTuple):
@@ -71,6 +75,7 @@ class Windows(NamedTuple):
     counts_padding: bool = False
     side_by_side: int = 1  # pixels of a row of an image that a vector holds (see `lanes`)
     pooled: bool = False  # the only class goes square by square, and each has one pixel of the result
+    down: str = ""  # the dtype, where tiles of a depthwise convolution may go down the image
 
 
 class Pooling(NamedTuple):
@@ -90,8 +95,11 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
     kept = [rows]
     for row, kind in zip(rows, classes, strict=True):
         taps = taps_of(kind, windows.channels, channel)
-        first, together = beginnings(kind.columns, windows.side_by_side)
-        places = np.add.outer(np.arange(0, len(kind.sources), kind.columns), first).ravel()
+        across, together = beginnings(kind.columns, windows.side_by_side if kind.across else 1)
+        tile = column_tile(windows, kind, together) if windows.down and kind.down else None
+        down, _ = beginnings(kind.rows, tile.rows if tile else 1)
+        row[record.DOWN_TILE] = address(tile) if tile else 0
+        places = np.add.outer(down * kind.columns, across).ravel()
         sources, targets = kind.sources[places], kind.targets[places]
         if windows.pooled:
             order = by_squares(*(axis.outputs for axis in windows.axes))
@@ -105,7 +113,23 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
             row[record.CLASS_LEFT] = together * windows.image.channels
     counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
     rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
+    goes_down = rows[:, record.DOWN_TILE] != 0
+    rows[goes_down, record.WINDOW_DIVISOR] = windows.axes[1].outputs * windows.out_pixel
     return rows, kept
+
+
+def column_tile(windows: Windows, kind: Class, together: int) -> ColumnTile | None:
+    """The tile of windows below each other, if these have all rows of the kernel, and vectors are full."""
+    (y, x), lanes = windows.axes, vectors().width(windows.size)
+    channels = windows.image.channels * (together if windows.side_by_side > 1 else 1)
+    taps = [tap for tap, _ in kind.taps]
+    rows = -(-kind.rows // -(-kind.rows // MOST_ROWS))
+    width = len(taps) // y.size
+    if channels % lanes or rows < 2 or y.size < 2 or y.dilation > 1 or y.transposed or x.transposed:
+        return None
+    tile = ColumnTile(windows.down, lanes, rows, (y.size, x.size), (taps[0], taps[0] + width), y.stride)
+    every = [ky * x.size + kx for ky in range(y.size) for kx in range(*tile.columns)]
+    return tile if taps == every and tile.registers < vectors().registers else None
 
 
 def by_squares(height: int, width: int) -> Array:

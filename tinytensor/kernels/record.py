@@ -8,12 +8,12 @@ __all__: list[str] = []
 
 # A product, as the tile reads it.
 WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
-# Beside these, in a thread's scratch memory: the address of what follows the sums, or 0; where the page's bias
-# lies; and which part of the product, of how many, this call computes.
+# Beside these, in a thread's scratch memory: the address of what follows the sums, or 0; where the page's
+# bias lies; and which part of the product, of how many, this call computes.
 EPILOGUE, CONSTANTS_AT, PART, PARTS = range(8, 12)
 PRODUCT = 16  # numbers
-# What follows the sums (see `tile`): bytes from the bias to the first of a batch norm's numbers, or 0, and the
-# bits of two bounds.
+# What follows the sums (see `tile`): bytes from the bias to the first of a batch norm's numbers, or 0, and
+# the bits of two bounds.
 AFTER, FLOOR, CEILING = range(3)
 EPILOGUE_FIELDS = 8  # numbers
 
@@ -84,10 +84,11 @@ WINDOWS = 32  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
 TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
-CLASS = 8  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
+DOWN_TILE = 8  # machine code for pixels below each other, of which the tables have the first; or 0
+CLASS = 9  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
 # A step: a page of outputs, or of channels.
-STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
-STEP = 6  # numbers
+STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE, DOWN_WEIGHTS, STEP_VECTORS = range(8)
+STEP = 8  # numbers
 WINDOW_CHUNK = 240  # pixels that share a page of weights before the next page is read
 OUT_TABLE = 8 * (WINDOW_CHUNK + 16)  # bytes from the addresses of windows to those of pixels
 WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory

@@ -26,11 +26,11 @@ windows have the same taps.
 
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before: a convolution
 whose weights are more than L1 holds goes through some taps for all pixels of a chunk, then through the next
-ones. What follows the sums is computed before they leave the registers, if EPILOGUE is not 0: where AFTER is not
-0, a batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
-bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for each
-vector, but an infinite CEILING none. Max pooling of 2 by 2 pixels is part of the tile, too, where its rows
-are the four pixels of a window, of the next window, and so on.
+ones. What follows the sums is computed before they leave the registers, if EPILOGUE is not 0: where AFTER is
+not 0, a batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind
+its bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for
+each vector, but an infinite CEILING none. Max pooling of 2 by 2 pixels is part of the tile, too, where its
+rows are the four pixels of a window, of the next window, and so on.
 """
 
 from functools import reduce

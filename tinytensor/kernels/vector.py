@@ -185,8 +185,8 @@ class Builder:
         return self.ir.fadd(self.ir.fmul(self.ir.fsub(value, a), b), c)
 
     def followed(
-        self, sums: list[Value], record: Value, epilogue: int, constants_at: int, fields: tuple[int, int, int],
-        constants: Callable[[Value], list[Value]],
+        self, sums: list[Value], record: Value, epilogue: int, constants_at: int,
+        fields: tuple[int, int, int], constants: Callable[[Value], list[Value]],
     ) -> list[Value]:  # fmt: skip
         """A batch norm of sums and their bounds, where a field of the record has the address of what follows.
 

@@ -20,6 +20,8 @@ from tinytensor.kernels.record import (
     CLASSES_AT,
     CONSTANT,
     CONSTANTS_AT,
+    DOWN_TILE,
+    DOWN_WEIGHTS,
     EPILOGUE,
     INIT_SHIFT,
     INIT_STRIDE,
@@ -43,6 +45,7 @@ from tinytensor.kernels.record import (
     STEP_BIAS,
     STEP_BYTES,
     STEP_TAIL,
+    STEP_VECTORS,
     STEP_WEIGHTS,
     STEPS,
     STEPS_AT,
@@ -96,6 +99,12 @@ def take_page(windows: Any, kind: Any, step: Any, product: Any, rows_at: int, ro
     taps_at, left, most = kind[TAPS_AT], kind[TAP_COUNT], windows[MOST_TAPS]
     init_at, tiles = step[STEP_BIAS] + kind[INIT_SHIFT], WINDOW_TILES
     product[EPILOGUE], product[CONSTANTS_AT] = 0, init_at
+    if kind[DOWN_TILE] != 0:
+        product[EPILOGUE], product[X_STRIDE] = windows[WINDOW_EPILOGUE], step[X_SHIFT]
+        for row in range(rows):
+            call_tile(kind[DOWN_TILE], number_of(product), rows_at + 8 * row, step[DOWN_WEIGHTS], init_at,
+                      step[OUT_SHIFT], taps_at, step[STEP_VECTORS])  # fmt: skip
+        return
     while left > most and not few:
         taps = rows_of_block(left, most)
         take_tiles(windows, step, tiles, product, rows_at, rows, init_at, taps_at, taps)

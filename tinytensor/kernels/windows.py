@@ -96,9 +96,9 @@ class AxisClass(NamedTuple):
     outputs: list[int]
     inputs: list[int]  # of the first tap
 
-    def are_neighbours(self) -> bool:
-        """Whether outputs follow each other, and their windows, too."""
-        return all((np.diff(each) == 1).all() for each in (self.outputs, self.inputs))
+    def are_neighbours(self, stride: int) -> bool:
+        """Whether outputs follow each other, and their windows do, so far apart."""
+        return bool((np.diff(self.outputs) == 1).all() and (np.diff(self.inputs) == stride).all())
 
 
 class Class(NamedTuple):
@@ -108,7 +108,10 @@ class Class(NamedTuple):
     sources: Array  # where each window lies in the image, in bytes
     targets: Array  # where its pixel lies in the result, in bytes
     padded: int  # taps in the image and its padding
-    columns: int  # windows that follow each other in a row
+    rows: int
+    columns: int
+    across: bool  # whether the windows of a row follow each other
+    down: bool  # whether those of a column do, a stride apart
 
 
 def axes_of(image: Image, window: WindowSpec, outputs: Pair | None = None) -> tuple[Axis, Axis]:
@@ -164,7 +167,10 @@ def classes_of(axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int)
                     sources.ravel(),
                     targets.ravel() * out_pixel,
                     rows.padded * columns.padded,
-                    len(columns.outputs) if columns.are_neighbours() else 1,
+                    len(rows.outputs),
+                    len(columns.outputs),
+                    columns.are_neighbours(1),
+                    rows.are_neighbours(axes[0].stride),
                 )
             )
     return found
