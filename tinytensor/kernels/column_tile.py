@@ -73,7 +73,8 @@ class Emitter:
         at = b.add(self.w, b.multiply(i, height * width * self.bytes))
         weights = [b.load(at, self.vector, self.bytes * each) for each in range(height * width)]
         sums = [b.load(b.add(self.init, shift), self.vector)] * tile.rows
-        for down in range((tile.rows - 1) * tile.stride + height):
+        above, below = tile.padding
+        for down in range(above, (tile.rows - 1) * tile.stride + height - below):
             for kx, column in zip(range(*tile.columns), columns, strict=True):
                 value = b.load(b.add(x, column), self.vector)
                 for row in range(tile.rows):
@@ -81,7 +82,6 @@ class Emitter:
                     if 0 <= ky < height:
                         sums[row] = b.fma(value, weights[ky * width + kx], sums[row])
             x = b.add(x, line)
-        sums = [b.ir.fadd(each, ir.Constant(self.vector, None)) for each in sums]  # -0 becomes 0
 
         def constants(address: Value) -> list[Value]:
             return [b.load(b.add(address, shift), self.vector)] * tile.rows

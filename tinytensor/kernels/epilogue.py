@@ -4,6 +4,9 @@
 
 A product that nobody else reads takes up what follows it, so that its result is written once. The tiles read
 all of it from a record (see `tile`): no code is compiled for it.
+
+Without a batch norm, a sum of -0 becomes 0 by a 0 that is added. With one, it does so if an `a` of 0 is -0:
+sum - -0 is sum + 0, and where `a` is another number the sign of a zero does not matter.
 """
 
 from collections.abc import Sequence
@@ -51,6 +54,8 @@ def follow_by_batch_norm(made: Epilogue, steps: Sequence[Array]) -> bool:
     for row, values in zip(made.constants[1:], steps, strict=True):
         each = np.tile(values.reshape(groups, -1), made.side_by_side)
         row[:, : each.shape[1]] = each
+    subtracted = made.constants[1]
+    subtracted[subtracted == 0] = -0.0
     made.table[record.AFTER] = made.constants.strides[0]
     made.place[...] = made.table.ctypes.data
     return True

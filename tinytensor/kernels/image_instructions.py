@@ -13,14 +13,14 @@ import numpy as np
 
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
-from tinytensor.kernels.cpu import vectors
+from tinytensor.kernels.columns import beginnings, pieces_of
 from tinytensor.kernels.declare import Kernel
 from tinytensor.kernels.declared import transpose_rows, window_rows
 from tinytensor.kernels.epilogue import Epilogue, epilogue_of
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import POOLED, ColumnTile, Tile
-from tinytensor.kernels.windows import Axis, Class, Image, classes_of, taps_of
+from tinytensor.kernels.windows import Axis, Class, Image, class_of, classes_of, taps_of
 
 __all__ = [
     "FEW_PIXELS", "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_pool", "heights_of",
@@ -28,7 +28,6 @@ __all__ = [
 ]  # fmt: skip
 
 ALL_TAPS = 1 << 32
-MOST_ROWS = 8  # of a tile that goes down an image
 FEW_PIXELS = 40  # with so few, tiles of a part of them would be low: threads share the channels
 
 
@@ -89,17 +88,14 @@ class Pooling(NamedTuple):
 @lru_cache(maxsize=256)
 def class_table(windows: Windows) -> tuple[Array, list[Array]]:
     """The records of classes, and the arrays whose addresses are in them."""
-    classes = classes_of(windows.axes, windows.image, windows.size, windows.out_pixel)
+    kinds = tiled_classes(windows)
     *_, channel = windows.image.strides(windows.size)
-    rows = aligned((len(classes), record.CLASS), np.int64)
+    rows = aligned((len(kinds), record.CLASS), np.int64)
     kept = [rows]
-    for row, kind in zip(rows, classes, strict=True):
+    for row, (kind, tile) in zip(rows, kinds, strict=True):
         taps = taps_of(kind, windows.channels, channel)
-        across, together = beginnings(kind.columns, windows.side_by_side if kind.across else 1)
-        tile = column_tile(windows, kind, together) if windows.down and kind.down else None
-        down, _ = beginnings(kind.rows, tile.rows if tile else 1)
-        row[record.DOWN_TILE] = address(tile) if tile else 0
-        places = np.add.outer(down * kind.columns, across).ravel()
+        first, together = beginnings(kind.columns, windows.side_by_side)
+        places = np.add.outer(np.arange(0, len(kind.sources), kind.columns), first).ravel()
         sources, targets = kind.sources[places], kind.targets[places]
         if windows.pooled:
             order = by_squares(*(axis.outputs for axis in windows.axes))
@@ -111,37 +107,34 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
         row[record.PIXEL_COUNT] = len(sources)
         if windows.side_by_side > 1:
             row[record.CLASS_LEFT] = together * windows.image.channels
-    counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
-    rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
-    goes_down = rows[:, record.DOWN_TILE] != 0
-    rows[goes_down, record.WINDOW_DIVISOR] = windows.axes[1].outputs * windows.out_pixel
+        count = kind.padded if windows.counts_padding else len(kind.taps)
+        row[record.WINDOW_DIVISOR] = np.float64(count).view(np.int64)
+        if tile is not None:
+            row[record.DOWN_TILE] = address(tile)
+            row[record.WINDOW_DIVISOR] = windows.axes[1].outputs * windows.out_pixel
     return rows, kept
 
 
-def column_tile(windows: Windows, kind: Class, together: int) -> ColumnTile | None:
-    """The tile of windows below each other, if these have all rows of the kernel, and vectors are full."""
-    (y, x), lanes = windows.axes, vectors().width(windows.size)
-    channels = windows.image.channels * (together if windows.side_by_side > 1 else 1)
-    taps = [tap for tap, _ in kind.taps]
-    rows = -(-kind.rows // -(-kind.rows // MOST_ROWS))
-    width = len(taps) // y.size
-    if channels % lanes or rows < 2 or y.size < 2 or y.dilation > 1 or y.transposed or x.transposed:
-        return None
-    tile = ColumnTile(windows.down, lanes, rows, (y.size, x.size), (taps[0], taps[0] + width), y.stride)
-    every = [ky * x.size + kx for ky in range(y.size) for kx in range(*tile.columns)]
-    return tile if taps == every and tile.registers < vectors().registers else None
+def tiled_classes(windows: Windows) -> list[tuple[Class, ColumnTile | None]]:
+    """Classes of windows; of a depthwise convolution, pieces of columns and the tile that goes down each."""
+    shape = windows.axes, windows.image, windows.size, windows.out_pixel
+    if not windows.down:
+        return [(kind, None) for kind in classes_of(*shape)]
+    y, x = windows.axes
+    found: list[tuple[Class, ColumnTile | None]] = []
+    for columns in x.classes():
+        pixels = beginnings(columns.neighbours, windows.side_by_side)[1]
+        pieces = pieces_of(windows.axes, columns, windows.image.channels * pixels, windows.down)
+        found += [(class_of(rows, columns, *shape), tile) for rows, tile in pieces]
+        if not pieces:
+            found += [(class_of(rows, columns, *shape), None) for rows in y.classes()]
+    return found
 
 
 def by_squares(height: int, width: int) -> Array:
     """The pixels of 2 by 2 squares, square by square; an odd row or column at the end is in none."""
     pixels = np.arange(height * width).reshape(height, width)[: height // 2 * 2, : width // 2 * 2]
     return pixels.reshape(height // 2, 2, width // 2, 2).swapaxes(1, 2).ravel()
-
-
-def beginnings(columns: int, most: int) -> tuple[Array, int]:
-    """Where groups of neighbours begin in a row, the last perhaps before its turn; how many each is."""
-    together = min(columns, most)
-    return np.minimum(np.arange(0, columns, together), columns - together), together
 
 
 def window_instruction(

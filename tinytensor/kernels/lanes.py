@@ -91,10 +91,11 @@ def repeat_channels(rows: Array, channels: int, pixels: int) -> None:
 
 
 def wide_of(operation: str, lanes: int, channels: int) -> int:
-    """Vectors of a page: one where it is enough, or where each is two of float64; else as registers allow."""
-    if operation == "average" or channels <= lanes:
+    """Vectors of a page: as many as are needed and fit registers; of a mean each is two of float64."""
+    if channels <= lanes:
         return 1
-    return 4 if channels > 2 * lanes and vectors().registers >= 32 else 2
+    most = 4 if channels > 2 * lanes and vectors().registers >= 32 else 2
+    return most // 2 if operation == "average" else most
 
 
 def tiles_of(

@@ -84,7 +84,7 @@ WINDOWS = 32  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
 TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
-DOWN_TILE = 8  # machine code for pixels below each other, of which the tables have the first; or 0
+DOWN_TILE = 8  # machine code for pixels below each other, of which tables have the first; or 0
 CLASS = 9  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
 # A step: a page of outputs, or of channels.
 STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE, DOWN_WEIGHTS, STEP_VECTORS = range(8)

@@ -156,18 +156,13 @@ class ColumnTile(NamedTuple):
     size: tuple[int, int]  # of the kernel
     columns: tuple[int, int]  # of the kernel, the first and the one behind the last: others are padding
     stride: int  # down the image
-
-    @property
-    def registers(self) -> int:
-        """Vector registers that a step needs."""
-        first, last = self.columns
-        return self.size[0] * (last - first) + self.rows + 1
+    padding: tuple[int, int]  # rows of the inputs above the image and below it
 
     @property
     def name(self) -> str:
         """A symbol."""
-        (height, width), (first, last) = self.size, self.columns
-        shape = f"{self.rows}x{height}x{width}_{first}to{last}_{self.stride}"
+        (height, width), (first, last), (above, below) = self.size, self.columns, self.padding
+        shape = f"{self.rows}x{height}x{width}_{first}to{last}_{self.stride}_{above}and{below}"
         return f"column_{self.dtype}x{self.lanes}_{shape}"
 
     def build(self) -> Any:

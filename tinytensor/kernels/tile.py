@@ -103,12 +103,12 @@ class Emitter:
     def emit(self) -> None:
         """Sums from init, over the places, to out."""
         walk = self.tapped if self.tile.taps else self.places
-        values = self.finished(walk(self.start()))
+        values = self.stored(walk(self.start()))
         self.store_rows(self.largest(values) if self.tile.pooled else values)
         self.b.ir.ret_void()
 
-    def followed(self, sums: list[Value]) -> list[Value]:
-        """A batch norm of the sums, if there is one, and their bounds."""
+    def stored(self, sums: list[Value]) -> list[Value]:
+        """What is stored: what follows the sums, if anything does; a -0 becomes 0."""
         b = self.b
 
         def constants(address: Value) -> list[Value]:
@@ -250,10 +250,6 @@ class Emitter:
             return self.update(rows, offset, pages, tail, state)
 
         return b.loop_if_any(self.count, sums, body)
-
-    def finished(self, sums: list[Value]) -> list[Value]:
-        """What is stored: a -0 becomes 0, then comes what follows the sums."""
-        return self.followed([self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums])
 
     def largest(self, values: list[Value]) -> list[Value]:
         """The largest of each window's rows, in their order; NaN stays."""

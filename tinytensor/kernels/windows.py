@@ -17,7 +17,18 @@ import numpy as np
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["Axis", "Class", "Image", "WindowSpec", "axes_of", "classes_of", "taps_of", "transposed_axes_of"]
+__all__ = [
+    "Axis",
+    "AxisClass",
+    "Class",
+    "Image",
+    "WindowSpec",
+    "axes_of",
+    "class_of",
+    "classes_of",
+    "taps_of",
+    "transposed_axes_of",
+]
 
 Pair = tuple[int, int]
 MOST_BYTES = 1 << 31  # of an image, as offsets of taps are 32 bits
@@ -96,9 +107,11 @@ class AxisClass(NamedTuple):
     outputs: list[int]
     inputs: list[int]  # of the first tap
 
-    def are_neighbours(self, stride: int) -> bool:
-        """Whether outputs follow each other, and their windows do, so far apart."""
-        return bool((np.diff(self.outputs) == 1).all() and (np.diff(self.inputs) == stride).all())
+    @property
+    def neighbours(self) -> int:
+        """How many outputs follow each other, and their windows, too: all or one."""
+        alike = all((np.diff(each) == 1).all() for each in (self.outputs, self.inputs))
+        return len(self.outputs) if alike else 1
 
 
 class Class(NamedTuple):
@@ -108,10 +121,7 @@ class Class(NamedTuple):
     sources: Array  # where each window lies in the image, in bytes
     targets: Array  # where its pixel lies in the result, in bytes
     padded: int  # taps in the image and its padding
-    rows: int
-    columns: int
-    across: bool  # whether the windows of a row follow each other
-    down: bool  # whether those of a column do, a stride apart
+    columns: int  # windows that follow each other in a row
 
 
 def axes_of(image: Image, window: WindowSpec, outputs: Pair | None = None) -> tuple[Axis, Axis]:
@@ -150,30 +160,24 @@ def classes_of(axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int)
         raise ArgumentError(
             f"convolution: expected images below 2 GiB, got {tuple(image[:3])}; split the image"
         )
+    return [
+        class_of(rows, columns, axes, image, size, out_pixel)
+        for rows in axes[0].classes()
+        for columns in axes[1].classes()
+    ]
+
+
+def class_of(
+    rows: AxisClass, columns: AxisClass, axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int
+) -> Class:
+    """The windows in some rows and some columns."""
     line, pixel, _ = image.strides(size)
-    found = []
-    for rows in axes[0].classes():
-        for columns in axes[1].classes():
-            taps = [
-                (ky * axes[1].size + kx, y * line + x * pixel)
-                for ky, y in rows.taps
-                for kx, x in columns.taps
-            ]
-            sources = np.add.outer(np.array(rows.inputs) * line, np.array(columns.inputs) * pixel)
-            targets = np.add.outer(np.array(rows.outputs) * axes[1].outputs, np.array(columns.outputs))
-            found.append(
-                Class(
-                    taps,
-                    sources.ravel(),
-                    targets.ravel() * out_pixel,
-                    rows.padded * columns.padded,
-                    len(rows.outputs),
-                    len(columns.outputs),
-                    columns.are_neighbours(1),
-                    rows.are_neighbours(axes[0].stride),
-                )
-            )
-    return found
+    taps = [(ky * axes[1].size + kx, y * line + x * pixel) for ky, y in rows.taps for kx, x in columns.taps]
+    sources = np.add.outer(np.array(rows.inputs) * line, np.array(columns.inputs) * pixel)
+    targets = np.add.outer(np.array(rows.outputs) * axes[1].outputs, np.array(columns.outputs))
+    return Class(
+        taps, sources.ravel(), targets.ravel() * out_pixel, rows.padded * columns.padded, columns.neighbours
+    )
 
 
 def taps_of(kind: Class, channels: int, channel: int) -> Array:
