@@ -81,7 +81,8 @@ class Emitter:
                     ky = down - row * tile.stride
                     if 0 <= ky < height:
                         sums[row] = b.fma(value, weights[ky * width + kx], sums[row])
-            x = b.add(x, line)
+            # else LLVM computes all addresses before the loop, and keeps them in memory
+            x = b.after(sums[:1], b.add(x, line))
 
         def constants(address: Value) -> list[Value]:
             return [b.load(b.add(address, shift), self.vector)] * tile.rows

@@ -13,7 +13,7 @@ from tinytensor.kernels.windows import Axis, AxisClass
 
 __all__ = ["beginnings", "pieces_of"]
 
-MOST_ROWS = 12
+MOST_ROWS = 16
 
 
 def beginnings(count: int, most: int) -> tuple[Array, int]:
