@@ -112,7 +112,7 @@ class Emitter:
         b = self.b
 
         def constants(address: Value) -> list[Value]:
-            return self.constants([address] * self.tile.rows)
+            return self.constants([address] * self.tile.rows, padded=True)
 
         return b.followed(sums, self.record, EPILOGUE, CONSTANTS_AT, (AFTER, FLOOR, CEILING), constants)
 
@@ -125,33 +125,35 @@ class Emitter:
         b, tile = self.b, self.tile
         if tile.taps:
             rows = [self.pixel(row) if tile.resumes else self.init for row in range(tile.rows)]
-            return self.constants(rows)
+            return self.constants(rows, padded=True)
         stride = b.field(self.record, INIT_STRIDE)
-        return self.constants([b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)])
+        rows = [b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)]
+        return self.constants(rows, padded=False)
 
-    def constants(self, rows: list[Value]) -> list[Value]:
-        """A number for each sum, from an address for each row."""
+    def constants(self, rows: list[Value], padded: bool) -> list[Value]:
+        """A number for each sum, from an address for each row; whole vectors of it can be read if padded."""
         read = {
-            row: [self.lanes_at(row, column, self.vector) for column in range(self.columns)] for row in rows
+            row: [self.lanes_at(row, column, self.vector, padded) for column in range(self.columns)]
+            for row in rows
         }
         found = [each for row in rows for each in read[row]]
         for group in self.tails:
-            found.append(self.side_by_side([self.tail_at(rows[row], self.element) for row in group]))
+            found.append(self.side_by_side([self.tail_at(rows[row], self.element, padded) for row in group]))
         return found
 
-    def lanes_at(self, row: Value, column: int, kind: ir.VectorType) -> Value:
+    def lanes_at(self, row: Value, column: int, kind: ir.VectorType, padded: bool = False) -> Value:
         """A vector of a row, whose last one may not be full."""
         place = self.size * self.tile.lanes * column
-        if self.full(column) or self.tile.taps:
+        if self.full(column) or padded:
             return self.b.load(row, kind, place)
         mask = self.b.first_lanes(self.left, self.tile.lanes)
         return self.b.masked_load(self.b.add(row, place), kind, mask)
 
-    def tail_at(self, row: Value, element: ir.Type) -> Value:
+    def tail_at(self, row: Value, element: ir.Type, padded: bool = False) -> Value:
         """The left-over lanes of one row."""
         kind = ir.VectorType(element, self.tile.end)
         address = self.b.add(row, self.size * self.tile.lanes * self.columns)
-        if self.tile.end <= 2:
+        if self.tile.end <= 2 or padded:
             return self.b.load(address, kind)
         return self.b.masked_load(address, kind, self.b.first_lanes(self.left, self.tile.end))
 
