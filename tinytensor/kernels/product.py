@@ -26,6 +26,7 @@ from tinytensor.kernels.record import (
     C_ROW,
     CALL_OFFSET,
     END_LANES,
+    EPILOGUE,
     INIT_STRIDE,
     K_BLOCK,
     K_COUNT,
@@ -98,24 +99,14 @@ def multiply_directly(
     product, start, some = integers_at(scratch), bias, k_count
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[LEFT] = b_row, plan[PAGE_OUTPUTS], plan[LEFT]
     product[X_STRIDE], product[OUT_STRIDE], product[INIT_STRIDE] = a_row, plan[C_ROW], 0
+    product[EPILOGUE] = 0
     if plan[PAGES] > 1 and k_count * plan[C_ROW] > STREAMED_BYTES:
         some = STREAMS
     for k in range(0, k_count, some):
         x, weights, count = a + k * size, b + k * b_row, min(some, k_count - k)
         product[TAIL] = weights
-        multiply(
-            plan,
-            product,
-            count,
-            x,
-            weights + first * plan[PAGE_OUTPUTS],
-            start,
-            c,
-            rows,
-            first,
-            stop,
-            scratch,
-        )
+        multiply(plan, product, count, x, weights + first * plan[PAGE_OUTPUTS], start, c, rows, first, stop,
+                 scratch)  # fmt: skip
         start, product[INIT_STRIDE] = c, plan[C_ROW]
 
 
@@ -158,7 +149,7 @@ def product_range(
     block = -(-k_total // -(-k_total // K_BLOCK))
     together = max(1, PACKED_BYTES // (block * across * size))  # pages
     product[WEIGHT_STRIDE], product[LEFT] = across * size, plan[LEFT]
-    product[TAIL], product[OUT_STRIDE] = scratch + TAILS_AT, c_row
+    product[TAIL], product[OUT_STRIDE], product[EPILOGUE] = scratch + TAILS_AT, c_row, 0
     while page < page_stop:
         stop = min(page + together, page_stop)
         for k in range(0, k_total, block):
