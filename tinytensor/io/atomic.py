@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +28,6 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ...     (Path(folder) / "a.txt").read_text()
     'whole'
     """
-    from secrets import token_hex  # 3 ms that loading does not need
-
     target = Path(os.path.realpath(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder; make it first", str(target.parent))
@@ -36,7 +35,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if existed:
         with open(target, "r+b"):  # raises for a folder, and for a file that we may not write
             pass
-    temporary = target.with_name(f".tinytensor-{token_hex(8)}.tmp")
+    temporary = target.with_name(f".tinytensor-{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:  # with the mode that the umask leaves
             mode = os.stat(target if existed else file.fileno()).st_mode
