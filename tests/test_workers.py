@@ -333,9 +333,9 @@ def test_a_fork_waits_for_a_plan_that_loads_kernels():
 def test_without_a_thread_a_caller_works_alone():
     code = """
 import ctypes
-import llvmlite.binding as llvm
+from tinytensor.kernels import load
 refuse = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)(lambda function, argument: -1)
-llvm.add_symbol("PyThread_start_new_thread", ctypes.cast(refuse, ctypes.c_void_p).value)
+load.ADDRESSES["PyThread_start_new_thread"] = ctypes.cast(refuse, ctypes.c_void_p).value
 import numpy as np
 from tests.test_workers import ADD, ALIVE, STARTED, field, run
 from tinytensor import threads

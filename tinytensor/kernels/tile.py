@@ -235,7 +235,9 @@ class Emitter:
             tail = b.add(self.tail, b.multiply(place, self.size * max(tile.end, 0)))
             pages = [b.add(page, offset) for page in self.pages]
             if tile.rows > FEW:
-                later = b.multiply(place_of(b.add(i, AHEAD)), self.step) if tile.listed else b.add(offset, ahead)
+                later = (
+                    b.multiply(place_of(b.add(i, AHEAD)), self.step) if tile.listed else b.add(offset, ahead)
+                )
                 for page in self.pages:
                     for line in range(0, self.size * tile.lanes * tile.vectors, LINE):
                         b.prefetch(b.add(page, later), line, level=1)
