@@ -34,7 +34,7 @@ class Job:
     """A job and the cluster that it runs on; seconds, bytes, rows."""
 
     rows: float = 1e11
-    row_seconds: float = 0.25e-6  # 784-50-100-10 on digits, one thread
+    row_seconds: float = 0.5e-6  # 784-50-100-10 on digits, one thread
     row_bytes: float = 784.0
     partition_rows: float = 1e6
     model_bytes: float = 180e3
@@ -124,19 +124,19 @@ def turning_point(job: Job) -> float:
 
 
 SMALL = Job()
-CONVOLUTIONAL = replace(SMALL, row_seconds=18.8e-6, partition_rows=2e6)
+CONVOLUTIONAL = replace(SMALL, row_seconds=13.8e-6, partition_rows=2e6)
 RESNET = replace(
-    SMALL, rows=1e10, row_seconds=200e-6, row_bytes=3072, partition_rows=1e5, model_bytes=3e5
+    SMALL, rows=1e10, row_seconds=150e-6, row_bytes=3072, partition_rows=1e5, model_bytes=3e5
 )  # fmt: skip
 CASES = {
     "784-50-100-10": SMALL,
     "the same, 10⁵ rows a partition": replace(SMALL, partition_rows=1e5),
     "the same, 10⁷ rows a partition": replace(SMALL, partition_rows=1e7),
-    "784-512-512-10": replace(SMALL, row_seconds=3.4e-6, model_bytes=2.7e6),
-    "SimpleConvNet, 18.8 µs a row": CONVOLUTIONAL,
+    "784-512-512-10": replace(SMALL, row_seconds=5.9e-6, model_bytes=2.7e6),
+    "SimpleConvNet, 13.8 µs a row": CONVOLUTIONAL,
     "the same, kernels not compiled": replace(CONVOLUTIONAL, cold=True),
     "the same, data on the machines' own disks": replace(CONVOLUTIONAL, link=5e9, store=5e12),
-    "ResNet, 200 µs a row of 3,072 bytes": RESNET,
+    "ResNet, 150 µs a row of 3,072 bytes": RESNET,
     "the same, no machine is slow": replace(RESNET, slow_machines=0.0),
     "the same, one machine in ten is 4 times slower": replace(RESNET, slow_machines=0.1, slowness=4.0),
     "the same, and 5 times larger partitions": replace(

@@ -1,4 +1,4 @@
-"""What a convolution's tiles compute after the sums: the bits of layer by layer, whatever follows."""
+"""What a product's tiles compute after the sums: the bits of layer by layer, whatever follows."""
 
 import numpy as np
 import pytest
@@ -102,3 +102,69 @@ def test_no_numbers_pass_bounds(dtype):
     conv.weight, conv.bias = np.ones((6, 1, 1, 1), dtype), np.zeros(6, dtype)
     y = tt.Sequential(conv, tt.relu).predict(x).ravel()
     naive.same(y, np.array([np.nan, np.inf, 0, 0, 0, 1], dtype))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("outputs", [1, 3, 16, 17, 20, 40, 70, 300])
+@pytest.mark.parametrize("inputs", [5, 40, 5000])
+def test_a_batch_norm_and_an_activation_after_a_linear_layer(dtype, outputs, inputs):
+    rng = np.random.default_rng(outputs)
+    x = rng.standard_normal((9, inputs)).astype(dtype)
+    x[3, 1], x[4, 2] = np.nan, np.inf
+    linear = tt.Linear(inputs, outputs, dtype=dtype, seed=0)
+    for followers in (
+        [tt.relu],
+        [batch_norm(rng, outputs, dtype)],
+        [batch_norm(rng, outputs, dtype), clip(low=0, high=1)],
+    ):
+        model = tt.Sequential(linear, *followers)
+        check(model, x, 1)
+        naive.same(model.predict(x[:1]), model.predict(x)[:1])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_batch_norm_of_a_sequence(dtype):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((5, 300, 12)).astype(dtype)
+    linear = tt.Linear(12, 20, dtype=dtype, seed=0)
+    model = tt.Sequential(linear, tt.BatchNorm(*rng.uniform(0.5, 2, (4, 20)).astype(dtype), axis=-1), tt.relu)
+    check(model, x, 1)
+    for threads in (2, 3):
+        naive.same(model.predict(x[:1], threads=threads), model.predict(x)[:1])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("outputs", [8, 17, 64, 80])
+@pytest.mark.parametrize("size", [(1, 1), (3, 3), (20, 31)])
+def test_one_by_one_convolutions_are_products_of_pixels(dtype, outputs, size):
+    rng = np.random.default_rng(outputs)
+    x = np.maximum(rng.standard_normal((3, *size, 24)), 0).astype(dtype)
+    x[..., 3:20] = 0  # so many that they are skipped
+    x[1, 0, 0, 0], x[2, 0, 0, 4] = np.nan, -0.0
+    conv = tt.Conv2d(24, outputs, 1, channels_last=True, dtype=dtype, seed=0)
+    norm = tt.BatchNorm(*rng.uniform(0.5, 2, (4, outputs)).astype(dtype), axis=-1)
+    for followers in ([], [norm], [norm, tt.relu]):
+        model = tt.Sequential(conv, *followers)
+        check(model, x, 1)
+        for threads in (2, 3):
+            naive.same(model.predict(x[:1], threads=threads), model.predict(x)[:1])
+    infinite = conv.weight.numpy().copy()
+    infinite[0, 5] = np.inf
+    conv.weight = infinite
+    check(tt.Sequential(conv), x, 1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shift", [0.0, -0.0, 1.0])
+def test_no_sum_is_minus_zero_before_a_batch_norm(dtype, shift):
+    tiny = np.finfo(dtype).smallest_normal
+    mean, beta = np.array([0.0, -0.0, 1.0, -1.0], dtype), np.full(4, shift, dtype)
+    norm = tt.BatchNorm(np.ones(4, dtype), beta, mean, np.ones(4, dtype), eps=0)
+    x = np.full((2, 4), tiny, dtype)
+    linear = tt.Linear.of(-tiny * np.eye(4, dtype=dtype), np.zeros(4, dtype))
+    check(tt.Sequential(linear, norm), x, 1)
+    conv = tt.Conv2d(4, 4, 1, groups=4, bias=np.zeros(4, dtype), weight=np.full((4, 1, 1, 1), -tiny, dtype))
+    naive.same(
+        tt.Sequential(conv, norm).predict(x.reshape(2, 4, 1, 1)).reshape(2, 4),
+        tt.Sequential(linear, norm).predict(x),
+    )

@@ -96,6 +96,7 @@ class Doubling(tt.Layer):
     [
         (tt.Rescale(np.ones(2)), 'float64 from 1 on, as is its scale; model.astype("float32")'),
         (tt.Linear(2, 2, dtype="float64"), "float64 from 1 on, as is its weight, bias; "),
+        (tt.BatchNorm(*np.ones((4, 2))), "float64 from 1 on, as is its weight, bias, running_mean, and 1"),
         (Doubling(), "float64 from 1 on, by its forward"),
     ],
     ids=lambda each: type(each).__name__,
@@ -131,6 +132,20 @@ def test_parameters_of_any_dtype_are_counted_in_bytes():
     assert tt.Sequential(layer).summary((3,)).bytes == 3 * 8 + 3 * 4
 
 
+def test_bytes_of_a_quantised_network_beside_those_in_float32():
+    model = tt.Sequential(tt.Linear(6, 4, seed=0), tt.sigmoid, tt.Linear(4, 2, seed=1))
+    quantized = tt.quantize(model, np.random.default_rng(0).standard_normal((64, 6)).astype(np.float32))
+    summary = quantized.summary()
+    assert any(type(layer) is tt.Lookup for layer in quantized)  # whose table float32 does not need
+    assert summary.float_bytes == model.summary().bytes == model.summary().float_bytes
+    assert summary.bytes == sum(each.nbytes for each in quantized.state_dict().values())
+    assert f"quantised: {summary.bytes:,} bytes instead of {summary.float_bytes:,} in float32" in str(summary)
+
+
+def test_a_sample_without_elements():
+    assert [row.shape for row in tt.Sequential(tt.relu).summary((0, 3)).rows] == [(0, 3)]
+
+
 def test_multiply_adds():
     summary = tt.Sequential(CHAPTER).summary()
     assert [row.multiply_adds for row in summary.rows] == [784 * 50, 0, 50 * 100, 0, 100 * 10, 0]
@@ -158,3 +173,14 @@ def test_a_shape_that_is_none(shape):
     for ask in (model.trace, *((model.summary,) if shape is not None else ())):
         with pytest.raises(tt.ShapeError, match="expected the lengths of one sample"):
             ask(shape)
+
+
+def test_a_traced_operation_without_an_instruction_has_a_note():
+    power = tt.Sequential(tt.Linear(4, 4, seed=0), tt.Lambda(lambda x: x**2))
+    assert power.summary().notes == ("1: not fused: there is no instruction for power",)
+    wide = tt.Sequential(tt.BatchNorm(4).astype("float64"), tt.Linear(4, 3, seed=0))
+    summary = wide.summary(4)
+    assert [row.fused for row in summary.rows] == [False, True]
+    assert summary.notes[1] == (
+        "0: not fused: the instruction for batch_norm does not take these dtypes, axes or constants"
+    )

@@ -23,7 +23,9 @@ def job(name):
     return Kernel(f"jobs.{name}", SIGNATURE, lambda: getattr(jobs, name), cached=False)
 
 
-ADD, MEET, RAISE, HOLD, SCRATCHES = map(job, ("add_places", "meet", "raise_at", "hold", "meet_with_scratch"))
+ADD, MEET, RAISE, HOLD, SCRATCHES, ORDER = map(
+    job, ("add_places", "meet", "raise_at", "hold", "meet_with_scratch", "note_order")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +61,15 @@ def test_every_place_is_done_once(count, size, helpers, team):
         assert run(ADD, y, count, size, helpers)
     assert y.tolist() == [3 * i for i in range(count)] + [0]
     assert field(team, STARTED) == field(team, ALIVE) == min(helpers, -(-count // size) - 1)
+
+
+def test_every_second_job_goes_through_its_ranges_backwards():
+    orders = []
+    for _ in range(4):
+        y = np.zeros(5, np.int64)
+        assert run(ORDER, y, 11, 3, 0)
+        orders.append(y.tolist())
+    assert orders == [[4, 0, 3, 6, 9], [4, 9, 6, 3, 0]] * 2
 
 
 def test_helpers_really_help():
@@ -322,9 +333,9 @@ def test_a_fork_waits_for_a_plan_that_loads_kernels():
 def test_without_a_thread_a_caller_works_alone():
     code = """
 import ctypes
-import llvmlite.binding as llvm
+from tinytensor.kernels import load
 refuse = ctypes.CFUNCTYPE(ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p)(lambda function, argument: -1)
-llvm.add_symbol("PyThread_start_new_thread", ctypes.cast(refuse, ctypes.c_void_p).value)
+load.ADDRESSES["PyThread_start_new_thread"] = ctypes.cast(refuse, ctypes.c_void_p).value
 import numpy as np
 from tests.test_workers import ADD, ALIVE, STARTED, field, run
 from tinytensor import threads

@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
 else:  # a type checker would take every name for one that __getattr__ knows
     from importlib import import_module
-    from importlib.util import find_spec
 
     def __getattr__(name):
-        if find_spec(f"tinytensor.{name}"):
+        if name in PUBLIC_MODULES:
             return import_module(f"tinytensor.{name}")
         contents = import_module("tinytensor.contents")
         if name != "__all__" and name not in contents.__all__:
+            from importlib.util import find_spec
+
             from tinytensor.text import did_you_mean
+
+            if find_spec(f"tinytensor.{name}"):
+                return import_module(f"tinytensor.{name}")
 
             hint = did_you_mean(name, __dir__(), "tt.{}")
             # with the name given, Python adds no suggestion of its own

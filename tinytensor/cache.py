@@ -2,34 +2,33 @@
 
 import os
 import sys
-import tempfile
-from pathlib import Path
 
 __all__ = ["cache_folder"]
 
 
-def users_folder() -> Path:
+def users_folder() -> str:
     """The folder of this system in which a user's programs keep what they can make again."""
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser()
+        return os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     if sys.platform == "darwin":
-        return Path("~/Library/Caches").expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        return "~/Library/Caches"
+    return os.environ.get("XDG_CACHE_HOME") or "~/.cache"
 
 
-def cache_folder() -> Path:
+def cache_folder() -> str:
     """`$TINYTENSOR_CACHE`, or `tinytensor` in the user's cache folder; it need not exist.
 
     A user without a home, as in some containers, has `tinytensor-UID` among the temporary files.
 
-    >>> cache_folder().is_absolute()
+    >>> os.path.isabs(cache_folder())
     True
     """
     chosen = os.environ.get("TINYTENSOR_CACHE")
     if chosen:
-        return Path(chosen).expanduser().absolute()
-    try:
-        folder = users_folder() / "tinytensor"
-    except RuntimeError:  # no home is known
-        folder = Path()
-    return folder if folder.is_absolute() else Path(tempfile.gettempdir()) / f"tinytensor-{os.getuid()}"
+        return os.path.abspath(os.path.expanduser(chosen))
+    folder = os.path.join(os.path.expanduser(users_folder()), "tinytensor")
+    if os.path.isabs(folder):
+        return folder
+    from tempfile import gettempdir
+
+    return os.path.join(gettempdir(), f"tinytensor-{os.getuid()}")

@@ -1,6 +1,5 @@
 """How a notebook shows things: images as pictures, small Tensors, models and reports as tables."""
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +64,8 @@ def plain_cell(text: str, left: bool) -> str:
 
 def escape(text: str) -> str:
     """Text as HTML shows it; what a terminal would obey is written as Python writes it."""
+    import html
+
     return html.escape(escaped(text))
 
 

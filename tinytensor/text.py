@@ -1,6 +1,5 @@
 """Plain text for people: tables, long lists, and what a misspelt name may have meant."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 __all__ = ["did_you_mean", "escaped", "listed", "text_table"]
@@ -28,6 +27,8 @@ def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
     >>> did_you_mean("banana", ["inspect", "convert"])
     ''
     """
+    import difflib
+
     by_spelling: dict[str, list[str]] = {}
     for name in known:
         by_spelling.setdefault(plainly_spelt(name), []).append(name)

@@ -5,7 +5,6 @@ import math
 import os
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
@@ -21,8 +20,8 @@ OPENMP = "OMP_NUM_THREADS"  # respected where ours is not set; a list is one num
 SPINNING = "TINYTENSOR_SPIN"
 TURNS = 1500  # some 0.5 ms where nobody else wants to run: batches of a hundred follow in that time
 MOST = MOST_HELPERS + 1
-GROUPS = Path("/sys/fs/cgroup")
-OWN_GROUPS = Path("/proc/self/cgroup")  # lines of "id:controllers:path"; version 2 has no controllers
+GROUPS = "/sys/fs/cgroup"
+OWN_GROUPS = "/proc/self/cgroup"  # lines of "id:controllers:path"; version 2 has no controllers
 
 chosen: int | None = None
 
@@ -43,26 +42,32 @@ def quotas() -> list[int]:
     for folder in dict.fromkeys(groups()):
         for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
             try:
-                quota, period = " ".join((folder / name).read_text() for name in names).split()
+                quota, period = " ".join(text_of(os.path.join(folder, name)) for name in names).split()
                 found.append(math.ceil(int(quota) / int(period)))
             except (OSError, ValueError, ZeroDivisionError):  # no such group, or "max": no quota
                 continue
     return [each for each in found if each > 0]  # version 1 says -1 for none
 
 
-def groups() -> Iterator[Path]:
+def text_of(path: str) -> str:
+    """What a file says."""
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def groups() -> Iterator[str]:
     """The folders of this process's own groups and of all those around them, each of which has its quota."""
     try:
-        lines = OWN_GROUPS.read_text().splitlines()
+        lines = text_of(OWN_GROUPS).splitlines()
     except OSError:
         lines = []
     # in a container the path is the host's, and the mounted root is the group itself
     for line in (*lines, "0::/", "1:cpu:/"):
         _, controllers, path = line.split(":", 2)
-        root = GROUPS / ("cpu" if controllers else "")
         if not controllers or "cpu" in controllers.split(","):
-            own = root / path.strip("/")
-            yield from (each for each in (own, *own.parents) if each.is_relative_to(root))
+            names = [name for name in path.split("/") if name]
+            root = os.path.join(GROUPS, "cpu" if controllers else "")
+            yield from (os.path.join(root, *names[:count]) for count in range(len(names), -1, -1))
 
 
 @cache

@@ -177,10 +177,9 @@ def expect_images(who: str, shape: Shape, axes: int, channels_last: bool) -> Non
     """Raise unless a shape is that of a batch of images with so many spatial axes."""
     if len(shape) == axes + 2:
         return
-    hint = ""
+    hint, grey = "", "..., None" if channels_last else ":, None"
     if len(shape) == axes + 1:
-        grey = "x[..., None]" if channels_last else "x[:, None]"
-        hint = f"; did you forget an axis? x[None] is a batch of one, {grey} a batch with one channel"
+        hint = f"; did you forget an axis? x[None] is a batch of one, x[{grey}] a batch with one channel"
     elif len(shape) == axes:
         batch = "x[None, ..., None]" if channels_last else "x[None, None]"
         hint = f"; did you forget the axes of batch and channels? {batch} is a batch of one"

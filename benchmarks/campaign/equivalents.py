@@ -93,4 +93,16 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "NumPy's own message is cut at some length"
         ),
     },
+    "io/tflite/operations.py": {
+        "steps.add(op, [steps.number(0)], batched(steps.result()), steps_dtype(steps), **attributes)"
+        " → steps.add(op, [steps.number( -1)], batched(steps.result()), steps_dtype(steps), **attributes)": (
+            "of one operand the last is the first"
+        ),
+    },
+    "inference/lowering.py": {
+        "product[record.AHEAD] = 2 * plan.rows if external else 0"
+        " → product[record.AHEAD] = 2 >> plan.rows if external else 0": (
+            "how far ahead samples are asked for changes the time alone"
+        ),
+    },
 }

@@ -5,7 +5,7 @@ import pytest
 
 import tinytensor as tt
 from tests.custom import Branches, Residual, Scale, Shift, squareplus
-from tinytensor.io.config import KNOWN, MAX_DEPTH, build, describe, text_of
+from tinytensor.io.config import MAX_DEPTH, build, describe, known_class, known_classes, text_of
 from tinytensor.layers.state_dict import state_dict
 
 CUSTOM = [Branches, Residual, Scale, Shift, squareplus]
@@ -42,7 +42,9 @@ def test_a_description_builds_the_same_layer(layer):
 
 
 def test_every_known_class_is_public():
-    assert {name for name in KNOWN if getattr(tt, name) is not KNOWN[name]} == set()
+    for each in known_classes():
+        assert getattr(tt, each.__name__) is known_class(each.__name__) is each
+    assert [known_class(name) for name in ("Layer", "Lambda", "Tensor", "relu", "os", "")] == [None] * 6
 
 
 def test_the_parameters_are_the_arrays_given_without_a_copy():

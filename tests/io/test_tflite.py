@@ -416,21 +416,120 @@ def test_parts(tmp_path):
     assert loaded(tmp_path, file.content([x], [y]))(samples).tolist() == [[-6.0] * 6] * 2
 
 
+# Operators of numbers alone, beside NumPy or functions of ours; eighths add up exactly
+
+
+def i32(*numbers):
+    return np.array(numbers, np.int32)
+
+
+OTHER = np.array([0.5, -2, 1, 4, -0.25, 8], F)  # a division by a constant is a product, so powers of two
+ROW, PIXELS = (1, 6), (1, 3, 4, 2)
+BESIDE_NUMPY = {  # shape, constants after the first operand, options, what it computes
+    "ABS": (ROW, [], {}, np.abs),
+    "ARG_MAX": (PIXELS, [i32(2)], {"kind": "ArgMaxOptions"}, lambda x: x.argmax(2)),
+    "CAST": (ROW, [], {"kind": "CastOptions"}, lambda x: x.astype(np.int32)),
+    "DIV": (ROW, [OTHER], {"kind": "DivOptions"}, lambda x: x / OTHER),
+    "EXPAND_DIMS": (ROW, [i32(1)], {"kind": "ExpandDimsOptions"}, lambda x: x[:, None]),
+    "GELU": (ROW, [], {"kind": "GeluOptions", "Approximate": True}, lambda x: tt.gelu(x, approximate="tanh")),
+    "LOG": (ROW, [], {}, tt.log),
+    "LOG_SOFTMAX": (PIXELS, [], {"kind": "LogSoftmaxOptions"}, tt.log_softmax),
+    "MAXIMUM": (ROW, [OTHER], {"kind": "MaximumMinimumOptions"}, lambda x: np.maximum(x, OTHER)),
+    "MEAN": (PIXELS, [i32(1)], {"kind": "ReducerOptions"}, lambda x: x.sum(1) / F(3)),
+    "MINIMUM": (ROW, [OTHER], {"kind": "MaximumMinimumOptions"}, lambda x: np.minimum(x, OTHER)),
+    "MIRROR_PAD": (
+        ROW, [i32([0, 0], [2, 1])], {"kind": "MirrorPadOptions", "Mode": 0},
+        lambda x: np.pad(x, ((0, 0), (2, 1)), "reflect"),
+    ),
+    "NEG": (ROW, [], {"kind": "NegOptions"}, np.negative),
+    "PADV2": (
+        ROW, [i32([0, 0], [2, 1]), F(7)], {"kind": "PadV2Options"},
+        lambda x: np.pad(x, ((0, 0), (2, 1)), constant_values=7),
+    ),
+    "PRELU": (ROW, [OTHER], {}, lambda x: np.where(x > 0, x, x * OTHER)),
+    "REDUCE_MAX": (PIXELS, [i32(1, 3)], {"kind": "ReducerOptions"}, lambda x: x.max((1, 3))),
+    "RSQRT": (ROW, [], {}, lambda x: F(1) / np.sqrt(x)),
+    "SLICE": (
+        PIXELS, [i32(0, 1, 2, 0), i32(1, -1, 1, 2)], {"kind": "SliceOptions"}, lambda x: x[:, 1:, 2:3],
+    ),
+    "SOFTMAX": (PIXELS, [], {"kind": "SoftmaxOptions", "Beta": 2.0}, lambda x: tt.softmax(x * F(2))),
+    "SQRT": (ROW, [], {}, np.sqrt),
+    "SQUARE": (ROW, [], {"kind": "SquareOptions"}, np.square),
+    "SQUARED_DIFFERENCE": (
+        ROW, [OTHER], {"kind": "SquaredDifferenceOptions"}, lambda x: np.square(x - OTHER),
+    ),
+    "SUM": (
+        PIXELS, [i32(-1, 1)], {"kind": "ReducerOptions", "KeepDims": True},
+        lambda x: x.sum((1, 3), keepdims=True),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("op", BESIDE_NUMPY)
+def test_operators_beside_numpy(tmp_path, op):
+    shape, constants, options, function = BESIDE_NUMPY[op]
+    x = np.random.default_rng(0).integers(-24, 25, (5, *shape[1:])).astype(F) / 8
+    x = np.abs(x) + F(0.125) if op in ("LOG", "RSQRT", "SQRT") else x
+    expected = np.asarray(function(x))
+    file = File()
+    operand = file.tensor(shape)
+    result = file.tensor((1, *expected.shape[1:]), expected.dtype.name)
+    file.add(op, [operand, *map(file.constant, constants)], result, **options)
+    y = np.asarray(loaded(tmp_path, file.content([operand], [result]))(x))
+    assert y.dtype == expected.dtype
+    assert y.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("number", "function"),
+    [
+        (0, lambda x: x),
+        (1, lambda x: np.maximum(x, F(0))),
+        (2, lambda x: np.clip(x, F(-1), F(1))),
+        (3, lambda x: np.clip(x, F(0), F(6))),
+    ],
+)
+def test_activations_inside_an_operator(tmp_path, number, function):
+    x = np.linspace(-9, 9, 24, dtype=F).reshape(6, 4)
+    content = one("ADD", OTHER[:4], kind="AddOptions", FusedActivationFunction=number)
+    assert np.asarray(loaded(tmp_path, content)(x)).tolist() == function(x + OTHER[:4]).tolist()
+
+
+def test_a_scale_beside_numbers_of_float32_is_not_used(tmp_path):
+    file = File()
+    x = file.tensor((1, 4), scale=0.5)
+    content = file.content([x], [file.add("NEG", [x], file.tensor((1, 4), scale=0.5))])
+    assert loaded(tmp_path, content)(np.array([[1.25, 2, 3, 4]], F)).tolist() == [[-1.25, -2, -3, -4]]
+
+
 # What is refused
 
 
-def one(op, *inputs, kind=None, **options):
+def one(op, *inputs, kind=None, samples=1, **options):
     file = File()
-    x = file.tensor((1, 4))
+    x = file.tensor((samples, 4))
     more = [file.constant(each) for each in inputs]
-    y = file.add(op, [x, *more], file.tensor((1, 4)), kind, **options)
+    y = file.add(op, [x, *more], file.tensor((samples, 4)), kind, **options)
     return file.content([x], [y])
+
+
+def parts(axis, count=2):
+    file = File()
+    x, place = file.tensor((4, 4)), file.constant(np.array(axis, np.int32))
+    results = [file.tensor((2, 4)) for _ in range(count)]
+    return file.content([x], file.add("SPLIT", [place, x], results, "SplitOptions", NumSplits=count))
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (lambda: one("LSTM"), r"operator 0: LSTM: not computed by tinytensor"),
+        (lambda: one("MIRROR_PAD", i32([0, 0], [1, 1]), kind="MirrorPadOptions", Mode=1), "repeats the edge"),
+        (lambda: one("SLICE", i32(1, 0), i32(-1, 2)), "a choice of samples"),
+        (lambda: one("SLICE", i32(0, 0), i32(2, 2), samples=4), "a choice of samples"),
+        (lambda: parts(0), "a choice of samples"),
+        (lambda: parts(-2), "a choice of samples"),
+        (lambda: parts(1, 3), r"3 parts of axis 1 of \(4, 4\); equal ones"),
         (lambda: one("CUSTOM"), r"the custom operator '': not computed"),
         (
             lambda: one("ADD", np.ones(4, F), kind="AddOptions", FusedActivationFunction=5),
@@ -474,6 +573,10 @@ def broken(change):
             "expected new tensors",
         ),
         (lambda: one("ADD", np.ones(4, F))[:-40], "leave"),
+        (lambda: one("SLICE", i32(0, 2), i32(-1, -2)), "places and sizes from 0 on"),
+        (lambda: one("SLICE", i32(0, -1), i32(-1, 1)), "places and sizes from 0 on"),
+        (lambda: one("SUM", np.ones(65, np.int32), kind="ReducerOptions"), "at most 64 numbers, got 65"),
+        (lambda: one("TRANSPOSE", i32(0, 0)), r"an order of 2 axes, got \[0, 0\]"),
     ],
 )
 def test_what_is_malformed(tmp_path, content, said):

@@ -45,3 +45,9 @@ def meet_with_scratch(table, x, x_stride, y, y_stride, first, last, scratch):
     fetch_add(out, 0, 1)
     while load(out, 0) < table:
         give_way()
+
+
+def note_order(table, x, x_stride, y, y_stride, first, last, scratch):
+    """y[0] counts the ranges; after it stand their first places in the order in which they begin."""
+    out = integers_at(y)
+    out[1 + fetch_add(out, 0, 1)] = first

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
@@ -46,8 +48,9 @@ def compilations(monkeypatch):
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """An empty cache for each test; the kernel folder in it need not exist yet."""
+    cache.cpu()  # is kept, too, where it is asked for first
     monkeypatch.setenv("TINYTENSOR_CACHE", str(tmp_path / "cache"))
-    return cache.kernel_folder()
+    return Path(cache.kernel_folder())
 
 
 def run(name="add_one"):
@@ -152,7 +155,7 @@ def test_a_read_only_folder_is_read(folder, compilations, monkeypatch):
     run()
     folder.chmod(0o500)
     monkeypatch.setattr(cache.os, "utime", refuse)  # root is refused nothing otherwise
-    monkeypatch.setattr(cache.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
     run()
     assert compilations.count == 1
     run("another")
@@ -263,6 +266,40 @@ def test_only_what_the_stamp_covers_is_kept():
         assert in_sources(function)
     for function in (mine, mapping.exp):
         assert not in_sources(function)
+
+
+def test_what_llvm_says_of_the_cpu_is_kept_for_that_cpu(folder, monkeypatch):
+    asked = []
+    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: asked.append(1) or "name")
+
+    def ask(kind):
+        monkeypatch.setattr(cache, "kind_of_cpu", lambda: kind)
+        return cache.cpu.__wrapped__()
+
+    first = ask("one")
+    assert first.split()[1] == "name"
+    assert (ask("one"), len(asked)) == (first, 1)
+    (path,) = folder.iterdir()
+    for case in damaged(path.read_bytes()):
+        path.write_bytes(case)
+        asked.clear()
+        assert (ask("one"), ask("one"), len(asked)) == (first, first, 1)
+    assert (ask("another"), len(asked)) == (first, 2)
+    assert (ask(""), ask(""), len(asked)) == (first, first, 4)
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot choose their core")
+def test_every_core_says_the_same():
+    cores = os.sched_getaffinity(0)
+    found = set()
+    try:
+        for core in cores:
+            os.sched_setaffinity(0, {core})
+            found.add(cache.kind_of_cpu())
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert len(found) == 1
 
 
 def test_a_file_belongs_to_one_kernel_and_cpu(monkeypatch):

@@ -197,3 +197,25 @@ def test_pixels_side_by_side_in_a_vector(width, padding, dilation):
     x, weight, bias = operands(rng, np.float32, 2, 4, (5, width), 4, (3, 3), 4)
     rows = max(padding, 1), 2
     check(x, weight, bias, (1, 1), (rows, (padding, padding)), (1, dilation), 4)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("height", [1, 2, 3, 6, 16, 17, 40])
+@pytest.mark.parametrize("kernel", [(3, 3), (2, 1), (5, 2), (4, 4)])
+def test_depthwise_tiles_go_down_an_image(dtype, height, kernel):
+    channels = 2 * 64 // np.dtype(dtype).itemsize  # whole vectors on every CPU
+    rng = np.random.default_rng(height)
+    for stride in ((1, 1), (2, 1), (3, 2)):
+        for padding in (((0, 0), (0, 0)), ((1, 2), (1, 0)), ((4, 5), (1, 1))):
+            if height + sum(padding[0]) < kernel[0] or 4 + sum(padding[1]) < kernel[1]:
+                continue
+            x, weight, bias = operands(rng, dtype, 2, channels, (height, 4), channels, kernel, channels)
+            check(x, weight, bias, stride, padding, (1, 1), channels)
+
+
+@pytest.mark.parametrize("channels", [4, 8])
+def test_depthwise_tiles_of_several_pixels_go_down_an_image(channels):
+    x, weight, bias = operands(
+        np.random.default_rng(3), np.float32, 2, channels, (9, 11), channels, (3, 3), channels
+    )
+    check(x, weight, bias, (2, 1), ((0, 1), (1, 1)), (1, 1), channels)

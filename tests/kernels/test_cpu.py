@@ -60,7 +60,7 @@ def test_by_default_this_cpus_features_less_what_numba_is_told_to_leave_out(fres
 def products():
     """Bytes of products of all kinds."""
     rng = np.random.default_rng(0)
-    for m, k, n in ((1, 20, 70), (7, 33, 9), (40, 521, 35), (20, 3, 1), (33, 20, 140)):
+    for m, k, n in ((1, 20, 70), (7, 33, 9), (40, 521, 35), (20, 3, 1), (85, 45, 1), (33, 20, 140)):
         a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
         yield matmul(a, b).tobytes()
         yield matmul(b.T, a.T).tobytes()

@@ -21,6 +21,7 @@ from tinytensor.kernels import record
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.layer import TALLEST
 from tinytensor.kernels.matmul import matmul
+from tinytensor.kernels.product import STREAMED_BYTES, STREAMS
 
 LENGTHS = (0, 1, 2, 3, 7, 31, 64, 65, 784)
 LANES = vectors().width(4)
@@ -118,6 +119,16 @@ def test_blocks_of_every_kind_and_their_remainders(dtype):
         a, b, bias = normal(rng, dtype, m, k), normal(rng, dtype, k, n), normal(rng, dtype, n)
         for first, second in ((a, b), (np.asfortranarray(a), np.asfortranarray(b))):
             check(first, second, bias)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_b_is_read_some_rows_at_a_time(monkeypatch, dtype, threads):
+    monkeypatch.setattr(module, "get_num_threads", lambda: threads)
+    rng = np.random.default_rng(10)
+    for m, k in ((1, 2 * STREAMS + 1), (3, 2 * STREAMS), (13, STREAMS + 5)):
+        n = STREAMED_BYTES // (k * np.dtype(dtype).itemsize) + 1
+        check(normal(rng, dtype, m, k), normal(rng, dtype, k, n), normal(rng, dtype, n))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -228,7 +239,7 @@ def test_stacks_and_single_columns_start_from_the_bias(dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_share_the_rows_of_a_product_with_one_column(monkeypatch, dtype, threads):
-    monkeypatch.setattr(module, "ALONE_COLUMN", 0)
+    monkeypatch.setattr(module, "ALONE_MATRIX", 0)
     monkeypatch.setattr(module, "get_num_threads", lambda: threads)
     rng = np.random.default_rng(9)
     for m, k in itertools.product(

@@ -178,7 +178,9 @@ def test_no_tile_that_fits_the_registers_keeps_sums_in_memory(name, kind):
         text = machine.emit_assembly(native.compile_module(tile.build(), machine))
         loops = [each[0] for each in re.finditer(r"^(\.LBB\w+):.*?\s\1$", text, re.M | re.S)]
         steps = max(loops, key=lambda each: each.count(fma)).splitlines()
-        assert sum(fma in each for each in steps) >= tile.sums, tile.name
+        sums = [i for i, each in enumerate(steps) if fma in each]
+        assert len(sums) >= tile.sums, tile.name
+        steps = steps[sums[0] : sums[-1] + 1]  # without what is done once, before the sums and after them
         assert not [each for each in steps if "sp" in each and re.search(r"[xyz]mm|\bq\d", each)], tile.name
 
 

@@ -4,6 +4,7 @@ CPU, tile shapes, cache, threads, versions; then a network through every path, a
 """
 
 import json
+import os
 import platform
 
 import numpy as np
@@ -67,7 +68,7 @@ def cache() -> dict[str, str]:
     folder, reason = kernel_folder(), unusable()
     if reason:
         return {"cache": f"unused: {reason}"}
-    return {"cache": f"{len(list(folder.iterdir()))} compiled kernels in {folder}"}
+    return {"cache": f"{len(os.listdir(folder))} compiled kernels in {folder}"}
 
 
 def speed() -> dict[str, str]:

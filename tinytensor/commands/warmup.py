@@ -23,7 +23,7 @@ def command(as_json: bool) -> None:
     begin = time.perf_counter()
     bar = sys.stdout.isatty() and not as_json and bool(importlib.util.find_spec("rich"))
     count, seconds, reason = warmup(progress=bar), time.perf_counter() - begin, unusable()
-    folder = None if reason else str(kernel_folder())
+    folder = None if reason else kernel_folder()
     if as_json:
         print(json.dumps({"kernels": count, "seconds": seconds, "folder": folder, "not_kept": reason}))
         return

@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ def fetch(file: IdxFile) -> NDArray[np.uint8]:
         DownloadError: it is not in the cache and no mirror gave it.
         MissingExtra: it is not in the cache and pooch is not installed.
     """
-    path = cache_folder() / "mnist" / f"{file.name}.gz"
+    path = Path(cache_folder()) / "mnist" / f"{file.name}.gz"
     # A copy that is missing or damaged is replaced.
     with contextlib.suppress(DatasetError):
         return read_idx(path, file.ndim, file.sha256)

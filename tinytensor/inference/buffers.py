@@ -4,7 +4,7 @@ A buffer holds, for each sample of a block, the elements of one value. Values th
 elements, or that an instruction computes in place, share one.
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from tinytensor.errors import UnsupportedOp
 from tinytensor.kernels import record
@@ -15,20 +15,23 @@ LINE = 64  # bytes of a line of memory
 SQUARE = 16  # rows: softmax reads whole squares of vectors, beyond the last row
 
 
-@dataclass(eq=False)
 class Buffer:
     """Elements for each sample; a fixed number is that of the caller's input or output."""
 
-    features: int
-    size: int  # bytes of an element
-    number: int | None = None
-    readers: int = 0  # nodes that will still read it
-    first: int = 0  # the instruction that writes it first
-    last: int = 0  # the instruction that uses it last
-    packed: bool = False  # a sample's elements are several rows without a gap, so samples have none either
-    overread: bool = False  # rows beyond the last are read
-    offset: int = 0
-    rows: int = 0  # for which there is room
+    def __init__(
+        self, features: int, size: int, number: int | None = None, readers: int = 0, first: int = 0,
+        last: int = 0, packed: bool = False, overread: bool = False, offset: int = 0, rows: int = 0,
+    ):  # fmt: skip
+        self.features = features
+        self.size = size  # bytes of an element
+        self.number = number
+        self.readers = readers  # nodes that will still read it
+        self.first = first  # the instruction that writes it first
+        self.last = last  # the instruction that uses it last
+        self.packed = packed  # a sample's elements are rows without a gap, so samples have none either
+        self.overread = overread  # rows beyond the last are read
+        self.offset = offset
+        self.rows = rows  # for which there is room
 
     @property
     def stride(self) -> int:
@@ -37,12 +40,11 @@ class Buffer:
         return length + LINE if length % 512 == 0 and not self.packed else length
 
 
-@dataclass
-class Memory:
+class Memory(NamedTuple):
     """Offsets, strides and steps of buffers, by number (see `record`), and how far they reach."""
 
-    entries: list[tuple[int, int, int]] = field(default_factory=list)
-    end: int = 0
+    entries: list[tuple[int, int, int]]
+    end: int
 
 
 def place(buffers: list[Buffer], passing: set[Buffer], begin: int) -> Memory:
@@ -53,7 +55,7 @@ def place(buffers: list[Buffer], passing: set[Buffer], begin: int) -> Memory:
     Raises:
         UnsupportedOp: there are more places than a thread's scratch memory can list.
     """
-    memory = Memory([(0, 0, 0), (0, 0, 0)], begin)
+    entries, end_of_all = [(0, 0, 0), (0, 0, 0)], begin
     placed: list[tuple[Buffer, int]] = []  # with the end of its memory
     for buffer in buffers:
         if buffer.number is not None:
@@ -72,11 +74,11 @@ def place(buffers: list[Buffer], passing: set[Buffer], begin: int) -> Memory:
         buffer.offset = offset
         end = offset + (room + 4095 & ~4095) + LINE  # not all at the same place of a page
         placed.append((buffer, end))
-        memory.end = max(memory.end, end)
+        end_of_all = max(end_of_all, end)
         entry = offset, buffer.stride, buffer.stride * (buffer in passing)
-        if entry not in memory.entries:
-            memory.entries.append(entry)
-        buffer.number = memory.entries.index(entry, 2)
-    if len(memory.entries) > record.MOST_BUFFERS:
+        if entry not in entries:
+            entries.append(entry)
+        buffer.number = entries.index(entry, 2)
+    if len(entries) > record.MOST_BUFFERS:
         raise UnsupportedOp(f"a program has at most {record.MOST_BUFFERS} places for values")
-    return memory
+    return Memory(entries, end_of_all)

@@ -94,7 +94,7 @@ class BytesLowering(Emitter):
         self.kept += write_bytes_layer(product, weight, bias, multiplier, zero_point, output, lists)
         if product[record.SKIPS]:
             product[record.AHEAD] = 2 * product[record.HEIGHTS] if here.number == record.INPUT else 0
-            self.list_bytes = max(self.list_bytes, int(product[record.LIST_ROOM]) * repeat)
+            self.lists.append((int(product[record.LIST_ROOM]), repeat))
 
     def with_room(self, x: Symbol) -> Buffer:
         """A value in scratch memory: a few bytes behind its last row can be read."""

@@ -17,6 +17,7 @@ from tinytensor.kernels import record
 from tinytensor.kernels.boundary import FLOATS, INT8, UINT8, Array
 from tinytensor.kernels.bytes_layer import bytes_loop
 from tinytensor.kernels.declared import bytes_rows, copy_rows, widen_rows
+from tinytensor.kernels.epilogue import Epilogue
 from tinytensor.kernels.image_instructions import ImageInstruction, transposition
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
@@ -61,7 +62,8 @@ class Emitter:
         self.table: Array | None = None  # what each byte of the input stands for
         self.tables: list[tuple[Array, list[tuple[int, Buffer]]]] = []  # places for numbers of buffers
         self.tiles: dict[Buffer, ImageInstruction] = {}  # what computed a buffer, if that was a convolution
-        self.list_bytes = 0  # for the lists of one sample's rows
+        self.epilogues: dict[Buffer, Epilogue] = {}  # of the product that computed a buffer, if one did
+        self.lists: list[tuple[int, int]] = []  # bytes of a row's list, and rows of a sample
         self.lower()
 
     def lower(self) -> None:
@@ -279,6 +281,7 @@ class Emitter:
                 row[getattr(record, name)] = value
         self.note(used, repeat)
         self.tiles.pop(there, None)
+        self.epilogues.pop(there, None)
         self.instructions.append(row)
         self.uses.append(used)
         self.owners.append(self.owner)

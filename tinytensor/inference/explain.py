@@ -17,7 +17,7 @@ from tinytensor.inference.plan import Form, is_folded, needed
 from tinytensor.inference.predict import given
 from tinytensor.inference.program import Program, operations
 from tinytensor.inference.samples import as_tensor, dtype_of, read_as
-from tinytensor.inference.summary import axes, leaf_layers
+from tinytensor.inference.summary import axes, leaf_layers, why_python
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Node
@@ -248,16 +248,6 @@ def instructions(which: Sequence[int], node: Node) -> str:
     if not which:
         return VIEW if node.primitive.name == "move" else TABLE
     return f"instruction {which[0]}" if len(which) == 1 else f"instructions {which[0]} to {which[-1]}"
-
-
-def why_python(node: Node, reasons: dict[str, str]) -> str:
-    """Why a node is not part of a program."""
-    name = node.primitive.name
-    if name == "call":
-        return reasons.get(node.owner, "it cannot be traced")
-    if node.primitive.lower is None:
-        return f"there is no instruction for {name}"
-    return f"the instruction for {name} does not take these dtypes, axes or constants"
 
 
 def layer_by_layer(model: Any, samples: list[Tensor], reason: str, with_values: bool) -> Explanation:

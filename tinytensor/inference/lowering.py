@@ -25,13 +25,9 @@ from tinytensor.kernels.declared import (
     standardize_rows,
 )
 from tinytensor.kernels.elementwise import loop_address, pair_address, several_address
-from tinytensor.kernels.image_instructions import (
-    ImageInstruction,
-    follow_by_batch_norm,
-    follow_by_bounds,
-    follow_by_pool,
-)
-from tinytensor.kernels.layer import layout, pack_weights, write_layer
+from tinytensor.kernels.epilogue import epilogue_of, follow_by_batch_norm, follow_by_bounds
+from tinytensor.kernels.image_instructions import FEW_PIXELS, follow_by_pool
+from tinytensor.kernels.layer import aligned, layout, pack_weights, write_layer
 from tinytensor.kernels.pooling import pool_instruction
 from tinytensor.kernels.reduce import row_fold
 from tinytensor.kernels.windows import Axis, Image
@@ -49,6 +45,10 @@ class Lowering(ResizeLowering):
     def linear(self, node: Node, x: Symbol, weight: Array, bias: Array | None) -> None:
         """The tile's product, for the rows of all samples."""
         here, there = self.source_of(x), self.result(node)
+        self.product(x, here, there, weight, bias)
+
+    def product(self, x: Symbol, here: Buffer, there: Buffer, weight: Array, bias: Array | None) -> None:
+        """Rows of a value times a weight (outputs, inputs)."""
         weight = np.ascontiguousarray(weight, self.dtype)
         outputs, inputs = weight.shape
         plan = layout(self.dtype, outputs)
@@ -63,12 +63,18 @@ class Lowering(ResizeLowering):
         source = "uint8" if table is not None else self.dtype.name
         write_layer(product, plan, inputs, source, skips and (external or self.may_be_zero(x)))
         product[record.AHEAD] = 2 * plan.rows if external else 0
+        product[record.BY_ROWS] = repeat > FEW_PIXELS
         product[record.WEIGHTS], product[record.TAIL] = self.keep(pages), self.keep(tails)
-        product[record.BIAS] = self.store(np.zeros(outputs) if bias is None else bias)
+        constants = aligned((4, 1, plan.pages * plan.page_outputs + plan.lanes), self.dtype)
+        constants[0, 0, :outputs] = 0 if bias is None else bias
+        product[record.BIAS] = self.keep(constants)
+        place = product[record.LAYER_EPILOGUE : record.LAYER_EPILOGUE + 1]
+        self.epilogues[there] = epilogue_of(constants, outputs, place)
+        self.keep(self.epilogues[there].table)
         if table is not None:
             product[record.TABLE] = self.store(table)
         if product[record.SKIPS]:
-            self.list_bytes = max(self.list_bytes, int(product[record.LIST_ROOM]) * repeat)
+            self.lists.append((int(product[record.LIST_ROOM]), repeat))
 
     def may_be_zero(self, symbol: Symbol) -> bool:
         """Whether a value may hold many zeros."""
@@ -87,10 +93,10 @@ class Lowering(ResizeLowering):
     def map(self, node: Node, function: Any, arguments: Sequence[Any]) -> None:
         """The loop's address, and its parameters in the dtype."""
         symbol = node.symbols[0]
-        made = self.foregoing(symbol)
-        if made is not None and function in arithmetic.BOUNDS:
+        epilogue = self.foregoing(self.epilogues, symbol)
+        if epilogue is not None and function in arithmetic.BOUNDS:
             low, high = (float(number(each, self.dtype)) for each in arithmetic.BOUNDS[function](*arguments))
-            if follow_by_bounds(made, low, high):
+            if follow_by_bounds(epilogue, low, high):
                 self.in_place(node, symbol)
                 return
         here, there = self.values[symbol.index], self.in_place(node, symbol)
@@ -121,13 +127,15 @@ class Lowering(ResizeLowering):
 
     def pairs(self, node: Node, x: Symbol, steps: Sequence[tuple[Any, Any]]) -> None:
         """One function of a value and a constant after the other."""
-        here, made = self.values[x.index], self.foregoing(x)
+        here, epilogue = self.values[x.index], self.foregoing(self.epilogues, x)
         there = self.in_place(node, x)
         given = [(function, *self.constant_row(constant, x)) for function, constant in steps]
-        if made is not None and tuple(function for function, _ in steps) == BATCH_NORM:
-            every = [row for _, row, _ in given]
-            if all(len(row) == made.channels for row in every) and follow_by_batch_norm(made, every):
-                return
+        if (
+            epilogue is not None
+            and tuple(function for function, _ in steps) == BATCH_NORM
+            and follow_by_batch_norm(epilogue, [row for _, row, _ in given])
+        ):
+            return
         for function, row, repeat in given:
             self.pair_with_row(function, here, there, row, repeat)
             here = there
@@ -189,7 +197,7 @@ class Lowering(ResizeLowering):
     def convolution(
         self, node: Node, axes: Any, weight: Array, bias: Array | None, groups: int, last: bool
     ) -> None:
-        """Tiles of output pixels; an image with channels first is read where it lies."""
+        """Tiles of output pixels, or a product of the pixels; channels first are read where they lie."""
         (x,) = node.symbols
         table, self.table = (
             (self.table, None) if self.values[x.index].number == record.INPUT else (None, self.table)
@@ -199,21 +207,30 @@ class Lowering(ResizeLowering):
             self.channels_last(x, last)
         stored_last = last or x.index in self.last
         height, width = x.sample[:2] if last else x.sample[1:]
+        here, there = self.values[x.index], self.image_result(node, last)
+        if table is None and groups == 1 and stored_last and all(takes_each(axis) for axis in axes):
+            self.product(x, here, there, weight[:, :, 0, 0], bias)
+            return
         image = Image(height, width, channels, stored_last)
         made = convolution_instruction(axes, image, self.dtype, weight, bias, groups, table)
-        here = self.values[x.index]
-        self.emit_image(made, here, self.image_result(node, last))
-        self.tiles[self.values[node.result.index]] = made
+        self.emit_image(made, here, there)
+        self.tiles[there] = made
+        if made.epilogue is not None:
+            self.epilogues[there] = made.epilogue
 
-    def foregoing(self, x: Symbol) -> ImageInstruction | None:
-        """The convolution that computes x, if nobody else reads it: its tiles go on."""
+    def foregoing(self, made: dict[Buffer, Any], x: Symbol) -> Any:
+        """What is known of the product that computes x, if nobody else reads it: its tiles go on."""
         here = self.values[x.index]
-        return self.tiles.get(here) if here.readers == self.reads[x.index] == 1 else None
+        return made.get(here) if here.readers == self.reads[x.index] == 1 else None
 
     def pool(self, node: Node, kind: str, axes: Any, counts_padding: bool, last: bool) -> None:
         """Lanes are channels; or the tiles of the convolution before go on with it."""
         (x,) = node.symbols
-        made = self.foregoing(x) if kind == "max" and all(in_squares(axis) for axis in axes) else None
+        made = (
+            self.foregoing(self.tiles, x)
+            if kind == "max" and all(in_squares(axis) for axis in axes)
+            else None
+        )
         if made is not None and (pooled := follow_by_pool(made)) is not None:
             self.retarget(pooled, self.image_result(node, last), self.values[x.index])
             return
@@ -279,6 +296,11 @@ class Lowering(ResizeLowering):
         table = self.keep(np.ascontiguousarray(places, np.int64))
         kernel = gather_rows[UINT8 if here.size == 1 else self.dtype]
         self.emit(kernel, here, there, FEATURES=len(places), CONSTANT=table, TO=first)
+
+
+def takes_each(axis: Axis) -> bool:
+    """Whether windows are the inputs, one by one."""
+    return axis == Axis(axis.length, axis.length, 1, 1, 0, 0, axis.dilation)
 
 
 def in_squares(axis: Axis) -> bool:

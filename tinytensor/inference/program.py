@@ -70,7 +70,8 @@ class Program:
         self.packed = any(
             each.packed for used in lowered.uses for _, each in used if each.number == record.INPUT
         )
-        work = max(lowered.work_bytes, lowered.list_bytes * (self.block + 2))
+        lists = [room * (min(repeat * self.block, record.MOST_ROWS) + 2) for room, repeat in lowered.lists]
+        work = max([lowered.work_bytes, *lists])
         self.work_end = record.WORK_OFFSET + work + 4095 & ~4095
         memory = place(lowered.buffers, phases.give_rows(lowered.buffers), self.work_end)
         for row, used in zip(lowered.instructions, lowered.uses, strict=True):

@@ -172,8 +172,8 @@ def parts_of(program: Any, i: int, threads: int, took: float, barrier: float) ->
         return 1
     row = program.instruction(i)
     if row[record.FUNCTION] == linear.address:
-        pages = int(row[record.PRODUCT_AT + record.PAGES])
-        return min(pages, threads)
+        product = row[record.PRODUCT_AT :]
+        return threads if product[record.BY_ROWS] else min(int(product[record.PAGES]), threads)
     return threads if row[record.FUNCTION] == window_rows.address else 1
 
 

@@ -19,11 +19,12 @@ from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import index
 from tinytensor.primitives.definition import Node
 from tinytensor.tensor import Tensor
-from tinytensor.text import escaped, text_table
+from tinytensor.text import escaped, listed, text_table
 
-__all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize"]
+__all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize", "why_python"]
 
 SHOWN = 60  # characters of a layer
+WIDE = 3  # names of parameters in a note
 UNKNOWN = "unknown"
 
 
@@ -175,10 +176,9 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
         return chained(leaves, x[:1], form.reason)
     traced = form.traced
     found = {name: Dry(("n", *each.sample), each.dtype) for name, each in traced.shapes.items()}
-    if form.stages is None:
-        outside = set(leaves)
-    else:
-        outside = {stage.owner for stage in form.stages if isinstance(stage, Node)}
+    outside: dict[str, Any] = dict.fromkeys(leaves)
+    if form.stages is not None:
+        outside = {stage.owner: stage for stage in form.stages if isinstance(stage, Node)}
     fused = frozenset(
         name
         for name in leaves
@@ -189,8 +189,19 @@ def outputs_for(model: Any, leaves: Mapping[str, Traceable], sample: tuple[int, 
         for name in leaves
         if not any(is_inside(each, name) for each in traced.reasons)
     }
-    reasons = {**traced.reasons, **({"model": form.reason} if form.reason else {})}
+    apart = {name or "model": why_python(node, traced.reasons) for name, node in outside.items() if node}
+    reasons = {**apart, **traced.reasons, **({"model": form.reason} if form.reason else {})}
     return Outputs(found, fused, reasons, multiply_adds=work)
+
+
+def why_python(node: Node, reasons: dict[str, str]) -> str:
+    """Why a node is not part of a program."""
+    name = node.primitive.name
+    if name == "call":
+        return reasons.get(node.owner, "it cannot be traced")
+    if node.primitive.lower is None:
+        return f"there is no instruction for {name}"
+    return f"the instruction for {name} does not take these dtypes, axes or constants"
 
 
 def is_inside(path: str, name: str) -> bool:
@@ -221,7 +232,7 @@ def doubled(leaves: Mapping[str, Any], outputs: Mapping[str, Any]) -> Iterator[s
     for name, layer in leaves.items():
         wide = [key for key, value in layer.parameters().items() if value.dtype == np.float64]
         if wide:
-            which = f"{', '.join(wide[:3])}{' …' * (len(wide) > 3)}"
+            which = ", ".join(listed(wide, WIDE))
             yield f'float64 from {name} on, as is its {which}; model.astype("float32") computes in float32'
             return
         if name in outputs and outputs[name].dtype == np.float64:

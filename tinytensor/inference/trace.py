@@ -6,9 +6,8 @@ batch the traced primitives must give the bits that its forward gives. If not, t
 trace, which calls its forward. What a forward may depend on is its input and its layer's attributes.
 """
 
-import traceback
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -26,7 +25,7 @@ __all__ = ["Trace", "trace"]
 
 NUMBERS = (1_000_003, 999_983)  # of samples, while a forward is traced
 EXAMPLE_ROWS = 2  # of the first batch, on which a traced layer that is not ours must give the same bits
-PACKAGE = str(Path(__file__).parent.parent)
+PACKAGE = os.path.dirname(os.path.dirname(__file__))
 
 
 class Trace:
@@ -341,7 +340,9 @@ def same_bits(one: Array, other: Array) -> bool:
 
 def line_of(error: BaseException) -> str:
     """Where in the user's code it happened, if there: file and line."""
+    import traceback
+
     frames = [
         each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith(PACKAGE)
     ]
-    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return f" ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})" if frames else ""

@@ -7,13 +7,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
-from tinytensor.files import opened_file
+from tinytensor.files import StrPath, opened_file
 from tinytensor.kernels.boundary import Array
 
 __all__ = ["names", "opened", "read_member"]
@@ -31,7 +30,7 @@ FAILURES = (  # of the library, for damaged archives
 class Capped(io.FileIO):
     """A file of which `zipfile` gets only so much at a time; it reads its table of contents at once."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: StrPath):
         with opened_file(path) as file:
             super().__init__(os.dup(file.fileno()), "rb")
 
@@ -51,13 +50,13 @@ class Capped(io.FileIO):
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]]]:
+def opened(path: StrPath) -> Iterator[dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]]]:
     """The members of an archive by name, each for `read_member`.
 
     Raises:
         ModelFormatError: it is damaged, encrypted, compressed in an unusual way, or grows too much.
     """
-    size = path.stat().st_size
+    size = os.stat(path).st_size
     try:
         with Capped(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -114,7 +113,7 @@ def read_member(member: tuple[zipfile.ZipFile, zipfile.ZipInfo]) -> Array:
     return content
 
 
-def names(path: Path) -> list[str]:
+def names(path: StrPath) -> list[str]:
     """The names in an archive, for telling formats apart; none if it is damaged."""
     try:
         with Capped(path) as file, zipfile.ZipFile(file) as archive:

@@ -134,8 +134,8 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     unit roundoff u of the dtype in which the two programs are compared.
 
     A model on bytes is close if it differs by no more than it does itself where bytes of its samples are one
-    step off; bytes that it gives may be one step off. What quantising has cost is said by the signal to noise
-    and by how many answers agree.
+    step off; bytes that it gives may be one step off. Signal to noise and how many answers agree say what
+    quantising has cost.
 
     Values inside are compared where they have the same names on both sides: layers of PyTorch and of Keras,
     and values of ONNX where one side was made of the other. The input is first converted to the dtype that
@@ -181,9 +181,8 @@ def verify(model: Layer, reference: Any, *x: Any) -> Report:
     ]
     names = ["output"] if len(shapes[0]) == 1 else [f"output {i}" for i in range(len(shapes[0]))]
     of_outputs: Sequence[Scale | None] = scales.outputs or [None] * len(names)
-    outputs = [
-        difference(*each) for each in zip(names, ours.outputs, theirs.outputs, of_outputs, strict=True)
-    ]
+    whole = zip(names, ours.outputs, theirs.outputs, of_outputs, strict=True)
+    outputs = [difference(*each) for each in whole]
     agreeing, rows = agreement(ours.outputs[0], theirs.outputs[0])
     snr = decibels(ours.outputs, theirs.outputs)
     return Report(other.program, tuple(layers), tuple(outputs), agreeing, rows, snr)

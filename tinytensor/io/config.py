@@ -24,7 +24,7 @@ from tinytensor.lazy import places
 from tinytensor.tensor import Tensor
 from tinytensor.text import listed
 
-__all__ = ["Config", "CustomObjects", "State", "build", "describe", "text_of"]
+__all__ = ["Config", "CustomObjects", "State", "build", "describe", "known_classes", "text_of"]
 
 Config = dict[str, Any]
 State = Mapping[str, Array]
@@ -32,22 +32,26 @@ Classes = Mapping[str, type[Layer]]
 CustomObjects = Mapping[str, Any] | Iterable[Any] | None
 
 MAX_DEPTH = 64
+LAYERS = ("tinytensor.layers.", "tinytensor.activations", "tinytensor.operators.")
 TENSOR = {"class": "Tensor", "config": {}}  # an element of a list or dict that is a parameter
 LISTED = 20
 MAKE_LAYERS = (Layer, Activation, Lambda)  # which hold a function, or are to be derived from
 
 
-def known_classes() -> Iterator[type[Layer]]:
+def known_class(name: str) -> type[Layer] | None:
+    """The public class of layers that a file means by a name; its module is imported, and no other."""
+    module = places(contents.__file__).get(name, "")
+    if not module.startswith(LAYERS):
+        return None
+    found = getattr(importlib.import_module(module), name)
+    is_layer = isinstance(found, type) and issubclass(found, Layer) and found not in MAKE_LAYERS
+    return found if is_layer and found.__name__ == name else None
+
+
+def known_classes() -> list[type[Layer]]:
     """Every public class of layers that a file may name."""
-    for name, module in places(contents.__file__).items():
-        if module.startswith(("tinytensor.layers.", "tinytensor.activations", "tinytensor.operators.")):
-            found = getattr(importlib.import_module(module), name)
-            if isinstance(found, type) and issubclass(found, Layer) and found not in MAKE_LAYERS:
-                yield found
-
-
-CLASSES = tuple(dict.fromkeys(known_classes()))
-KNOWN: Classes = {each.__name__: each for each in CLASSES}
+    found = map(known_class, places(contents.__file__))
+    return [each for each in found if each is not None]
 
 
 def describe(layer: Layer) -> Config:
@@ -63,7 +67,7 @@ def describe(layer: Layer) -> Config:
     """
     for each in everything_in(layer):
         name = type(each).__name__
-        if KNOWN.get(name, type(each)) is not type(each):
+        if (known_class(name) or type(each)) is not type(each):
             raise ArgumentError(f"{each!r}: the class {name} has the name of one of tinytensor's; rename it")
         if isinstance(each, Sequential) and public(each):
             raise ArgumentError(
@@ -122,7 +126,7 @@ def build(config: Any, state: State, custom_objects: CustomObjects = None) -> La
     Linear(in_features=1, out_features=1, bias=False)
     """
     state = {name: frozen(Tensor._wrap(array)).numpy() for name, array in state.items()}  # copied once
-    layer = build_layer(config, state, {**KNOWN, **by_name(custom_objects)}, "model", 0)
+    layer = build_layer(config, state, by_name(custom_objects), "model", 0)
     parameters = layer.parameters()
     problems = [f"missing: {name} {parameters[name].shape}" for name in parameters.keys() - state.keys()]
     problems += [f"unexpected: {name} {state[name].shape}" for name in state.keys() - parameters.keys()]
@@ -160,7 +164,7 @@ def by_name(custom_objects: CustomObjects) -> dict[str, type[Layer]]:
             raise ArgumentError(
                 f"custom_objects: expected layers and activations by name, got {name!r:.80}: {each!r:.80}"
             )
-        if name in KNOWN:
+        if known_class(name):
             raise ArgumentError(f"custom_objects: {name} is a class that tinytensor knows; name it otherwise")
     return {name: class_of(each) for name, each in custom_objects.items()}
 
@@ -177,12 +181,13 @@ def build_layer(config: Any, state: State, classes: Classes, where: str, depth: 
     if depth > MAX_DEPTH:
         raise ModelFormatError(f"{where}: expected at most {MAX_DEPTH} layers inside one another")
     name, arguments = config["class"], config["config"]
-    if name not in classes:
+    cls = classes.get(name) or known_class(name)
+    if cls is None:
         raise ModelFormatError(
             f"{where}: the class {shortened(name)} is not known; if it is yours, pass it: "
             "tt.load(path, custom_objects=[…])"
         )
-    cls, (own, inner) = classes[name], grouped(state)
+    own, inner = grouped(state)
     where = f"{where} {name}"
     if cls is Sequential:
         return build_sequential(arguments, inner, classes, where, depth)

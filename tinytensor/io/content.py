@@ -1,15 +1,14 @@
 """All bytes of a file, if they are not too many."""
 
 import os
-from pathlib import Path
 
 from tinytensor.errors import ModelFormatError
-from tinytensor.files import opened_file
+from tinytensor.files import StrPath, opened_file
 
 __all__ = ["content_of"]
 
 
-def content_of(path: Path, limit: int) -> bytes:
+def content_of(path: StrPath, limit: int) -> bytes:
     """The bytes of a file.
 
     Raises:

@@ -2,7 +2,8 @@
 
 import os
 import re
-from pathlib import Path
+
+from tinytensor.files import StrPath
 
 __all__ = ["kind_of"]
 
@@ -28,12 +29,12 @@ KINDS = {
 }
 
 
-def kind_of(head: bytes, path: str | os.PathLike[str]) -> str:
+def kind_of(head: bytes, path: StrPath) -> str:
     """What a file or folder is, if it is one of those that are often mistaken for a model; else nothing.
 
     >>> kind_of(b"version https://git-lfs.github.com/spec/v1\\n", "model.onnx")
     'a Git LFS pointer, not the file it points to; run: git lfs pull'
     """
-    if Path(path).is_dir():
-        return SAVED_MODEL if (Path(path) / "saved_model.pb").is_file() else ""
+    if os.path.isdir(path):
+        return SAVED_MODEL if os.path.isfile(os.path.join(path, "saved_model.pb")) else ""
     return next((text for pattern, text in KINDS.items() if re.match(pattern, head, re.DOTALL)), "")

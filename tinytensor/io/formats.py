@@ -10,14 +10,11 @@ import importlib
 import os
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from tinytensor.errors import ArgumentError, DtypeError, ModelFormatError
-from tinytensor.files import opened_file
+from tinytensor.files import StrPath, opened_file
 from tinytensor.inference import revision
-from tinytensor.io.archive import names
-from tinytensor.io.atomic import replacing
 from tinytensor.io.config import CustomObjects, build
 from tinytensor.io.foreign import kind_of
 from tinytensor.layers.layer import Layer
@@ -39,7 +36,7 @@ class Format(NamedTuple):
 
     module: str
     name: str
-    matches: Callable[[bytes, Path], bool] | None
+    matches: Callable[[bytes, StrPath], bool] | None
     suffix: str | None
     traced: bool = False  # whether `write` takes the shape of a sample, too
 
@@ -48,22 +45,29 @@ class Format(NamedTuple):
         return importlib.import_module(self.module)
 
 
-def looks_like_safetensors(head: bytes, path: Path) -> bool:
+def looks_like_safetensors(head: bytes, path: StrPath) -> bool:
     """Eight bytes of length, then a JSON object."""
     return len(head) > 8 and head[8:9] == b"{"
 
 
-def looks_like_pickle(head: bytes, path: Path) -> bool:
+def looks_like_pickle(head: bytes, path: StrPath) -> bool:
     """The opcode PROTO and a protocol that exists."""
     return head[:1] == b"\x80" and head[1:2] <= b"\x05"
 
 
-def looks_like_npz(head: bytes, path: Path) -> bool:
+def names(path: StrPath) -> list[str]:
+    """The names in a ZIP archive."""
+    from tinytensor.io import archive
+
+    return archive.names(path)
+
+
+def looks_like_npz(head: bytes, path: StrPath) -> bool:
     """A ZIP archive of arrays."""
     return head[:4] == ZIP and any(name.endswith(".npy") for name in names(path))
 
 
-def looks_like_keras(head: bytes, path: Path) -> bool:
+def looks_like_keras(head: bytes, path: StrPath) -> bool:
     """A ZIP archive of a configuration and of weights, or HDF5."""
     if head.startswith(HDF5):
         return True
@@ -71,17 +75,17 @@ def looks_like_keras(head: bytes, path: Path) -> bool:
     return "config.json" in found and any(name.startswith("model.weights.") for name in found)
 
 
-def looks_like_torch(head: bytes, path: Path) -> bool:
+def looks_like_torch(head: bytes, path: StrPath) -> bool:
     """A ZIP archive with a pickle in it, or a pickle that starts with PyTorch's magic number."""
     return head.startswith(TORCH) or (head[:4] == ZIP and any(n.endswith("/data.pkl") for n in names(path)))
 
 
-def looks_like_onnx(head: bytes, path: Path) -> bool:
+def looks_like_onnx(head: bytes, path: StrPath) -> bool:
     """The field ir_version, a small number, and another field of a model."""
     return len(head) > 2 and head[0] == 0x08 and 2 < head[1] < 64 and head[2] in ONNX_FIELDS
 
 
-def looks_like_tflite(head: bytes, path: Path) -> bool:
+def looks_like_tflite(head: bytes, path: StrPath) -> bool:
     """The identifier of its flatbuffers."""
     return head[4:8] == b"TFL3"
 
@@ -98,7 +102,7 @@ FORMATS = (
 )
 
 
-def identify(path: str | os.PathLike[str]) -> Format:
+def identify(path: StrPath) -> Format:
     """The format of a file, by its first bytes.
 
     Raises:
@@ -107,7 +111,7 @@ def identify(path: str | os.PathLike[str]) -> Format:
     """
     head = head_of(path)
     for each in FORMATS:
-        if each.matches and each.matches(head, Path(path)):
+        if each.matches and each.matches(head, path):
             return each
     kind = kind_of(head, path)
     known = ", ".join(each.name for each in FORMATS if each.matches)
@@ -115,7 +119,7 @@ def identify(path: str | os.PathLike[str]) -> Format:
     raise ModelFormatError(escaped(f"{os.fspath(path)}: {said}"))
 
 
-def head_of(path: str | os.PathLike[str]) -> bytes:
+def head_of(path: StrPath) -> bytes:
     """The first bytes of a file.
 
     Raises:
@@ -131,7 +135,7 @@ def head_of(path: str | os.PathLike[str]) -> bytes:
         return file.read(HEAD)
 
 
-def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> Layer:
+def load(path: StrPath, custom_objects: CustomObjects = None) -> Layer:
     """The model in a file, whatever its format; no code in it is executed.
 
     Args:
@@ -158,7 +162,7 @@ def load(path: str | os.PathLike[str], custom_objects: CustomObjects = None) -> 
     """
     check_path("load", path)
     with located(path):
-        config, state = identify(path).imported().read(Path(path))
+        config, state = identify(path).imported().read(path)
         return build(config, state, custom_objects)
 
 
@@ -169,7 +173,7 @@ def check_path(who: str, path: Any) -> None:
 
 
 @contextlib.contextmanager
-def located(path: str | os.PathLike[str]) -> Iterator[None]:
+def located(path: StrPath) -> Iterator[None]:
     """Errors of the format name the file."""
     try:
         yield
@@ -179,7 +183,7 @@ def located(path: str | os.PathLike[str]) -> Iterator[None]:
         raise type(error)(escaped(text)) from error
 
 
-def save(model: Layer, path: str | os.PathLike[str], shape: Any = None) -> None:
+def save(model: Layer, path: StrPath, shape: Any = None) -> None:
     """Write a model in the format that the name's ending says; the write is atomic.
 
     Args:
@@ -195,7 +199,7 @@ def save(model: Layer, path: str | os.PathLike[str], shape: Any = None) -> None:
     if not isinstance(model, Layer):
         raise DtypeError(f"save: expected a model, then a path, got {model!r:.80}")
     check_path("save", path)
-    suffix = Path(path).suffix.lower()
+    suffix = os.path.splitext(path)[1].lower()
     writers = {each.suffix: each for each in FORMATS if each.suffix}
     if suffix not in writers:
         raise ArgumentError(
@@ -204,5 +208,7 @@ def save(model: Layer, path: str | os.PathLike[str], shape: Any = None) -> None:
     chosen = writers[suffix]
     if shape is not None and not chosen.traced:
         raise ArgumentError(f"save: shape: a file of {chosen.name} holds samples of any shape; leave it out")
+    from tinytensor.io.atomic import replacing
+
     with replacing(path) as temporary, revision.lock:
         chosen.imported().write(temporary, model, *([shape] if chosen.traced else []))

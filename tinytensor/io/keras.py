@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.errors import DtypeError, ModelFormatError
-from tinytensor.files import opened_file
+from tinytensor.files import StrPath, opened_file
 from tinytensor.io import hdf5
 from tinytensor.io.archive import opened, read_member
 from tinytensor.io.config import Config, State, build, shortened
@@ -60,7 +60,7 @@ def from_keras(model: Any) -> Layer:
         return build(*read(path))
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """The configuration and the state dict in a file of Keras.
 
     Raises:
@@ -72,7 +72,7 @@ def read(path: Path) -> tuple[Config, State]:
     return read_archive(path) if archive else read_hdf5(path)
 
 
-def read_archive(path: Path) -> tuple[Config, State]:
+def read_archive(path: StrPath) -> tuple[Config, State]:
     """What a `.keras` file describes."""
     with opened(path) as members:
         if SHARDED in members:
@@ -94,7 +94,7 @@ def read_archive(path: Path) -> tuple[Config, State]:
         return imported(described, version, ByPosition(arrays))
 
 
-def read_hdf5(path: Path) -> tuple[Config, State]:
+def read_hdf5(path: StrPath) -> tuple[Config, State]:
     """What a `.h5` file describes."""
     with hdf5.opened(content_of(path)) as arrays:
         text = arrays.text("", "model_config")
@@ -108,7 +108,7 @@ def read_hdf5(path: Path) -> tuple[Config, State]:
         return imported(parse_json(text), major(version), ByName(arrays, "model_weights"))
 
 
-def content_of(path: Path) -> Array:
+def content_of(path: StrPath) -> Array:
     """All bytes of a file, in memory that can be viewed as numbers."""
     with opened_file(path) as file:
         content = np.empty(os.fstat(file.fileno()).st_size, np.uint8)

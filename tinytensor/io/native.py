@@ -4,13 +4,11 @@ A safetensors file that others wrote has weights only; see `tinytensor.io.propos
 """
 
 import json
-from pathlib import Path
 
 from tinytensor import __version__
 from tinytensor.errors import ModelFormatError
-from tinytensor.files import opened_file
+from tinytensor.files import StrPath, opened_file
 from tinytensor.io.config import Config, State, text_of
-from tinytensor.io.propose import refuse
 from tinytensor.io.safetensors import checksum, crc_of_text, parse_json, read_data, read_header
 from tinytensor.io.safetensors import write as write_tensors
 from tinytensor.layers.layer import Layer
@@ -30,7 +28,7 @@ def is_ours(metadata: dict[str, str]) -> bool:
     return any(key.startswith("tinytensor") for key in metadata)
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """The configuration and the state dict in a file.
 
     Raises:
@@ -40,6 +38,8 @@ def read(path: Path) -> tuple[Config, State]:
         header = read_header(file)
         metadata = header.metadata
         if not is_ours(metadata):
+            from tinytensor.io.propose import refuse
+
             refuse(read_data(file, header, checksums=False)[0], path)
         if metadata.keys() != {FORMAT, VERSION, CONFIG, CHECKSUMS}:
             raise ModelFormatError(
@@ -61,7 +61,7 @@ def read(path: Path) -> tuple[Config, State]:
     return config, tensors
 
 
-def read_state(path: Path) -> State:
+def read_state(path: StrPath) -> State:
     """The tensors alone, whoever wrote them.
 
     Raises:
@@ -74,7 +74,7 @@ def read_state(path: Path) -> State:
     return read(path)[1]
 
 
-def write(path: Path, model: Layer) -> None:
+def write(path: StrPath, model: Layer) -> None:
     """Write a model.
 
     Raises:

@@ -5,12 +5,12 @@ Source: the documentation of `numpy.lib.format`.
 
 import io
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
+from tinytensor.files import StrPath
 from tinytensor.io.archive import opened, read_member
 from tinytensor.io.config import Config, State, text_of
 from tinytensor.io.propose import refuse
@@ -26,7 +26,7 @@ CONFIG = "tinytensor.config"  # its bytes are the JSON text
 HEADER_LIMIT = 10_000  # characters that NumPy evaluates as a literal
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """The configuration and the state dict.
 
     Raises:
@@ -39,7 +39,7 @@ def read(path: Path) -> tuple[Config, State]:
     return parse_json(config.tobytes().decode("utf-8", "replace")), state
 
 
-def read_state(path: Path) -> State:
+def read_state(path: StrPath) -> State:
     """The arrays alone.
 
     Raises:
@@ -48,7 +48,7 @@ def read_state(path: Path) -> State:
     return {name: array for name, array in arrays(path).items() if name != CONFIG}
 
 
-def arrays(path: Path) -> State:
+def arrays(path: StrPath) -> State:
     """Every array of a file, float16 as float32."""
     found = {}
     with opened(path) as members:
@@ -92,7 +92,7 @@ HEADERS: dict[tuple[int, int], Any] = {
 }
 
 
-def write(path: Path, model: Layer) -> None:
+def write(path: StrPath, model: Layer) -> None:
     """Write a model.
 
     Raises:

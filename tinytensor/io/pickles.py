@@ -12,12 +12,12 @@ import os
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
+from tinytensor.files import StrPath
 from tinytensor.io.config import Config, State
 from tinytensor.io.content import content_of
 from tinytensor.io.named import flat
@@ -258,7 +258,7 @@ NUMPY: Names = {
 }
 
 
-def tree(path: Path) -> Any:
+def tree(path: StrPath) -> Any:
     """What a pickle holds, arrays as `Reconstructed`.
 
     Raises:
@@ -271,7 +271,7 @@ def tree(path: Path) -> Any:
     return found
 
 
-def read_state(path: Path) -> State:
+def read_state(path: StrPath) -> State:
     """The arrays in a pickle by name; in a dict of dicts or lists, by their dotted names.
 
     Raises:
@@ -280,7 +280,7 @@ def read_state(path: Path) -> State:
     return flat(tree(path), lambda each: each.array if isinstance(each, Reconstructed) else None)
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """No model: arrays alone do not say which network they belong to.
 
     Raises:

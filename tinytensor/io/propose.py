@@ -7,12 +7,12 @@ and which layer follows which. So no model is made of it.
 import itertools
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from tinytensor.errors import ArgumentError, ModelFormatError
+from tinytensor.files import StrPath
 from tinytensor.io.config import State
 from tinytensor.io.fit import chosen, numbered
 from tinytensor.io.named import grouped, natural, under, without_counters
@@ -41,7 +41,7 @@ class Piece(NamedTuple):
     parameters: dict[str, tuple[int, ...]]
 
 
-def refuse(state: State, path: Path, note: str = "") -> NoReturn:
+def refuse(state: State, path: StrPath, note: str = "") -> NoReturn:
     """Raise what says how to load these weights.
 
     Raises:
@@ -69,7 +69,7 @@ def refuse(state: State, path: Path, note: str = "") -> NoReturn:
     raise ModelFormatError("\n".join([*lines, *([note] if note else [])]))
 
 
-def networks(state: State, path: Path) -> Iterator[str]:
+def networks(state: State, path: StrPath) -> Iterator[str]:
     """The code for all of the arrays or, where they are no chain, for parts of them by their prefixes."""
     found = 0
     pending = [""]
@@ -87,7 +87,7 @@ def networks(state: State, path: Path) -> Iterator[str]:
             pending += [f"{prefix}{each}" for each in inner][:LAYERS]
 
 
-def proposal(part: State, prefix: str, state: State, path: Path) -> str:
+def proposal(part: State, prefix: str, state: State, path: StrPath) -> str:
     """The code for these arrays, if they are those of a chain of layers."""
     groups = grouped(part)
     if not 0 < len(groups) <= LAYERS or (prefix and all(layer == "" for layer in groups)):
@@ -156,7 +156,7 @@ def chained(pieces: list[Piece]) -> list[Piece]:
     return extended([], by_name)
 
 
-def code_of(chain: list[Piece], part: State, prefix: str, state: State, path: Path) -> str:
+def code_of(chain: list[Piece], part: State, prefix: str, state: State, path: StrPath) -> str:
     """The network and the call that loads its weights; `activation` stands where one is to be chosen."""
     gaps = missing_positions([each.layer for each in chain])
     items: list[str] = []
@@ -204,7 +204,7 @@ def empty(shape: tuple[int, ...]) -> Array:
     return np.broadcast_to(np.float32(0), shape)
 
 
-def call(ours: State, names: dict[str, str], part: State, prefix: str, state: State, path: Path) -> str:
+def call(ours: State, names: dict[str, str], part: State, prefix: str, state: State, path: StrPath) -> str:
     """The call that puts the arrays into the model: by the path alone, with a prefix, or name by name."""
     where = repr(os.fspath(path))
     names_of_part = {prefix + name for name in part}

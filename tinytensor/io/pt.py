@@ -9,14 +9,14 @@ Source: `torch/serialization.py` and `torch/_utils.py`.
 
 import io
 import math
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinytensor.errors import ModelFormatError
-from tinytensor.files import opened_file
+from tinytensor.files import StrPath, opened_file
 from tinytensor.io.archive import opened, read_member
 from tinytensor.io.config import Config, State
 from tinytensor.io.content import content_of
@@ -125,7 +125,7 @@ def storage(pid: Any) -> Storage:
     return Storage(kind, key, count)
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """No model: a state dict does not say which network it belongs to.
 
     Raises:
@@ -134,14 +134,14 @@ def read(path: Path) -> tuple[Config, State]:
     refuse(read_state(path), path)
 
 
-def read_state(path: Path) -> State:
+def read_state(path: StrPath) -> State:
     """The tensors in a file of `torch.save` by name, float16 and bfloat16 as float32.
 
     Raises:
         ModelFormatError: the file is damaged, or holds more than dicts, lists, plain values and dense tensors
             of real numbers.
     """
-    limit = GROWTH * path.stat().st_size + EXTRA_SIZE
+    limit = GROWTH * os.stat(path).st_size + EXTRA_SIZE
     with opened_file(path) as file:
         is_archive = file.read(len(ZIP)) == ZIP
     if not is_archive:

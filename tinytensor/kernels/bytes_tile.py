@@ -76,7 +76,7 @@ class BytesEmitter(Emitter):
         tail = b.add(self.tail, b.multiply(place, self.size * max(self.tile.end, 0)))
         return self.update(rows, b.integer(0), pages, tail, sums)
 
-    def finished(self, sums: list[Value]) -> list[Value]:
+    def stored(self, sums: list[Value]) -> list[Value]:
         """Sums as numbers in units of the result's scale, rounded to bytes if it is bytes."""
         b, tile = self.b, self.tile
         at, vector = b.add(self.init, b_field(self, MULTIPLIERS)), ir.VectorType(FLOAT, tile.lanes)

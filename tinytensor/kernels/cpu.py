@@ -4,7 +4,7 @@ import os
 from functools import cache
 from typing import NamedTuple
 
-import llvmlite.binding as llvm
+from tinytensor.kernels.cache import cpu
 
 __all__ = ["Dot", "Vectors", "dot", "features", "vectors"]
 
@@ -31,7 +31,7 @@ def features() -> frozenset[str]:
     if listed is None and os.environ.get("NUMBA_CPU_NAME", "").lower() == "generic":
         return frozenset()
     if listed is None:
-        found = {name for name, there in llvm.get_host_cpu_features().items() if there}
+        found = {name[1:] for name in cpu().split()[2].split(",") if name.startswith("+")}
         avx = os.environ.get("NUMBA_ENABLE_AVX") != "0"
         return frozenset(name for name in found if avx or not name.startswith("avx"))
     return frozenset(feature[1:] for feature in listed.split(",") if feature.startswith("+"))

@@ -72,8 +72,7 @@ class Kernel:
         with lock:
             if "function" not in vars(self):
                 code = load.load(self.name, self.object_file())
-                self.address, self.method = code.address, code.method
-                self.function = code.function
+                self.address, self.function = code
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("address", "function"):

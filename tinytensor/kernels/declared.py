@@ -10,6 +10,7 @@ __all__ = [
     "copy_rows",
     "describe_product",
     "direct_product",
+    "direct_range",
     "gather_rows",
     "linear",
     "log_softmax_rows",
@@ -57,8 +58,9 @@ reduce_rows = by_dtype("row_reductions.reduce_rows", "void(i64, T*, i64)")
 log_softmax_rows = by_dtype("instructions.log_softmax_rows", "void(i64, T*, i64)")
 
 direct_product = kernel(
-    "product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, data)"
+    "product.direct_product", "void(i64, data, i64, data, i64, data, data, i64, i64, i64, data)"
 )
+direct_range = kernel("product.direct_range", "void(i64, data, i64, data, i64, i64, i64, data)")
 describe_product = kernel(
     "product.describe_product", "i64(data, i64, i64, data, i64, i64, data, i64, i64, i64)"
 )

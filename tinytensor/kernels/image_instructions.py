@@ -13,16 +13,18 @@ import numpy as np
 
 from tinytensor.kernels import record
 from tinytensor.kernels.boundary import Array
+from tinytensor.kernels.columns import beginnings, pieces_of
 from tinytensor.kernels.declare import Kernel
 from tinytensor.kernels.declared import transpose_rows, window_rows
+from tinytensor.kernels.epilogue import Epilogue, epilogue_of
 from tinytensor.kernels.layer import aligned
 from tinytensor.kernels.native import address
-from tinytensor.kernels.specs import POOLED, Tile
-from tinytensor.kernels.windows import Axis, Image, classes_of, taps_of
+from tinytensor.kernels.specs import POOLED, ColumnTile, Tile
+from tinytensor.kernels.windows import Axis, Class, Image, class_of, classes_of, taps_of
 
 __all__ = [
-    "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_batch_norm", "follow_by_bounds",
-    "follow_by_pool", "heights_of", "transposition", "window_instruction", "window_record",
+    "FEW_PIXELS", "ImageInstruction", "Pooling", "Step", "Windows", "follow_by_pool", "heights_of",
+    "transposition", "window_instruction", "window_record",
 ]  # fmt: skip
 
 ALL_TAPS = 1 << 32
@@ -39,8 +41,7 @@ class ImageInstruction(NamedTuple):
     height: int  # of the result
     width: int
     channels: int
-    constants: Array | None = None  # (4, groups, …): the bias, then three numbers of what follows the sums
-    side_by_side: int = 1  # pixels, each of which reads the constants
+    epilogue: Epilogue | None = None
     pooling: "Pooling | None" = None  # what its tiles need to go on with a maximum of 2 by 2 pixels
 
     @property
@@ -58,6 +59,8 @@ class Step(NamedTuple):
     x_shift: int
     out_shift: int
     last: int
+    column_weights: int = 0
+    vectors: int = 0
 
 
 class Windows(NamedTuple):
@@ -71,6 +74,7 @@ class Windows(NamedTuple):
     counts_padding: bool = False
     side_by_side: int = 1  # pixels of a row of an image that a vector holds (see `lanes`)
     pooled: bool = False  # the only class goes square by square, and each has one pixel of the result
+    down: str = ""  # the dtype, where tiles of a depthwise convolution may go down the image
 
 
 class Pooling(NamedTuple):
@@ -84,11 +88,11 @@ class Pooling(NamedTuple):
 @lru_cache(maxsize=256)
 def class_table(windows: Windows) -> tuple[Array, list[Array]]:
     """The records of classes, and the arrays whose addresses are in them."""
-    classes = classes_of(windows.axes, windows.image, windows.size, windows.out_pixel)
+    kinds = tiled_classes(windows)
     *_, channel = windows.image.strides(windows.size)
-    rows = aligned((len(classes), record.CLASS), np.int64)
+    rows = aligned((len(kinds), record.CLASS), np.int64)
     kept = [rows]
-    for row, kind in zip(rows, classes, strict=True):
+    for row, (kind, tile) in zip(rows, kinds, strict=True):
         taps = taps_of(kind, windows.channels, channel)
         first, together = beginnings(kind.columns, windows.side_by_side)
         places = np.add.outer(np.arange(0, len(kind.sources), kind.columns), first).ravel()
@@ -103,21 +107,34 @@ def class_table(windows: Windows) -> tuple[Array, list[Array]]:
         row[record.PIXEL_COUNT] = len(sources)
         if windows.side_by_side > 1:
             row[record.CLASS_LEFT] = together * windows.image.channels
-    counts = [kind.padded if windows.counts_padding else len(kind.taps) for kind in classes]
-    rows[:, record.WINDOW_DIVISOR] = np.array(counts, np.float64).view(np.int64)
+        count = kind.padded if windows.counts_padding else len(kind.taps)
+        row[record.WINDOW_DIVISOR] = np.float64(count).view(np.int64)
+        if tile is not None:
+            row[record.DOWN_TILE] = address(tile)
+            row[record.WINDOW_DIVISOR] = windows.axes[1].outputs * windows.out_pixel
     return rows, kept
+
+
+def tiled_classes(windows: Windows) -> list[tuple[Class, ColumnTile | None]]:
+    """Classes of windows; of a depthwise convolution, pieces of columns and the tile that goes down each."""
+    shape = windows.axes, windows.image, windows.size, windows.out_pixel
+    if not windows.down:
+        return [(kind, None) for kind in classes_of(*shape)]
+    y, x = windows.axes
+    found: list[tuple[Class, ColumnTile | None]] = []
+    for columns in x.classes():
+        pixels = beginnings(columns.neighbours, windows.side_by_side)[1]
+        pieces = pieces_of(windows.axes, columns, windows.image.channels * pixels, windows.down)
+        found += [(class_of(rows, columns, *shape), tile) for rows, tile in pieces]
+        if not pieces:
+            found += [(class_of(rows, columns, *shape), None) for rows in y.classes()]
+    return found
 
 
 def by_squares(height: int, width: int) -> Array:
     """The pixels of 2 by 2 squares, square by square; an odd row or column at the end is in none."""
     pixels = np.arange(height * width).reshape(height, width)[: height // 2 * 2, : width // 2 * 2]
     return pixels.reshape(height // 2, 2, width // 2, 2).swapaxes(1, 2).ravel()
-
-
-def beginnings(columns: int, most: int) -> tuple[Array, int]:
-    """Where groups of neighbours begin in a row, the last perhaps before its turn; how many each is."""
-    together = min(columns, most)
-    return np.minimum(np.arange(0, columns, together), columns - together), together
 
 
 def window_instruction(
@@ -133,13 +150,14 @@ def window_instruction(
     return window_record(
         windows.axes, class_table(windows), channels, steps, heights, tiles, kept, step_bytes=step_bytes,
         left=left, table=table, constants=constants, most_taps=most_taps,
-    )._replace(side_by_side=windows.side_by_side)  # fmt: skip
+        side_by_side=windows.side_by_side,
+    )  # fmt: skip
 
 
 def window_record(
     axes: tuple[Axis, Axis], classes: tuple[Array, list[Array]], channels: int, steps: Sequence[Step],
     heights: Sequence[int], tiles: Sequence[int], kept: Sequence[Array], *, step_bytes: int, left: int,
-    table: int = 0, constants: Array | None = None, most_taps: int = ALL_TAPS,
+    table: int = 0, constants: Array | None = None, most_taps: int = ALL_TAPS, side_by_side: int = 1,
 ) -> ImageInstruction:  # fmt: skip
     """The same with records of classes, and the arrays whose addresses are in them."""
     rows, tables = classes
@@ -149,36 +167,16 @@ def window_record(
     made[[record.CLASSES, record.CLASSES_AT]] = len(rows), rows.ctypes.data
     made[[record.STEPS, record.STEPS_AT]] = len(steps), pages.ctypes.data
     made[[record.STEP_BYTES, record.LANES_LEFT, record.BYTE_TABLE]] = step_bytes, left, table
-    if constants is not None:
-        write_bounds(made, constants.dtype, -np.inf, np.inf)
-        made[[record.NO_FLOOR, record.NO_CEILING]] = made[[record.WINDOW_FLOOR, record.WINDOW_CEILING]]
     write_tiles(made, heights, tiles)
     made[record.MOST_TAPS], made[record.PIXEL_GROUP] = most_taps, 1
     height, width = (axis.outputs for axis in axes)
     made[record.BY_STEPS] = height * width <= FEW_PIXELS
-    return ImageInstruction(
-        window_rows, made, [*kept, *tables, pages], record.WINDOW_WORK, height, width, channels, constants
-    )
-
-
-def follow_by_batch_norm(made: ImageInstruction, steps: Sequence[Array]) -> bool:
-    """Let the tiles compute ((y - a) · b) + c, three numbers of each channel; whether they can."""
-    if made.constants is None or made.table[record.WINDOW_AFTER] or is_bounded(made):
-        return False
-    _, groups, _ = made.constants.shape
-    for row, values in zip(made.constants[1:], steps, strict=True):
-        each = np.tile(values.reshape(groups, -1), made.side_by_side)
-        row[:, : each.shape[1]] = each
-    made.table[record.WINDOW_AFTER] = made.constants.strides[0]
-    return True
-
-
-def follow_by_bounds(made: ImageInstruction, low: float, high: float) -> bool:
-    """Let the tiles compute min(max(y, low), high); whether they can."""
-    if made.constants is None or is_bounded(made) or not low <= high:
-        return False
-    write_bounds(made.table, made.constants.dtype, low, high)
-    return True
+    epilogue, kept = None, [*kept, *tables, pages]
+    if constants is not None:
+        place = made[record.WINDOW_EPILOGUE : record.WINDOW_EPILOGUE + 1]
+        epilogue = epilogue_of(constants, channels, place, side_by_side)
+        kept.append(epilogue.table)
+    return ImageInstruction(window_rows, made, kept, record.WINDOW_WORK, height, width, channels, epilogue)
 
 
 def follow_by_pool(made: ImageInstruction) -> ImageInstruction | None:
@@ -199,19 +197,6 @@ def write_tiles(table: Array, heights: Sequence[int], tiles: Sequence[int]) -> N
     """Rows of tiles, and their machine code."""
     table[record.WINDOW_HEIGHTS : record.WINDOW_HEIGHTS + record.WINDOW_KINDS] = heights
     table[record.WINDOW_TILES : record.WINDOW_TILES + len(tiles)] = tiles
-
-
-def write_bounds(table: Array, dtype: np.dtype[Any], low: float, high: float) -> None:
-    """Bounds as the tile reads them: bits of its dtype."""
-    bounds = table[record.WINDOW_FLOOR : record.WINDOW_CEILING + 1].view(dtype)
-    bounds[:: 8 // dtype.itemsize] = low, high
-
-
-def is_bounded(made: ImageInstruction) -> bool:
-    """Whether the tiles bound what they compute."""
-    assert made.constants is not None
-    bounds = made.table[record.WINDOW_FLOOR : record.WINDOW_CEILING + 1].view(made.constants.dtype)
-    return bool(np.isfinite(bounds[:: 8 // bounds.itemsize]).any())
 
 
 def transposition(

@@ -15,6 +15,8 @@ from llvmlite import ir
 from tinytensor.kernels.record import (
     AFTER,
     CEILING,
+    CONSTANTS_AT,
+    EPILOGUE,
     FLOOR,
     LEFT,
     OUT_STRIDE,
@@ -73,9 +75,11 @@ class Emitter:
                     new.append(self.update(state[row * tile.vectors + v], x, weights[v] if weights else None))
             return new
 
-        results = [self.result(each) for each in b.loop_if_any(self.count, self.start(), body)]
+        results = b.loop_if_any(self.count, self.start(), body)
         if tile.operation == "multiply":
             results = self.followed(results)
+        if tile.operation == "average":
+            results = [self.mean(each) for each in results]
         for row in range(tile.rows):
             target = b.add(self.out, b.load(self.rows_at, I64, OUT_TABLE + 8 * row))
             for v in range(tile.vectors):
@@ -87,18 +91,14 @@ class Emitter:
         b.ir.ret_void()
 
     def followed(self, sums: list[Value]) -> list[Value]:
-        """What follows the sums, as in the tile."""
-        b, vectors, after = self.b, self.tile.vectors, self.b.field(self.record, AFTER)
+        """What is stored of sums, as in the tile."""
+        b = self.b
 
-        def scale(values: list[Value]) -> list[Value]:
-            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
-            a, m, c = ([b.load(each, self.vector, self.place(v)) for v in range(vectors)] for each in at)
-            return [
-                b.normalized(each, a[i % vectors], m[i % vectors], c[i % vectors])
-                for i, each in enumerate(values)
-            ]
+        def constants(address: Value) -> list[Value]:
+            row = [b.load(address, self.vector, self.place(v)) for v in range(self.tile.vectors)]
+            return row * self.tile.rows
 
-        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
+        return b.followed(sums, self.record, EPILOGUE, CONSTANTS_AT, (AFTER, FLOOR, CEILING), constants)
 
     def place(self, vector: int) -> int:
         """Where a vector is, in bytes."""
@@ -135,13 +135,9 @@ class Emitter:
             return b.larger(state, x)
         return b.ir.fadd(state, x if self.size == 8 else b.ir.fpext(x, self.double))
 
-    def result(self, state: Value) -> Value:
-        """What is stored."""
+    def mean(self, state: Value) -> Value:
+        """A total divided, in the dtype."""
         b = self.b
-        if self.tile.operation == "multiply":
-            return b.ir.fadd(state, ir.Constant(state.type, None))  # -0 becomes 0, as in the tile
-        if self.tile.operation == "max":
-            return state
         divisor = b.ir.bitcast(b.field(self.record, OUT_STRIDE), ir.DoubleType())
         mean = b.ir.fdiv(state, b.splat(divisor, self.tile.lanes))
         return mean if self.size == 8 else b.ir.fptrunc(mean, self.vector)

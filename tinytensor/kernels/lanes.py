@@ -36,9 +36,12 @@ def depthwise_instruction(
     repeat_channels(constants, channels, pixels)
     packed[:, :channels] = weight.reshape(channels, -1).T
     repeat_channels(packed, channels, pixels)
+    lanes = vectors().width(size)
+    down = aligned((room // lanes, len(packed), lanes), dtype)  # as tiles that go down an image read it
+    down[...] = packed.reshape(len(packed), -1, lanes).swapaxes(0, 1)
     return lane_instruction(
-        "multiply", axes, image, dtype, [constants, packed], constants, packed.ctypes.data, room * size,
-        pixels=pixels, each=each,
+        "multiply", axes, image, dtype, [constants, packed, down], constants, packed.ctypes.data, room * size,
+        pixels=pixels, each=each, down=down.ctypes.data if each == 1 else 0,
     )  # fmt: skip
 
 
@@ -51,23 +54,26 @@ def by_channel(groups: int, weight: Array) -> bool:
 def lane_instruction(
     operation: str, axes: tuple[Axis, Axis], image: Image, dtype: np.dtype[Any], kept: list[Array],
     constants: Array | None = None, packed: int = 0, step_bytes: int = 0, counts_padding: bool = False,
-    pixels: int = 1, each: int = 1,
+    pixels: int = 1, each: int = 1, down: int = 0,
 ) -> ImageInstruction:  # fmt: skip
     """What works on each channel alone: depthwise convolution, with `each` outputs of a channel; pooling."""
     size, lanes, outputs = dtype.itemsize, vectors().width(dtype.itemsize), image.channels * each
     across = wide_of(operation, lanes, outputs) * lanes
     pages = -(-outputs // across)
     rest = outputs - (pages - 1) * across
+    taps = axes[0].size * axes[1].size
     start = 0 if constants is None else constants.ctypes.data
     steps = [
         Step(packed + page * across * size, 0, start + page * across * size, page * across * size // each,
-             page * across * size, page == pages - 1)
+             page * across * size, page == pages - 1, down + page * across * taps * size,
+             min(across, outputs - page * across) // lanes if pixels == 1 else 1)
         for page in range(pages)
     ]  # fmt: skip
 
     heights, tiles = tiles_of(operation, dtype, outputs, pixels, each)
     return window_instruction(
-        Windows(axes, image, size, outputs * size, counts_padding=counts_padding, side_by_side=pixels),
+        Windows(axes, image, size, outputs * size, counts_padding=counts_padding, side_by_side=pixels,
+                down=dtype.name if down else ""),
         outputs, steps, heights, [address(tile) for tile in tiles], kept, step_bytes=step_bytes,
         left=rest % lanes, constants=constants,
     )  # fmt: skip
@@ -85,10 +91,11 @@ def repeat_channels(rows: Array, channels: int, pixels: int) -> None:
 
 
 def wide_of(operation: str, lanes: int, channels: int) -> int:
-    """Vectors of a page: one where it is enough, or where each is two of float64; else as registers allow."""
-    if operation == "average" or channels <= lanes:
+    """Vectors of a page: as many as are needed and fit registers; of a mean each is two of float64."""
+    if channels <= lanes:
         return 1
-    return 4 if channels > 2 * lanes and vectors().registers >= 32 else 2
+    most = 4 if channels > 2 * lanes and vectors().registers >= 32 else 2
+    return most // 2 if operation == "average" else most
 
 
 def tiles_of(

@@ -22,15 +22,20 @@ from tinytensor.kernels.pointers import pointer_to
 from tinytensor.kernels.record import (
     AHEAD,
     BIAS,
+    BY_ROWS,
+    CONSTANTS_AT,
+    EPILOGUE,
     HEIGHTS,
     INIT_PAGE,
     INIT_STRIDE,
     INPUTS,
     KINDS,
+    LAYER_EPILOGUE,
     LEFT,
     LIST_ROOM,
     LISTERS,
     MOST_INPUTS,
+    MOST_ROWS,
     OUT_STRIDE,
     PAGE_BYTES,
     PAGE_OUTPUTS,
@@ -156,6 +161,7 @@ def multiply(
             if height == 1 and min(stop, pages - 1) - page >= TOGETHER and layer[SIDE_BY_SIDE + listed] != 0:
                 tile, taken = layer[SIDE_BY_SIDE + listed], TOGETHER
             here, across = weights + (page - first_page) * page_bytes, page * page_outputs
+            product[CONSTANTS_AT] = layer[BIAS] + page * init_page
             for strip in range(strips):
                 count, list_at = inputs, lists + strip * room
                 if listed:
@@ -169,39 +175,48 @@ def multiply(
 
 
 @subroutine
-def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
-    """Rows of a layer, or some pages of it."""
-    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
-    layer = pointer_to(instruction, PRODUCT_AT)
-    product = integers_at(scratch + PRODUCT_OFFSET)
-    source, target = instruction[SOURCE], instruction[TARGET]
-    for field in (WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, TABLE):
-        product[field] = layer[field]
-    repeat = instruction[REPEAT]
-    product[X_STRIDE], product[OUT_STRIDE] = (
-        buffers[2 * source + 1] // repeat,
-        buffers[2 * target + 1] // repeat,
-    )
-    product[INIT_STRIDE] = 0
-    part, parts = product[PART], product[PARTS]
-    first, stop = layer[PAGES] * part // parts, layer[PAGES] * (part + 1) // parts
-    weights, x, y = layer[WEIGHTS] + first * layer[PAGE_BYTES], buffers[2 * source], buffers[2 * target]
-    start, inputs, rows = layer[BIAS], layer[INPUTS], rows * repeat
+def multiply_parts(
+    layer: Any, product: Any, x: int, y: int, rows: int, size: int, first: int, stop: int, lists: int
+) -> None:
+    """Rows of x, of `size` bytes a number, times some pages: through all inputs, or some at a time."""
+    weights, start, inputs = layer[WEIGHTS] + first * layer[PAGE_BYTES], layer[BIAS], layer[INPUTS]
+    product[TAIL], product[INIT_STRIDE], product[EPILOGUE] = layer[TAIL], 0, 0
     while True:
         some = inputs
         if 0 < layer[MOST_INPUTS] < inputs and rows > layer[HEIGHTS]:
             pieces = -(-inputs // layer[MOST_INPUTS])
             some = -(-inputs // (pieces * GROUP)) * GROUP
-        multiply(layer, product, some, x, weights, start, y, rows, first, stop, scratch + WORK_OFFSET)
-        x, weights, inputs = (
-            x + some * instruction[SIZE],
-            weights + some * layer[WEIGHT_STRIDE],
-            inputs - some,
-        )
+        if some == inputs:
+            product[EPILOGUE] = layer[LAYER_EPILOGUE]
+        multiply(layer, product, some, x, weights, start, y, rows, first, stop, lists)
+        x, weights, inputs = x + some * size, weights + some * layer[WEIGHT_STRIDE], inputs - some
         product[TAIL] += some * layer[TAIL_STRIDE]
         if inputs <= 0:
             break
         start, product[INIT_STRIDE] = y, product[OUT_STRIDE]
+
+
+@subroutine
+def linear_rows(instruction_at: int, scratch: int, rows: int) -> None:
+    """Rows of a layer, or some pages of it; where the rows are pixels, some of them."""
+    instruction, buffers = integers_at(instruction_at), integers_at(scratch)
+    layer = pointer_to(instruction, PRODUCT_AT)
+    product = integers_at(scratch + PRODUCT_OFFSET)
+    source, target = instruction[SOURCE], instruction[TARGET]
+    for field in (WEIGHT_STRIDE, PAGE_BYTES, LEFT, TABLE):
+        product[field] = layer[field]
+    repeat, x, y = instruction[REPEAT], buffers[2 * source], buffers[2 * target]
+    x_stride, y_stride = buffers[2 * source + 1] // repeat, buffers[2 * target + 1] // repeat
+    product[X_STRIDE], product[OUT_STRIDE] = x_stride, y_stride
+    part, parts, rows = product[PART], product[PARTS], rows * repeat
+    first, stop, top, last = layer[PAGES] * part // parts, layer[PAGES] * (part + 1) // parts, 0, rows
+    if layer[BY_ROWS]:
+        first, stop, top, last = 0, layer[PAGES], rows * part // parts, rows * (part + 1) // parts
+    while top < last:
+        some = rows_of_block(last - top, MOST_ROWS)
+        multiply_parts(layer, product, x + top * x_stride, y + top * y_stride, some, instruction[SIZE], first,
+                       stop, scratch + WORK_OFFSET)  # fmt: skip
+        top += some
 
 
 def linear(instruction_at: int, scratch: int, rows: int) -> None:

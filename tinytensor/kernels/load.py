@@ -1,4 +1,4 @@
-"""Machine code from an object file, by llvmlite alone: Numba takes 0.3 s to import.
+"""Machine code from an object file, by `object_file` or else by llvmlite: Numba takes 0.3 s to import.
 
 Each object file has two symbols: `tinytensor_native`, which compiled code calls, and `tinytensor_python`,
 which takes Python objects and becomes a built-in function: a call takes a tenth of what ctypes takes.
@@ -9,10 +9,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-import llvmlite.binding as llvm
 import numpy as np
 
-__all__ = ["NATIVE", "PYTHON", "Code", "KernelRaised", "load", "load_symbols", "target_machine"]
+from tinytensor.kernels import object_file
+
+__all__ = ["NATIVE", "PYTHON", "Code", "KernelRaised", "load", "load_symbols"]
 
 NATIVE, PYTHON = "tinytensor_native", "tinytensor_python"
 METH_FASTCALL = 0x80
@@ -42,7 +43,6 @@ class Code(NamedTuple):
 
     address: int
     function: Callable[..., Any]
-    method: Method  # what the function points to
 
 
 @cache
@@ -61,16 +61,7 @@ OBJECTS = {
     "tinytensor_wrong_arguments": TypeError,
     "tinytensor_raised": KernelRaised,
 }
-
-
-@cache
-def target_machine() -> Any:
-    """What LLVM needs to know of this machine to load code."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    for name, value in OBJECTS.items():
-        llvm.add_symbol(name, id(value))
-    return llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
+ADDRESSES = {name: id(value) for name, value in OBJECTS.items()}
 
 
 @cache
@@ -83,29 +74,48 @@ def new_function() -> Any:
 
 @cache
 def engine() -> Any:
-    """What holds all machine code, as long as the process lives: addresses are everywhere."""
-    made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    """What holds the machine code that LLVM loads, as long as the process lives: addresses are everywhere."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    for name, value in ADDRESSES.items():
+        llvm.add_symbol(name, value)
+    machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
+    made = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
     # never freed: when the process ends, a thread that has just ended may still be in its last instructions
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
     return made
 
 
-def load_symbols(object_file: bytes, *symbols: str) -> list[int]:
-    """Load machine code; the addresses of its functions, which later code of these names does not change."""
+def load_symbols(content: bytes, *symbols: str) -> list[int]:
+    """Load an object file; the addresses of its functions. Later code of these names does not change them."""
+    try:
+        return object_file.load(content, symbols, ADDRESSES)
+    except object_file.Unfamiliar:
+        return load_by_llvm(content, symbols)
+
+
+def load_by_llvm(content: bytes, symbols: tuple[str, ...]) -> list[int]:
+    """What LLVM loads on every system, and takes longer for."""
+    from llvmlite.binding import ObjectFileRef
+
     # one engine: with one for each file, 18 files took 14 ms instead of 1.5
-    engine().add_object_file(llvm.ObjectFileRef.from_data(object_file))
+    engine().add_object_file(ObjectFileRef.from_data(content))
     engine().finalize_object()
     return [engine().get_function_address(each) for each in symbols]
 
 
-def load(name: str, object_file: bytes) -> Code:
+def load(name: str, content: bytes) -> Code:
     """Load the machine code of one kernel."""
-    address, entry = load_symbols(object_file, NATIVE, PYTHON)
+    address, entry = load_symbols(content, NATIVE, PYTHON)
     method = Method(name.encode(), entry, METH_FASTCALL, None)
+    # never freed: the function reads it while it is freed itself, in any order when the process ends
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(method))
     function = new_function()(method, None, None)
     if not arrays_begin_with_data():
         function = with_addresses(function)
-    return Code(address, function, method)
+    return Code(address, function)
 
 
 def with_addresses(function: Callable[..., Any]) -> Callable[..., Any]:

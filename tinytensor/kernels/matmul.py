@@ -17,6 +17,7 @@ from tinytensor.kernels.declared import (
     column_range,
     describe_product,
     direct_product,
+    direct_range,
     product_range,
 )
 from tinytensor.kernels.layer import aligned, layout, write_layer
@@ -28,9 +29,9 @@ from tinytensor.threads import get_num_threads
 __all__ = ["matmul", "packed"]
 
 empty, uint8 = np.empty, np.uint8  # found 30 ns sooner, of the 1 µs that a small product takes
-DIRECT_ROWS = 32  # with fewer rows, to copy B takes as long as the product
+DIRECT_ROWS = 32  # up to so many, to copy B takes as long as the product; half as many on several threads
 ALONE = 2_000_000  # multiplications; with fewer, to share them takes longer than to do them
-ALONE_COLUMN = 400_000  # of a product with one column, which is bound by the memory
+ALONE_MATRIX = 400_000  # numbers of a matrix that is used once: such a product is bound by the memory
 COLUMN_PIECES = 8  # for each thread: one that comes 10 µs late leaves its rows to the others
 COLUMN_BYTES = 2**18  # of a piece, at most: every second product begins with those that L2 still holds
 DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
@@ -112,7 +113,9 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     if (
         a_step != size
         or b_step != size
-        or not (m <= DIRECT_ROWS or (m * k * n <= ALONE and reads_directly(m, k, n)))
+        or not (
+            m * k * n <= ALONE and k * n <= ALONE_MATRIX and (m <= DIRECT_ROWS or reads_directly(m, k, n))
+        )
     ):
         product(a, b, start, c)
         return c
@@ -120,7 +123,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         room = IDLE.pop()
     except IndexError:
         room = aligned((record.SCRATCH,), uint8)
-    run(plan_at, a, a_row, b, b_row, start, c, m, k, room)
+    run(plan_at, a, a_row, b, b_row, start, c, m, k, size, room)
     IDLE.append(room)
     return c
 
@@ -198,15 +201,27 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
         run, code, _ = READY.get((dtype, 1)) or prepare(dtype, 1)
         column(a, b, bias, c, run, code)
         return
-    threads = get_num_threads() if m * k * n > ALONE else 1
+    threads = get_num_threads() if m * k * n > ALONE or k * n > ALONE_MATRIX else 1
     by_rows = a.strides[1] == b.strides[1] == dtype.itemsize
-    if by_rows and threads == 1 and (m <= DIRECT_ROWS or reads_directly(m, k, n)):
-        room = scratch()
-        run, plan_at, _ = READY.get((dtype, n)) or prepare(dtype, n)
-        run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, room)
-        IDLE.append(room)
+    few = DIRECT_ROWS if threads == 1 else DIRECT_ROWS // 2
+    if by_rows and (m <= few or (threads == 1 and reads_directly(m, k, n))):
+        direct(a, b, bias, c, threads)
     else:
         packed(a, b, bias, c, threads)
+
+
+def direct(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
+    """The same with A and B where they lie, both row by row; threads share the pages of columns."""
+    (m, k), n, size, room = a.shape, b.shape[1], a.itemsize, scratch()
+    run, plan_at, _ = READY.get((a.dtype, n)) or prepare(a.dtype, n)
+    pages, done = plan_of(a.dtype, n, False)[1], False
+    if threads > 1 and pages > 1:
+        call_at = describe_product.function(room, plan_at, size, b, *b.strides, bias, k, m, 1)
+        job = call_at, a, a.strides[0], c, n * size, pages, -(-pages // threads), threads
+        done = workers.run(direct_range.address, *job, record.SCRATCH)
+    if not done:
+        run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, size, room)
+    IDLE.append(room)
 
 
 def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
@@ -237,7 +252,7 @@ def column(
         a = np.ascontiguousarray(a)
     if b.strides[0] != size:
         b = np.ascontiguousarray(b)
-    if m * k > ALONE_COLUMN:
+    if m * k > ALONE_MATRIX:
         threads, room, whole = get_num_threads(), scratch(), LINE // size  # rows: whole vectors
         most = COLUMN_BYTES // (k * size * whole) + 1
         rows = min(-(-m // (COLUMN_PIECES * threads * whole)), most) * whole

@@ -4,8 +4,6 @@ import os
 from functools import cache
 from typing import Any
 
-import llvmlite.binding as llvm
-
 from tinytensor.kernels.cache import kept
 from tinytensor.kernels.declare import lock
 from tinytensor.kernels.load import load_symbols
@@ -17,6 +15,8 @@ __all__ = ["address", "compile_module", "target_machine"]
 
 def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
     """LLVM's compiler for a CPU, by default for this one (or what `NUMBA_CPU_NAME` and `_FEATURES` say)."""
+    import llvmlite.binding as llvm
+
     if triple:
         llvm.initialize_all_targets()
         llvm.initialize_all_asmprinters()
@@ -32,7 +32,9 @@ def target_machine(triple: str = "", cpu: str = "", features: str = "") -> Any:
 
 def compile_module(module: Any, machine: Any) -> Any:
     """Optimized LLVM code of a module."""
-    from tinytensor.kernels.vector import VECTOR_REGISTER  # and llvmlite.ir, which kept code does not need
+    import llvmlite.binding as llvm
+
+    from tinytensor.kernels.vector import VECTOR_REGISTER
 
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)

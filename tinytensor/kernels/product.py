@@ -26,6 +26,7 @@ from tinytensor.kernels.record import (
     C_ROW,
     CALL_OFFSET,
     END_LANES,
+    EPILOGUE,
     INIT_STRIDE,
     K_BLOCK,
     K_COUNT,
@@ -48,7 +49,17 @@ from tinytensor.kernels.record import (
     B,
 )
 
-__all__ = ["column_product", "column_range", "describe_product", "direct_product", "product_range"]
+__all__ = [
+    "column_product",
+    "column_range",
+    "describe_product",
+    "direct_product",
+    "direct_range",
+    "product_range",
+]
+
+STREAMS = 32  # rows of B that are read side by side: as many as the hardware follows
+STREAMED_BYTES = 3 << 19  # of B; what L2 holds is read as fast in any order, without storing sums
 
 
 @subroutine
@@ -75,24 +86,46 @@ def copy_rows(a: Any, a_row: int, a_column: int, rows: int, k_count: int, target
     pack_lanes(a, a_row, a_column, rows, k_count, full_width(a), target, stride)
 
 
-def direct_product(
-    plan_at: int,
-    a: int,
-    a_row: int,
-    b: int,
-    b_row: int,
-    bias: int,
-    c: int,
-    rows: int,
-    k_count: int,
-    scratch: int,
-) -> None:
-    """C = AB + bias with A and B where they lie, both row by row."""
-    plan, product = integers_at(plan_at), integers_at(scratch)
+@subroutine
+def multiply_directly(
+    plan: Any, a: int, a_row: int, b: int, b_row: int, bias: int, c: int, rows: int, k_count: int, size: int,
+    first: int, stop: int, scratch: int,
+) -> None:  # fmt: skip
+    """Pages first … stop - 1 with A and B where they lie, both row by row; numbers have `size` bytes.
+
+    A large B is read STREAMS rows at a time: page after page goes on along the same rows, which the hardware
+    prefetches, where a page of all rows would be a few lines here and there.
+    """
+    product, start, some = integers_at(scratch), bias, k_count
     product[WEIGHT_STRIDE], product[PAGE_BYTES], product[LEFT] = b_row, plan[PAGE_OUTPUTS], plan[LEFT]
-    product[TAIL], product[INIT_STRIDE] = b, 0
-    product[X_STRIDE], product[OUT_STRIDE] = a_row, plan[C_ROW]
-    multiply(plan, product, k_count, a, b, bias, c, rows, 0, plan[PAGES], scratch)
+    product[X_STRIDE], product[OUT_STRIDE], product[INIT_STRIDE] = a_row, plan[C_ROW], 0
+    product[EPILOGUE] = 0
+    if plan[PAGES] > 1 and k_count * plan[C_ROW] > STREAMED_BYTES:
+        some = STREAMS
+    for k in range(0, k_count, some):
+        x, weights, count = a + k * size, b + k * b_row, min(some, k_count - k)
+        product[TAIL] = weights
+        multiply(plan, product, count, x, weights + first * plan[PAGE_OUTPUTS], start, c, rows, first, stop,
+                 scratch)  # fmt: skip
+        start, product[INIT_STRIDE] = c, plan[C_ROW]
+
+
+def direct_product(
+    plan_at: int, a: int, a_row: int, b: int, b_row: int, bias: int, c: int, rows: int, k_count: int,
+    size: int, scratch: int,
+) -> None:  # fmt: skip
+    """C = AB + bias without a copy of B."""
+    plan = integers_at(plan_at)
+    multiply_directly(plan, a, a_row, b, b_row, bias, c, rows, k_count, size, 0, plan[PAGES], scratch)
+
+
+def direct_range(
+    call_at: int, a: int, a_row: int, c: int, c_row: int, first: int, last: int, scratch: int
+) -> None:
+    """A thread's pages of it."""
+    call = integers_at(call_at)
+    multiply_directly(integers_at(call[PLAN_AT]), a, a_row, call[B], call[B_ROW], call[BIAS_AT], c,
+                      call[ROW_COUNT], call[K_COUNT], call[A_COLUMN], first, last, scratch)  # fmt: skip
 
 
 def product_range(
@@ -116,7 +149,7 @@ def product_range(
     block = -(-k_total // -(-k_total // K_BLOCK))
     together = max(1, PACKED_BYTES // (block * across * size))  # pages
     product[WEIGHT_STRIDE], product[LEFT] = across * size, plan[LEFT]
-    product[TAIL], product[OUT_STRIDE] = scratch + TAILS_AT, c_row
+    product[TAIL], product[OUT_STRIDE], product[EPILOGUE] = scratch + TAILS_AT, c_row, 0
     while page < page_stop:
         stop = min(page + together, page_stop)
         for k in range(0, k_total, block):
@@ -147,7 +180,7 @@ def describe_product(
     scratch: int, plan_at: int, a_column: int, b: int, b_row: int, b_column: int, bias: int, k_count: int,
     rows: int, by_pages: int,
 ) -> int:  # fmt: skip
-    """Write the operands where `product_range` and `column_range` read them; the address.
+    """Write the operands where the functions of ranges read them; the address.
 
     To make an array of these numbers in Python takes ten times as long.
     """

@@ -8,10 +8,14 @@ __all__: list[str] = []
 
 # A product, as the tile reads it.
 WEIGHT_STRIDE, PAGE_BYTES, TAIL, LEFT, X_STRIDE, OUT_STRIDE, INIT_STRIDE, TABLE = range(8)
-# Beside these, in a thread's scratch memory: what follows the sums of a window (see `tile`), and which part
-# of the product, of how many, this call computes.
-AFTER, FLOOR, CEILING, PART, PARTS = range(8, 13)
+# Beside these, in a thread's scratch memory: the address of what follows the sums, or 0; where the page's
+# bias lies; and which part of the product, of how many, this call computes.
+EPILOGUE, CONSTANTS_AT, PART, PARTS = range(8, 12)
 PRODUCT = 16  # numbers
+# What follows the sums (see `tile`): bytes from the bias to the first of a batch norm's numbers, or 0, and
+# the bits of two bounds.
+AFTER, FLOOR, CEILING = range(3)
+EPILOGUE_FIELDS = 8  # numbers
 
 # A layer's product, as `multiply` reads it: the first 8 of a product's fields, then these.
 INPUTS, PAGES, PAGE_OUTPUTS, SKIPS, AHEAD, LIST_ROOM = range(8, 14)
@@ -25,7 +29,10 @@ SIDE_BY_SIDE = TILES + 4 * KINDS  # dense, then listed: four pages in one tile, 
 MATRIX = SIDE_BY_SIDE + 2  # address of what the matrix unit is told
 TAIL_STRIDE = MATRIX + 1  # bytes of the tails of one input
 MOST_INPUTS = MATRIX + 2  # of one part of a sum, where a page's weights are more than L2 holds; 0: all
+LAYER_EPILOGUE = MATRIX + 3
+BY_ROWS = MATRIX + 4  # whether threads share the rows, which are pixels, else the pages
 LAYER = 48  # numbers
+MOST_ROWS = 252  # that go through a page before the next does: they stay in L2, their lists in L1
 
 # An instruction, from which its function reads what it needs; a layer's product begins at PRODUCT_AT.
 FUNCTION, SOURCE, TARGET, OTHER, FEATURES, SIZE, LOOP, PARAMETERS = range(8)
@@ -69,19 +76,19 @@ REDUCTION_BYTES = ROW_BLOCK_AT + 64 * 256
 CLASSES, CLASSES_AT, STEPS, STEPS_AT, STEP_BYTES, LANES_LEFT, BYTE_TABLE = range(7)
 WINDOW_HEIGHTS, WINDOW_TILES = 8, 12
 RESUMING = 8  # tiles that go on from the sums in the result lie so far behind those that start from the bias
-WINDOW_AFTER, WINDOW_FLOOR, WINDOW_CEILING = 28, 29, 30  # what follows the sums
-NO_FLOOR, NO_CEILING = 31, 32  # the bits of infinite bounds
-MOST_TAPS = 33  # of one part of a long sum: its weights stay in L1 while a chunk of pixels goes through it
-BY_STEPS = 34  # whether threads share the steps, if these can be divided evenly, else the windows
-PIXEL_GROUP = 35  # pixels that a tile computes together: 1, or those of a window of a maximum
-WINDOWS = 40  # numbers
+WINDOW_EPILOGUE = 28
+MOST_TAPS = 29  # of one part of a long sum: its weights stay in L1 while a chunk of pixels goes through it
+BY_STEPS = 30  # whether threads share the steps, if these can be divided evenly, else the windows
+PIXEL_GROUP = 31  # pixels that a tile computes together: 1, or those of a window of a maximum
+WINDOWS = 32  # numbers
 WINDOW_KINDS = 4  # of heights
 # A class of windows that read the same taps: its list of taps, and for each pixel two offsets in bytes.
 TAPS_AT, TAP_COUNT, SOURCES_AT, TARGETS_AT, PIXEL_COUNT, WINDOW_DIVISOR, INIT_SHIFT, CLASS_LEFT = range(8)
-CLASS = 8  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
+DOWN_TILE = 8  # machine code for pixels below each other, of which tables have the first; or 0
+CLASS = 9  # numbers; CLASS_LEFT is what the product's LEFT is for its windows, or 0
 # A step: a page of outputs, or of channels.
-STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE = range(6)
-STEP = 6  # numbers
+STEP_WEIGHTS, STEP_TAIL, STEP_BIAS, X_SHIFT, OUT_SHIFT, LAST_PAGE, DOWN_WEIGHTS, STEP_VECTORS = range(8)
+STEP = 8  # numbers
 WINDOW_CHUNK = 240  # pixels that share a page of weights before the next page is read
 OUT_TABLE = 8 * (WINDOW_CHUNK + 16)  # bytes from the addresses of windows to those of pixels
 WINDOW_WORK = 2 * OUT_TABLE  # bytes of scratch memory

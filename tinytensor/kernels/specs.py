@@ -11,6 +11,7 @@ __all__ = [
     "RAGGED",
     "BytesLaneTile",
     "BytesLoop",
+    "ColumnTile",
     "LaneTile",
     "Lister",
     "Matvec",
@@ -144,6 +145,31 @@ class LaneTile(NamedTuple):
         from tinytensor.kernels.lane_tile import build_lane_tile
 
         return build_lane_tile(self)
+
+
+class ColumnTile(NamedTuple):
+    """What the machine code of a depthwise convolution down an image depends on beside the CPU."""
+
+    dtype: str
+    lanes: int
+    rows: int  # of the result, below each other
+    size: tuple[int, int]  # of the kernel
+    columns: tuple[int, int]  # of the kernel, the first and the one behind the last: others are padding
+    stride: int  # down the image
+    padding: tuple[int, int]  # rows of the inputs above the image and below it
+
+    @property
+    def name(self) -> str:
+        """A symbol."""
+        (height, width), (first, last), (above, below) = self.size, self.columns, self.padding
+        shape = f"{self.rows}x{height}x{width}_{first}to{last}_{self.stride}_{above}and{below}"
+        return f"column_{self.dtype}x{self.lanes}_{shape}"
+
+    def build(self) -> Any:
+        """LLVM code of it."""
+        from tinytensor.kernels.column_tile import build_column_tile
+
+        return build_column_tile(self)
 
 
 class BytesLoop(NamedTuple):

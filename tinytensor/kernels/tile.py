@@ -26,11 +26,11 @@ windows have the same taps.
 
 The first loads of a tile are the bias or, where a long sum goes on, what was summed before: a convolution
 whose weights are more than L1 holds goes through some taps for all pixels of a chunk, then through the next
-ones. What follows the sums of a window is computed before they leave the registers: where AFTER is not 0, a
-batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind its
-bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for each
-vector, but an infinite CEILING none. Max pooling of 2 by 2 pixels is part of the tile, too, where its rows
-are the four pixels of a window, of the next window, and so on.
+ones. What follows the sums is computed before they leave the registers, if EPILOGUE is not 0: where AFTER is
+not 0, a batch norm, ((sum - a) · b) + c with the a, b and c of a lane AFTER, 2·AFTER and 3·AFTER bytes behind
+its bias; then FLOOR and CEILING, which are infinite where nothing is bounded. Each costs an instruction for
+each vector, but an infinite CEILING none. Max pooling of 2 by 2 pixels is part of the tile, too, where its
+rows are the four pixels of a window, of the next window, and so on.
 """
 
 from functools import reduce
@@ -40,6 +40,8 @@ from llvmlite import ir
 from tinytensor.kernels.record import (
     AFTER,
     CEILING,
+    CONSTANTS_AT,
+    EPILOGUE,
     FLOOR,
     INIT_STRIDE,
     LEFT,
@@ -101,20 +103,18 @@ class Emitter:
     def emit(self) -> None:
         """Sums from init, over the places, to out."""
         walk = self.tapped if self.tile.taps else self.places
-        values = self.finished(walk(self.start()))
+        values = self.stored(walk(self.start()))
         self.store_rows(self.largest(values) if self.tile.pooled else values)
         self.b.ir.ret_void()
 
-    def followed(self, sums: list[Value]) -> list[Value]:
-        """A batch norm of the sums, if there is one, and their bounds."""
-        b, after = self.b, self.b.field(self.record, AFTER)
+    def stored(self, sums: list[Value]) -> list[Value]:
+        """What is stored: what follows the sums, if anything does; a -0 becomes 0."""
+        b = self.b
 
-        def scale(values: list[Value]) -> list[Value]:
-            at = [b.add(self.init, b.multiply(after, i)) for i in (1, 2, 3)]
-            a, m, c = (self.constants([each] * self.tile.rows) for each in at)
-            return [b.normalized(*each) for each in zip(values, a, m, c, strict=True)]
+        def constants(address: Value) -> list[Value]:
+            return self.constants([address] * self.tile.rows, padded=True)
 
-        return b.bounded(b.if_any(after, sums, scale), self.record, FLOOR, CEILING)
+        return b.followed(sums, self.record, EPILOGUE, CONSTANTS_AT, (AFTER, FLOOR, CEILING), constants)
 
     def full(self, column: int) -> bool:
         """Whether a column of vectors has all its lanes."""
@@ -125,33 +125,35 @@ class Emitter:
         b, tile = self.b, self.tile
         if tile.taps:
             rows = [self.pixel(row) if tile.resumes else self.init for row in range(tile.rows)]
-            return self.constants(rows)
+            return self.constants(rows, padded=True)
         stride = b.field(self.record, INIT_STRIDE)
-        return self.constants([b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)])
+        rows = [b.add(self.init, b.multiply(stride, row)) for row in range(tile.rows)]
+        return self.constants(rows, padded=False)
 
-    def constants(self, rows: list[Value]) -> list[Value]:
-        """A number for each sum, from an address for each row."""
+    def constants(self, rows: list[Value], padded: bool) -> list[Value]:
+        """A number for each sum, from an address for each row; whole vectors of it can be read if padded."""
         read = {
-            row: [self.lanes_at(row, column, self.vector) for column in range(self.columns)] for row in rows
+            row: [self.lanes_at(row, column, self.vector, padded) for column in range(self.columns)]
+            for row in rows
         }
         found = [each for row in rows for each in read[row]]
         for group in self.tails:
-            found.append(self.side_by_side([self.tail_at(rows[row], self.element) for row in group]))
+            found.append(self.side_by_side([self.tail_at(rows[row], self.element, padded) for row in group]))
         return found
 
-    def lanes_at(self, row: Value, column: int, kind: ir.VectorType) -> Value:
+    def lanes_at(self, row: Value, column: int, kind: ir.VectorType, padded: bool = False) -> Value:
         """A vector of a row, whose last one may not be full."""
         place = self.size * self.tile.lanes * column
-        if self.full(column) or self.tile.taps:
+        if self.full(column) or padded:
             return self.b.load(row, kind, place)
         mask = self.b.first_lanes(self.left, self.tile.lanes)
         return self.b.masked_load(self.b.add(row, place), kind, mask)
 
-    def tail_at(self, row: Value, element: ir.Type) -> Value:
+    def tail_at(self, row: Value, element: ir.Type, padded: bool = False) -> Value:
         """The left-over lanes of one row."""
         kind = ir.VectorType(element, self.tile.end)
         address = self.b.add(row, self.size * self.tile.lanes * self.columns)
-        if self.tile.end <= 2:
+        if self.tile.end <= 2 or padded:
             return self.b.load(address, kind)
         return self.b.masked_load(address, kind, self.b.first_lanes(self.left, self.tile.end))
 
@@ -253,11 +255,6 @@ class Emitter:
             return self.update(rows, offset, pages, tail, state)
 
         return b.loop_if_any(self.count, sums, body)
-
-    def finished(self, sums: list[Value]) -> list[Value]:
-        """What is stored: a -0 becomes 0, then comes what follows the sums of a window."""
-        sums = [self.b.ir.fadd(each, ir.Constant(each.type, None)) for each in sums]
-        return self.followed(sums) if self.tile.taps else sums
 
     def largest(self, values: list[Value]) -> list[Value]:
         """The largest of each window's rows, in their order; NaN stays."""

@@ -169,44 +169,58 @@ class Builder:
         self, count: Value, start: Sequence[Value], body: Callable[[Value, list[Value]], Sequence[Value]]
     ) -> list[Value]:
         """As `loop`, where count may be 0."""
-        before = self.ir.block
-        some, after = self.made.append_basic_block("some"), self.made.append_basic_block("after")
-        self.ir.cbranch(self.ir.icmp_signed(">", count, self.integer(0)), some, after)
-        self.ir.position_at_end(some)
-        last = self.loop(count, start, body)
-        end = self.ir.block
-        self.ir.branch(after)
-        self.ir.position_at_end(after)
-        found = []
-        for first, value in zip(start, last, strict=True):
-            each = self.ir.phi(value.type)
-            each.add_incoming(first, before)
-            each.add_incoming(value, end)
-            found.append(each)
-        return found
+        return self.if_any(count, start, lambda values: self.loop(count, values, body))
 
     def if_any(
-        self, count: Value, values: Sequence[Value], body: Callable[[list[Value]], Sequence[Value]]
-    ) -> list[Value]:
-        """body(values) where count is not 0, else the values."""
-        before = self.ir.block
-        some, after = self.made.append_basic_block("then"), self.made.append_basic_block("after")
-        self.ir.cbranch(self.ir.icmp_signed("!=", count, self.integer(0)), some, after)
-        self.ir.position_at_end(some)
-        new, end = list(body(list(values))), self.ir.block
-        self.ir.branch(after)
+        self, count: Value, values: Sequence[Value], body: Callable[[list[Value]], Sequence[Value]],
+        otherwise: Callable[[list[Value]], Sequence[Value]] = list,
+    ) -> list[Value]:  # fmt: skip
+        """body(values) where count is not 0, else otherwise(values)."""
+        some, none, after = map(self.made.append_basic_block, ("some", "none", "after"))
+        self.ir.cbranch(self.ir.icmp_signed("!=", count, self.integer(0)), some, none)
+        ways = []
+        for block, way in ((some, body), (none, otherwise)):
+            self.ir.position_at_end(block)
+            new = list(way(list(values)))
+            ways.append((self.ir.block, new))
+            self.ir.branch(after)
         self.ir.position_at_end(after)
-        found = []
-        for first, value in zip(values, new, strict=True):
-            each = self.ir.phi(value.type)
-            each.add_incoming(first, before)
-            each.add_incoming(value, end)
-            found.append(each)
+        found = [self.ir.phi(each.type) for each in values]
+        for block, new in ways:
+            for each, value in zip(found, new, strict=True):
+                each.add_incoming(value, block)
         return found
 
     def normalized(self, value: Value, a: Value, b: Value, c: Value) -> Value:
         """((value - a) · b) + c, each operation rounded."""
         return self.ir.fadd(self.ir.fmul(self.ir.fsub(value, a), b), c)
+
+    def followed(
+        self, sums: list[Value], record: Value, epilogue: int, constants_at: int,
+        fields: tuple[int, int, int], constants: Callable[[Value], list[Value]],
+    ) -> list[Value]:  # fmt: skip
+        """What is stored of sums: a batch norm and bounds, if a field of the record has the address of these.
+
+        `fields` of that: bytes between the bias and the numbers of a batch norm, or 0, and two bounds;
+        `constants`: a number for each sum from the address of one for each lane. A -0 becomes 0 first; before
+        a batch norm, its subtraction sees to that (see `epilogue`).
+        """
+        at, (after, floor, ceiling) = self.field(record, epilogue), fields
+
+        def positive(values: list[Value]) -> list[Value]:
+            return [self.ir.fadd(each, ir.Constant(each.type, None)) for each in values]
+
+        def follow(values: list[Value]) -> list[Value]:
+            distance = self.field(at, after)
+
+            def scale(values: list[Value]) -> list[Value]:
+                bias = self.field(record, constants_at)
+                each = [constants(self.add(bias, self.multiply(distance, i))) for i in (1, 2, 3)]
+                return [self.normalized(*one) for one in zip(values, *each, strict=True)]
+
+            return self.bounded(self.if_any(distance, values, scale, positive), at, floor, ceiling)
+
+        return self.if_any(at, sums, follow, positive)
 
     def bounded(self, values: list[Value], record: Value, floor: int, ceiling: int) -> list[Value]:
         """min(max(value, low), high) with two fields of a record; NaN stays, and so does a zero's sign.

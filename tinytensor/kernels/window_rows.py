@@ -12,24 +12,23 @@ from tinytensor.kernels._jit import subroutine
 from tinytensor.kernels.address import integers_at, number_of
 from tinytensor.kernels.linear import call_tile, rows_of_block
 from tinytensor.kernels.record import (
-    AFTER,
     BY_STEPS,
     BYTE_TABLE,
-    CEILING,
     CLASS,
     CLASS_LEFT,
     CLASSES,
     CLASSES_AT,
     CONSTANT,
-    FLOOR,
+    CONSTANTS_AT,
+    DOWN_TILE,
+    DOWN_WEIGHTS,
+    EPILOGUE,
     INIT_SHIFT,
     INIT_STRIDE,
     LANES_LEFT,
     LAST_PAGE,
     LEFT,
     MOST_TAPS,
-    NO_CEILING,
-    NO_FLOOR,
     OUT_SHIFT,
     OUT_STRIDE,
     OUT_TABLE,
@@ -46,6 +45,7 @@ from tinytensor.kernels.record import (
     STEP_BIAS,
     STEP_BYTES,
     STEP_TAIL,
+    STEP_VECTORS,
     STEP_WEIGHTS,
     STEPS,
     STEPS_AT,
@@ -56,11 +56,9 @@ from tinytensor.kernels.record import (
     TARGET,
     TARGETS_AT,
     WEIGHT_STRIDE,
-    WINDOW_AFTER,
-    WINDOW_CEILING,
     WINDOW_CHUNK,
     WINDOW_DIVISOR,
-    WINDOW_FLOOR,
+    WINDOW_EPILOGUE,
     WINDOW_HEIGHTS,
     WINDOW_KINDS,
     WINDOW_TILES,
@@ -100,13 +98,18 @@ def take_page(windows: Any, kind: Any, step: Any, product: Any, rows_at: int, ro
     """One page for some pixels, through all taps, or through some at a time where they are many."""
     taps_at, left, most = kind[TAPS_AT], kind[TAP_COUNT], windows[MOST_TAPS]
     init_at, tiles = step[STEP_BIAS] + kind[INIT_SHIFT], WINDOW_TILES
-    product[AFTER], product[FLOOR], product[CEILING] = 0, windows[NO_FLOOR], windows[NO_CEILING]
+    product[EPILOGUE], product[CONSTANTS_AT] = 0, init_at
+    if kind[DOWN_TILE] != 0:
+        product[EPILOGUE], product[X_STRIDE] = windows[WINDOW_EPILOGUE], step[X_SHIFT]
+        for row in range(rows):
+            call_tile(kind[DOWN_TILE], number_of(product), rows_at + 8 * row, step[DOWN_WEIGHTS], init_at,
+                      step[OUT_SHIFT], taps_at, step[STEP_VECTORS])  # fmt: skip
+        return
     while left > most and not few:
         taps = rows_of_block(left, most)
         take_tiles(windows, step, tiles, product, rows_at, rows, init_at, taps_at, taps)
         taps_at, left, tiles = taps_at + 8 * taps, left - taps, WINDOW_TILES + RESUMING
-    product[AFTER], product[FLOOR] = windows[WINDOW_AFTER], windows[WINDOW_FLOOR]
-    product[CEILING] = windows[WINDOW_CEILING]
+    product[EPILOGUE] = windows[WINDOW_EPILOGUE]
     take_tiles(windows, step, tiles, product, rows_at, rows, init_at, taps_at, left)
 
 

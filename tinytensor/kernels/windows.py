@@ -17,7 +17,18 @@ import numpy as np
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import Array
 
-__all__ = ["Axis", "Class", "Image", "WindowSpec", "axes_of", "classes_of", "taps_of", "transposed_axes_of"]
+__all__ = [
+    "Axis",
+    "AxisClass",
+    "Class",
+    "Image",
+    "WindowSpec",
+    "axes_of",
+    "class_of",
+    "classes_of",
+    "taps_of",
+    "transposed_axes_of",
+]
 
 Pair = tuple[int, int]
 MOST_BYTES = 1 << 31  # of an image, as offsets of taps are 32 bits
@@ -96,9 +107,11 @@ class AxisClass(NamedTuple):
     outputs: list[int]
     inputs: list[int]  # of the first tap
 
-    def are_neighbours(self) -> bool:
-        """Whether outputs follow each other, and their windows, too."""
-        return all((np.diff(each) == 1).all() for each in (self.outputs, self.inputs))
+    @property
+    def neighbours(self) -> int:
+        """How many outputs follow each other, and their windows, too: all or one."""
+        alike = all((np.diff(each) == 1).all() for each in (self.outputs, self.inputs))
+        return len(self.outputs) if alike else 1
 
 
 class Class(NamedTuple):
@@ -147,27 +160,24 @@ def classes_of(axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int)
         raise ArgumentError(
             f"convolution: expected images below 2 GiB, got {tuple(image[:3])}; split the image"
         )
+    return [
+        class_of(rows, columns, axes, image, size, out_pixel)
+        for rows in axes[0].classes()
+        for columns in axes[1].classes()
+    ]
+
+
+def class_of(
+    rows: AxisClass, columns: AxisClass, axes: tuple[Axis, Axis], image: Image, size: int, out_pixel: int
+) -> Class:
+    """The windows in some rows and some columns."""
     line, pixel, _ = image.strides(size)
-    found = []
-    for rows in axes[0].classes():
-        for columns in axes[1].classes():
-            taps = [
-                (ky * axes[1].size + kx, y * line + x * pixel)
-                for ky, y in rows.taps
-                for kx, x in columns.taps
-            ]
-            sources = np.add.outer(np.array(rows.inputs) * line, np.array(columns.inputs) * pixel)
-            targets = np.add.outer(np.array(rows.outputs) * axes[1].outputs, np.array(columns.outputs))
-            found.append(
-                Class(
-                    taps,
-                    sources.ravel(),
-                    targets.ravel() * out_pixel,
-                    rows.padded * columns.padded,
-                    len(columns.outputs) if columns.are_neighbours() else 1,
-                )
-            )
-    return found
+    taps = [(ky * axes[1].size + kx, y * line + x * pixel) for ky, y in rows.taps for kx, x in columns.taps]
+    sources = np.add.outer(np.array(rows.inputs) * line, np.array(columns.inputs) * pixel)
+    targets = np.add.outer(np.array(rows.outputs) * axes[1].outputs, np.array(columns.outputs))
+    return Class(
+        taps, sources.ravel(), targets.ravel() * out_pixel, rows.padded * columns.padded, columns.neighbours
+    )
 
 
 def taps_of(kind: Class, channels: int, channel: int) -> Array:

@@ -35,7 +35,7 @@ class Convolution(Layer):
         *,
         weight: Any = None,
         initializer: str = "xavier_uniform",
-        seed: int | np.random.Generator | None = None,
+        seed: "int | np.random.Generator | None" = None,
         dtype: DTypeLike | None = None,
     ):
         who = type(self).__name__

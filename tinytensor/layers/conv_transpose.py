@@ -51,7 +51,7 @@ class ConvTranspose2d(Layer):
         *,
         weight: Any = None,
         initializer: str = "xavier_uniform",
-        seed: int | np.random.Generator | None = None,
+        seed: "int | np.random.Generator | None" = None,
         dtype: DTypeLike | None = None,
     ):
         who = "ConvTranspose2d"

@@ -45,7 +45,7 @@ class Embedding(Layer):
         *,
         weight: Any = None,
         initializer: str = "normal",
-        seed: int | np.random.Generator | None = None,
+        seed: "int | np.random.Generator | None" = None,
         dtype: DTypeLike | None = None,
     ):
         count = length("Embedding: num_embeddings", num_embeddings)

@@ -1,6 +1,5 @@
 """`Layer`: the one abstract idea, a function from a Tensor to a Tensor."""
 
-import copy
 import inspect
 import math
 import os
@@ -102,6 +101,8 @@ class Layer(Model, metaclass=LayerType):
         >>> tt.Linear(3, 2, dtype="float64").astype("float32")
         Linear(in_features=3, out_features=2)
         """
+        from copy import deepcopy
+
         wanted = allowed_dtype(dtype)
         if wanted not in FLOATS:
             raise DtypeError(f"astype: expected float32 or float64, got {wanted}")
@@ -110,7 +111,7 @@ class Layer(Model, metaclass=LayerType):
             for each in self.parameters().values()
         }
         try:
-            return copy.deepcopy(self, shared)
+            return deepcopy(self, shared)
         except (TypeError, pickle.PicklingError) as error:
             raise ArgumentError(f"{type(self).__name__}: cannot be copied: {error}") from error
 

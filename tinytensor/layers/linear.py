@@ -58,7 +58,7 @@ class Linear(Layer):
         *,
         weight: Any = None,
         initializer: str = "xavier_uniform",
-        seed: int | np.random.Generator | None = None,
+        seed: "int | np.random.Generator | None" = None,
         dtype: DTypeLike | None = None,
     ):
         shape = (features("out_features", out_features), features("in_features", in_features))

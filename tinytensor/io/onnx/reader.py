@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tinytensor.errors import ArgumentError, DtypeError, ModelFormatError, ModelFormatWarning, require
+from tinytensor.files import StrPath
 from tinytensor.io.config import Config, State, build
 from tinytensor.io.content import content_of
 from tinytensor.io.formats import located
@@ -60,7 +61,7 @@ def from_onnx(model: Any, external_data: bool = True, halves: str = "widen") -> 
         source = ""
     elif isinstance(model, str | os.PathLike):
         with located(model):
-            config, state, notes = of_file(Path(model), external_data, widen)
+            config, state, notes = of_file(model, external_data, widen)
         source = f"{os.fspath(model)}: "
     else:
         raise DtypeError(f"from_onnx: expected a path, bytes or a ModelProto, got {model!r:.80}")
@@ -68,7 +69,7 @@ def from_onnx(model: Any, external_data: bool = True, halves: str = "widen") -> 
     return build(config, state)
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """The configuration and the state dict of the model in a file, and in files beside it.
 
     Raises:
@@ -86,13 +87,13 @@ def warn(notes: list[str], source: str, depth: int) -> None:
         warnings.warn(f"{source}{note}", ModelFormatWarning, stacklevel=depth)
 
 
-def of_file(path: Path, external_data: bool, widen: bool) -> tuple[Config, State, list[str]]:
+def of_file(path: StrPath, external_data: bool, widen: bool) -> tuple[Config, State, list[str]]:
     """The configuration and the state dict of the model in a file, and what there is to say of it."""
-    files = Files(path.parent) if external_data else Files(None, NOT_ASKED)
+    files = Files(Path(path).parent) if external_data else Files(None, NOT_ASKED)
     return configured(parsed(content_of(path, SIZE_LIMIT)), files, widen)
 
 
-def parts(path: Path) -> dict[str, int]:
+def parts(path: StrPath) -> dict[str, int]:
     """The files that a model's tensors lie in, by the names that it has for them, and how many tensors."""
     found: dict[str, int] = {}
     for tensor in parsed(content_of(path, SIZE_LIMIT)).graph.initializer:
@@ -102,9 +103,9 @@ def parts(path: Path) -> dict[str, int]:
     return found
 
 
-def inlined(path: Path) -> Any:
+def inlined(path: StrPath) -> Any:
     """The `ModelProto` in a file, with the tensors that lie in files beside it."""
-    model, files = parsed(content_of(path, SIZE_LIMIT)), Files(path.parent)
+    model, files = parsed(content_of(path, SIZE_LIMIT)), Files(Path(path).parent)
     for tensor in model.graph.initializer:
         if tensor.data_location == EXTERNAL:
             array = array_of(tensor, f"initializer {tensor.name!r:.80}", files)

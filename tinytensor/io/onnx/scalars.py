@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from tinytensor import activations
-from tinytensor.io.config import KNOWN
+from tinytensor.io.config import known_classes
 from tinytensor.io.expressions import Expression, expression_of, in_order
 from tinytensor.io.onnx.activations import ACTIVATIONS, WRITTEN
 from tinytensor.io.onnx.nodes import Values
@@ -56,7 +56,7 @@ LACKING: dict[str, Callable[..., Expression]] = {
 @cache
 def activation_classes() -> dict[Any, type[Activation]]:
     """The classes of our activations by their scalar functions."""
-    known = [each for each in KNOWN.values() if issubclass(each, Activation) and "scalar" in vars(each)]
+    known = [each for each in known_classes() if issubclass(each, Activation) and "scalar" in vars(each)]
     return {each.scalar: each for each in known}
 
 

@@ -15,6 +15,7 @@ from tinytensor.io.tflite.windows import convolution, depthwise, pooling, positi
 __all__ = ["OPERATIONS"]
 
 Shape = tuple[int | None, ...]
+CHOICE = "a choice of samples; a slice of features would help"
 KEPT = 0  # in a Reshape's shape: the length is what it was
 
 
@@ -224,6 +225,8 @@ def split(steps: Steps) -> None:
     """SPLIT in equal parts."""
     (axis,), parts = steps.whole(0), len(steps.operation.outputs)
     length = steps.shape(1)[axis]
+    if axis in (0, -len(steps.shape(1))):
+        raise UnsupportedOp(CHOICE)
     if length is None or length % parts:
         raise UnsupportedOp(f"{parts} parts of axis {axis} of {steps.shape(1)}; equal ones would help")
     x, each = steps.number(1), length // parts
@@ -236,9 +239,11 @@ def split(steps: Steps) -> None:
 def sliced(steps: Steps) -> None:
     """SLICE: from begin on, of some size, -1 to the end; all samples."""
     begin, size = steps.whole(1), steps.whole(2)
+    if min(begin, default=0) < 0 or min(size, default=0) < -1:
+        raise ShapeError(f"expected places and sizes from 0 on, or -1 for the rest, got {begin} and {size}")
+    if begin[:1] != [0] or size[:1] not in ([-1], [*steps.shape()[:1]]):
+        raise UnsupportedOp(CHOICE)
     end = [np.iinfo(np.int64).max if n == -1 else a + n for a, n in zip(begin, size, strict=True)]
-    if begin[:1] != [0]:
-        raise UnsupportedOp("a choice of samples; a slice of features would help")
     bounds = [steps.constant(each[1:], "int64") for each in (begin, end, range(len(begin)))]
     steps.finish(steps.add("Slice", [steps.number(0), *bounds], batched(steps.result()), steps_dtype(steps)))
 

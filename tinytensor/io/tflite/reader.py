@@ -5,6 +5,7 @@ import warnings
 from pathlib import Path
 
 from tinytensor.errors import DtypeError, ModelFormatError, ModelFormatWarning, ShapeError, UnsupportedOp
+from tinytensor.files import StrPath
 from tinytensor.io.config import Config, State, build
 from tinytensor.io.content import content_of
 from tinytensor.io.formats import located
@@ -48,7 +49,7 @@ def load(path: str | os.PathLike[str]) -> Layer:
         return build(*read(Path(path)))
 
 
-def read(path: Path) -> tuple[Config, State]:
+def read(path: StrPath) -> tuple[Config, State]:
     """The configuration and the state dict of the model in a file.
 
     Raises:

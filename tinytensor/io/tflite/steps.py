@@ -16,6 +16,7 @@ from tinytensor.operators.definition import Value
 __all__ = ["Steps"]
 
 ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read, beside eight times its weights
+MOST_NUMBERS = 64  # in a shape, an order of axes or pads
 BYTES = ("int8", "uint8")
 ACTIVATIONS: dict[int, tuple[str, tuple[float, ...]]] = {
     1: ("Relu", ()), 2: ("Clip", (-1.0, 1.0)), 3: ("Clip", (0.0, 6.0)),
@@ -86,11 +87,16 @@ class Steps:
 
         Raises:
             UnsupportedOp: it is not.
+            ShapeError: there are more of them than any operation has.
         """
         tensor = self.tensor(position)
         if tensor is None or tensor.content is None or tensor.content.dtype.kind not in "iu":
             raise UnsupportedOp(f"operand {position} that is computed; a constant would help")
-        return [int(n) for n in tensor.content.ravel()[:64]]
+        if tensor.content.size > MOST_NUMBERS:
+            raise ShapeError(
+                f"operand {position}: expected at most {MOST_NUMBERS} numbers, got {tensor.content.size}"
+            )
+        return [int(n) for n in tensor.content.ravel()]
 
     def add(self, op: str, inputs: list[str], shape: Shape, dtype: str = "float32", **attributes: Any) -> str:
         """One more step; the name of its result."""
