@@ -162,7 +162,7 @@ def test_it_prints_every_step():
         "        -3; from -3 to -3; 0.0% zeros",
         "1 ReLU()",
         "    y = relu(a⁽¹⁾)    relu(x) = max(0, x)",
-        "        (batch, 1); program 1, instruction 2; 8 bytes",
+        "        (batch, 1); program 1, no instruction: part of the tiles of the product before",
         "        0; from 0 to 0; 100.0% zeros",
         "2 multiply-adds for one sample",
     ]

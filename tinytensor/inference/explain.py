@@ -30,6 +30,7 @@ SHOWN = 60  # characters of a layer
 FIRST = 5  # values of a sample
 VIEW = "no instruction: another view of the same elements"
 TABLE = "part of the table of what each byte stands for"
+TILES = "no instruction: part of the tiles of the product before"
 MOST_AXES = 64  # that NumPy allows: such a sample has no place for an axis of samples
 
 
@@ -197,7 +198,7 @@ def steps(model: Any, form: Form, with_values: bool) -> Iterator[Step]:
         values = Values.of(traced.value(node.result)[0]) if with_values else None
         place = places[node.result.index]
         counted = None if node.primitive.name == "call" else operations(node)
-        moved = None if counted is None else 0 if place.endswith((VIEW, TABLE)) else size_of(node)
+        moved = None if counted is None else 0 if place.endswith((VIEW, TABLE, TILES)) else size_of(node)
         yield Step(
             node.owner, code(node.owner), formula, where, node.result.sample, place, counted, moved, values
         )
@@ -236,17 +237,18 @@ def placed(form: Form, nodes: list[Node]) -> dict[int, str]:
     for number, program in enumerate(programs, 1):
         for i, node in enumerate(program.nodes):
             which = [k for k, owner in enumerate(program.owners, 1) if owner == i]
-            found[node.result.index] = f"program {number}, {instructions(which, node)}"
+            absent = VIEW if node.primitive.name == "move" else TABLE if i < program.owners[0] else TILES
+            found[node.result.index] = f"program {number}, {instructions(which) or absent}"
     for stage in form.stages:
         if isinstance(stage, Node):
             found[stage.result.index] = f"Python: {why_python(stage, form.traced.reasons)}"
     return found
 
 
-def instructions(which: Sequence[int], node: Node) -> str:
+def instructions(which: Sequence[int]) -> str:
     """Instructions by number."""
     if not which:
-        return VIEW if node.primitive.name == "move" else TABLE
+        return ""
     return f"instruction {which[0]}" if len(which) == 1 else f"instructions {which[0]} to {which[-1]}"
 
 

@@ -51,10 +51,10 @@ class Lowering(ResizeLowering):
         """Rows of a value times a weight (outputs, inputs)."""
         weight = np.ascontiguousarray(weight, self.dtype)
         outputs, inputs = weight.shape
-        plan = layout(self.dtype, outputs)
+        repeat = max(1, self.size(x) // inputs)
+        plan = layout(self.dtype, outputs, pixels=repeat > 1)
         pages, tails = pack_weights(weight, plan)
         table, self.table = (self.table, None) if here.number == record.INPUT else (None, self.table)
-        repeat = max(1, self.size(x) // inputs)
         row = self.emit(linear, here, there, repeat)
         product = row[record.PRODUCT_AT :]
         external = here.number == record.INPUT

@@ -99,7 +99,7 @@ def convolution_layout(dtype: np.dtype[Any], outputs: int) -> Layout:
     A load for each multiply-add binds such tiles, and CPUs load 3 vectors of 32 bytes a cycle, but 2 of 64: 8
     outputs or fewer take 20% less time.
     """
-    plan = layout(dtype, outputs)
+    plan = layout(dtype, outputs, pixels=True)
     half = plan.lanes // 2
     if outputs > half or vectors().bytes < 64:
         return plan

@@ -15,7 +15,7 @@ from tinytensor.kernels.boundary import FLOATS, Array
 from tinytensor.kernels.cpu import dot, features, vectors
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import GROUP, RAGGED, Lister, Tile, tail_width
-from tinytensor.kernels.tune import page_vectors
+from tinytensor.kernels.tune import candidates, page_vectors
 
 __all__ = [
     "Layout", "aligned", "common_parts", "layout", "layout_in_pages", "pack_weights", "write_layer",
@@ -62,11 +62,16 @@ class Layout(NamedTuple):
 
 
 @cache
-def layout(dtype: np.dtype[Any], outputs: int, tails: bool = True) -> Layout:
-    """The layout of a layer on this CPU; without tails for weights that are read where they lie."""
+def layout(dtype: np.dtype[Any], outputs: int, tails: bool = True, pixels: bool = False) -> Layout:
+    """The layout of a layer on this CPU; without tails for weights that are read where they lie.
+
+    Measured widths are those for weights from L2. While pixels go through a page, it stays in L1: the width
+    with the fewest loads is best.
+    """
     lanes = vectors().width(dtype.itemsize)
     across = max(1, outputs // lanes + (end_of(outputs, lanes, tails) == RAGGED))
-    return layout_in_pages(dtype, outputs, page_vectors(dtype, across), tails)
+    wide = candidates(across)[0] if pixels else page_vectors(dtype, across)
+    return layout_in_pages(dtype, outputs, wide, tails)
 
 
 def layout_in_pages(dtype: np.dtype[Any], outputs: int, wide: int, tails: bool = True) -> Layout:
@@ -174,6 +179,7 @@ def common_parts() -> set[Tile | Lister]:
         lanes = vectors().width(dtype.itemsize)
         for outputs in (*range(1, 13 * lanes), 24 * lanes):
             found |= {part.spec for part in parts_of(layout(dtype, outputs, False), dtype.name, False)}
-            for source in (dtype.name, "uint8") if dtype == FLOATS[0] else (dtype.name,):
-                found |= {part.spec for part in parts_of(layout(dtype, outputs), source, True)}
+            for plan in (layout(dtype, outputs), layout(dtype, outputs, pixels=True)):
+                for source in (dtype.name, "uint8") if dtype == FLOATS[0] else (dtype.name,):
+                    found |= {part.spec for part in parts_of(plan, source, True)}
     return found

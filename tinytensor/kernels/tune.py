@@ -19,7 +19,7 @@ from tinytensor.kernels import record
 from tinytensor.kernels.cpu import vectors
 from tinytensor.kernels.declared import linear
 
-__all__ = ["page_vectors"]
+__all__ = ["candidates", "page_vectors"]
 
 NARROW = 6  # vectors: a layer up to that wide may have one page
 INPUTS, ROWS = 512, 120  # of the layer that is timed; large networks have blocks of 120 rows or more
