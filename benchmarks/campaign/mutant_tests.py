@@ -61,7 +61,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "inference/profile.py": "tests/test_profile.py",
     "inference/summary.py": "tests/test_summary.py",
     "inference/explain.py": "tests/test_explain.py",
-    "inference/trace.py": "tests/test_trace.py",
+    "inference/trace.py": "tests/test_trace.py tests/test_stepwise.py",
     "inference/watch.py": "tests/test_trace.py tests/test_stale.py tests/test_watch.py",
     "primitives/definition.py": RULES,
     "primitives/elementwise.py": RULES,

@@ -386,6 +386,21 @@ def test_weights_alone_of_8_bits(tmp_path):
     assert np.abs(np.asarray(ours(samples)) - exact).max() <= 12 * EPS * 12 * 4
 
 
+@pytest.mark.filterwarnings("ignore:.*weights of 8 bits beside numbers")
+@pytest.mark.parametrize("axis", [0, 1])
+def test_weights_with_a_scale_for_each_row_or_column(tmp_path, axis):
+    weight, scales = np.array([[1, -2, 3], [4, 5, -6]], np.int8), np.array([0.5, 2, 0.25], F)[: 2 + axis]
+    file = File()
+    x = file.tensor((1, 3))
+    w = file.constant(weight, scales, axis=axis)
+    content = file.content(
+        [x], [file.add("FULLY_CONNECTED", [x, w], file.tensor((1, 2)), "FullyConnectedOptions")]
+    )
+    scaled = weight * np.expand_dims(scales, 1 - axis)
+    rows = np.array([[1, 2, 4], [-1, 0.5, 8]], F)
+    assert loaded(tmp_path, content)(rows).tolist() == (rows @ scaled.T).tolist()
+
+
 def test_float16_weights_are_read(tmp_path):
     file, weight = File(), np.linspace(-1, 1, 24).reshape(4, 6).astype(np.float16)
     x, w = file.tensor((1, 6)), file.constant(weight)
@@ -436,6 +451,9 @@ BESIDE_NUMPY = {  # shape, constants after the first operand, options, what it c
     "LOG_SOFTMAX": (PIXELS, [], {"kind": "LogSoftmaxOptions"}, tt.log_softmax),
     "MAXIMUM": (ROW, [OTHER], {"kind": "MaximumMinimumOptions"}, lambda x: np.maximum(x, OTHER)),
     "MEAN": (PIXELS, [i32(1)], {"kind": "ReducerOptions"}, lambda x: x.sum(1) / F(3)),
+    "MEAN of axes that are no pixels": (
+        (1, 3, 4, 2, 2), [i32(1, 2)], {"kind": "ReducerOptions"}, lambda x: x.sum((1, 2)) / F(12),
+    ),
     "MINIMUM": (ROW, [OTHER], {"kind": "MaximumMinimumOptions"}, lambda x: np.minimum(x, OTHER)),
     "MIRROR_PAD": (
         ROW, [i32([0, 0], [2, 1])], {"kind": "MirrorPadOptions", "Mode": 0},
@@ -465,9 +483,10 @@ BESIDE_NUMPY = {  # shape, constants after the first operand, options, what it c
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("op", BESIDE_NUMPY)
-def test_operators_beside_numpy(tmp_path, op):
-    shape, constants, options, function = BESIDE_NUMPY[op]
+@pytest.mark.parametrize("name", BESIDE_NUMPY)
+def test_operators_beside_numpy(tmp_path, name):
+    shape, constants, options, function = BESIDE_NUMPY[name]
+    op = name.split()[0]
     x = np.random.default_rng(0).integers(-24, 25, (5, *shape[1:])).astype(F) / 8
     x = np.abs(x) + F(0.125) if op in ("LOG", "RSQRT", "SQRT") else x
     expected = np.asarray(function(x))
@@ -576,6 +595,10 @@ def broken(change):
         (lambda: one("SLICE", i32(0, 2), i32(-1, -2)), "places and sizes from 0 on"),
         (lambda: one("SLICE", i32(0, -1), i32(-1, 1)), "places and sizes from 0 on"),
         (lambda: one("SUM", np.ones(65, np.int32), kind="ReducerOptions"), "at most 64 numbers, got 65"),
+        (
+            lambda: one("FULLY_CONNECTED", np.ones((4, 2, 2), F), kind="FullyConnectedOptions"),
+            r"expected weights of 2 axes, got \(4, 2, 2\)",
+        ),
         (lambda: one("TRANSPOSE", i32(0, 0)), r"an order of 2 axes, got \[0, 0\]"),
     ],
 )

@@ -141,10 +141,13 @@ class Steps:
 
         Raises:
             UnsupportedOp: it is computed.
+            ShapeError: it has more or fewer axes.
         """
         tensor = self.tensor(position)
-        if tensor is None or tensor.content is None or tensor.content.ndim != len(perm):
+        if tensor is None or tensor.content is None:
             raise UnsupportedOp("weights that are computed; constant weights would help")
+        if tensor.content.ndim != len(perm):
+            raise ShapeError(f"expected weights of {len(perm)} axes, got {tensor.content.shape}")
         first, key = self.tensor(0), (tensor.name, perm)
         if tensor.scaling is not None and first is not None and first.scaling is None:
             self.program.note(WEIGHTS_ALONE)
@@ -193,12 +196,9 @@ class Steps:
             inputs = [name, self.constant(scale), self.constant(zero, tensor.dtype)]
             axis = tensor.scaling.axis
             name = self.add("QuantizeLinear", inputs, batched(tensor), tensor.dtype, axis=axis)
-        last = self.program.steps[-1] if self.program.steps else None
-        if last is not None and last.outputs == [name] and name not in self.read.values():
-            last.outputs = [tensor.name]
-        else:
+        if name in self.read.values():  # which others may read, too
             self.add("Identity", [name], batched(tensor), tensor.dtype)
-            self.program.steps[-1].outputs = [tensor.name]
+        self.program.steps[-1].outputs = [tensor.name]
 
     def same_constant(self) -> bool:
         """Whether the first operand is a constant; then so is the result."""
