@@ -39,6 +39,8 @@ def test_what_does_not_fit():
         layer(np.ones((4, 3)))
     with pytest.raises(tt.ShapeError, match="axis 1"):
         layer([1.0, 2.0])
+    with pytest.raises(tt.ShapeError, match="along axis -3"):
+        tt.BatchNorm([1, 1], axis=-3)(np.ones((4, 2)))
     with pytest.raises(tt.ShapeError, match="four times"):
         tt.BatchNorm([1, 1], [0], [0, 0], [1, 1])
 
