@@ -84,6 +84,16 @@ def test_constants_on_either_side(nodes, weights):
     agree(model(nodes, **weights))
 
 
+@pytest.mark.parametrize("c", [3.0, 1e-38, 1e30, 3e38])
+def test_a_division_by_a_number(c):
+    """Where the reciprocal is a normal number, it is multiplied by: two roundings for one."""
+    x = (RNG.uniform(1, 2, (50, 6)) * min(c, 1.0)).astype(F)
+    exact = x.astype(np.float64) / np.float64(F(c))
+    found = tt.from_onnx(model([node("Div", "x c", "y")], c=F(c)))(x).numpy().astype(np.float64)
+    spacing = np.spacing(exact.astype(F)).astype(np.float64)
+    assert (np.abs(found - exact) <= np.maximum(2 * U * np.abs(exact) * (1 + U), spacing / 2)).all()
+
+
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Hardmax"])
 @pytest.mark.parametrize("opset", [9, 11, 12, 13, 17])
 @pytest.mark.parametrize("attributes", [{}, {"axis": 0}, {"axis": 2}, {"axis": -2}])

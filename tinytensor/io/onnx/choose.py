@@ -18,7 +18,7 @@ __all__ = ["choose_layers"]
 
 FLOATS = ("float32", "float64")
 OF_BYTES = ("Flatten", "GlobalMaxPool", "MaxPool", "Reshape", "Transpose")  # whose layers take bytes, too
-SMALLEST = 2.0**-100  # of divisors, so that their reciprocals are finite
+DIVISORS = 2.0**-100, 2.0**100  # the least and the largest, so that their reciprocals are normal numbers
 
 
 class Chooser:
@@ -173,7 +173,8 @@ def factor_and_offset(chooser: Chooser, step: Step) -> tuple[str, Any, Any] | No
             return x, 1.0, c
         if step.op == "Sub":
             return (x, 1.0, -c) if position == 1 else (x, -1.0, c)
-        if position == 1 and (np.abs(values) > SMALLEST).all():
+        size = np.abs(values)
+        if position == 1 and (size > DIVISORS[0]).all() and (size < DIVISORS[1]).all():
             return x, number_or_array((1 / values.astype(np.float64)).astype(values.dtype)), 0.0
     return None
 
