@@ -1,10 +1,13 @@
+import re
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
 import tinytensor as tt
 from tinytensor import contents
+from tinytensor.elsewhere import NAMES
 
 
 def printed(code):
@@ -79,3 +82,14 @@ print(*[m for m in "rich matplotlib pooch torch onnx safetensors".split() if m i
 )
 def test_every_way_to_import(code):
     assert printed(code) == "4"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_another_library_calls_a_thing(name):
+    assert find_spec(f"tinytensor.{name}") is None
+    with pytest.raises(
+        AttributeError, match=re.escape(f"has no attribute '{name}'; here it is {NAMES[name]}")
+    ):
+        getattr(tt, name)
+    assert set(re.findall(r"tt\.(\w+)", NAMES[name])) <= set(dir(tt))
+    assert all(hasattr(tt.Sequential, each) for each in re.findall(r"model\.(\w+)", NAMES[name]))
