@@ -81,7 +81,7 @@ def test_a_config_that_json_does_not_hold(folder):
             return x
 
     with pytest.raises(
-        tt.ArgumentError, match=r"config: expected numbers, strings, lists and dicts: .*complex"
+        tt.ArgumentError, match=r"Odd\.thing: expected numbers, strings, lists and dicts: .*complex"
     ):
         tt.Sequential(Odd(1j)).save(folder / "odd.safetensors")
     assert not (folder / "odd.safetensors").exists()
