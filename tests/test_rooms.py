@@ -22,7 +22,7 @@ ROOMS = (
     "commands",
 )
 OUTSIDE = {  # the modules that stand in no folder of a room
-    "errors": ("errors", "contents", "lazy", "text", "files"),
+    "errors": ("errors", "contents", "elsewhere", "lazy", "text", "files"),
     "kernels": ("threads", "workers", "windows", "cache"),
     "tensor": (
         "tensor", "mapping", "shaping", "reductions", "numpy_protocol", "creation", "functions", "images",
