@@ -25,7 +25,7 @@ import hashlib, json, os, sys
 import numpy as np
 import tinytensor as tt
 X = np.random.default_rng(0).standard_normal((50, 16), np.float32)
-model = tt.Sequential(tt.Linear(16, 20, seed=0), tt.relu, tt.Linear(20, 3, seed=1), tt.softmax)
+model = tt.Sequential(tt.Linear(16, 20, seed=0), tt.sigmoid, tt.Linear(20, 3, seed=1), tt.softmax)
 y = model.predict(X)
 print(json.dumps({{"bits": hashlib.sha256(y.tobytes()).hexdigest(), "compiled": "numba" in sys.modules}}))
 """
@@ -150,8 +150,8 @@ def stale(trial: Trial) -> None:
     trial.check(count, trial.predict(before, TINYTENSOR_CACHE=str(folder)), compiled=False)
     source = root / "tinytensor" / "activations.py"
     text = source.read_text()
-    old = "    return 0 if x < 0 else x\n"
-    source.write_text(text.replace(old, "    return 0 if x < 0 else x + x\n", 1))
+    old = "    x = 40 if x > 40 else x\n    e = math.exp(-abs(x))\n"  # of sigmoid
+    source.write_text(text.replace(old, old.replace("-abs(x)", "-abs(x) - 1"), 1))
     found = trial.predict(before, TINYTENSOR_CACHE=str(folder))
     changed = old in text and found.get("compiled") is True and found.get("bits") not in (None, trial.bits)
     count.add(changed, f"the old code was used: {found}")

@@ -257,12 +257,18 @@ def test_local_responses_are_sums_over_the_channels_around(size):
 def test_local_responses_whose_base_may_not_be_positive_are_those_of_onnxruntime(bias):
     x = normal(2, 5, 3, 2)
     proto = model_of([("LRN", ["x"], "y", {"size": 3, "alpha": 0.5, "beta": 2.0, "bias": bias})], x.shape, 13)
-    theirs = onnxruntime_of(proto, x)
-    # a difference from the bias loses |bias| / |base| of its digits; a power by way of a logarithm, which is
-    # off by 2 units, and a product, by 1, loses these 3 units of 2 · log(base), on both sides
-    base = np.sqrt(np.abs(x / theirs)).astype(float)
-    units = 16 + 6 * np.abs(2 * np.log(base))
-    within(tt.from_onnx(proto)(x), theirs, units * 2.0**-24 * np.abs(theirs) * (1 + abs(bias) / base))
+    squares = np.pad(x.astype(float) ** 2, ((0, 0), (1, 1), (0, 0), (0, 0)))
+    sums = 0.5 / 3 * (squares[:, :-2] + squares[:, 1:-1] + squares[:, 2:])
+    base = bias + sums
+    expected = x / base**2
+    # a power by way of a logarithm, which is off by 2 units, and a product, by 1, loses these 3 units of
+    # 2 · log(base); a base that is a difference loses what its terms are larger than it, twice for its square.
+    # ONNX Runtime's sums go along the channels, one square added, one subtracted: their terms are all of them
+    power = (16 + 6 * np.abs(2 * np.log(np.abs(base)))) * 2.0**-24
+    terms = abs(bias) + sums
+    rolling = abs(bias) + 0.5 / 3 * np.sum(squares, axis=1, keepdims=True)
+    for found, size in ((tt.from_onnx(proto)(x), terms), (onnxruntime_of(proto, x), rolling)):
+        within(found, expected, (power + 2 * gamma(16, np.float32) * size / np.abs(base)) * np.abs(expected))
 
 
 @pytest.mark.parametrize("scales", [(0.5, 0.75), (0.6, 1.0)])
