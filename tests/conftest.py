@@ -1,4 +1,4 @@
-"""What every test needs: how many examples Hypothesis makes, and that it does not time them.
+"""What every test needs: the number of examples that Hypothesis makes, and random numbers of its own.
 
 The first call of a kernel compiles it, so no example has a deadline. `HYPOTHESIS_PROFILE=thorough` makes
 ten times as many examples; a run in CI makes the same ones every time, and so does `mutants`, which looks for
@@ -7,6 +7,8 @@ no smaller example that fails.
 
 import os
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 settings.register_profile(
@@ -18,3 +20,12 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if "CI" in os.environ else "quick"))
+
+BEGUN = {}  # by module: the state of its random numbers after its import
+
+
+@pytest.fixture(autouse=True)
+def random_numbers_of_a_test_do_not_depend_on_others(request):
+    rng = getattr(request.module, "RNG", None)
+    if isinstance(rng, np.random.Generator):
+        rng.bit_generator.state = BEGUN.setdefault(request.module, rng.bit_generator.state)

@@ -262,8 +262,8 @@ def test_local_responses_whose_base_may_not_be_positive_are_those_of_onnxruntime
     base = bias + sums
     expected = x / base**2
     # a power by way of a logarithm, which is off by 2 units, and a product, by 1, loses these 3 units of
-    # 2 · log(base); a base that is a difference loses what its terms are larger than it, twice for its square.
-    # ONNX Runtime's sums go along the channels, one square added, one subtracted: their terms are all of them
+    # 2 · log(base); a base that is a difference loses what its terms are larger than it, its square twice as
+    # much. ONNX Runtime's sums go along the channels, one square added, one subtracted: all of them are terms
     power = (16 + 6 * np.abs(2 * np.log(np.abs(base)))) * 2.0**-24
     terms = abs(bias) + sums
     rolling = abs(bias) + 0.5 / 3 * np.sum(squares, axis=1, keepdims=True)
