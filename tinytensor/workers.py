@@ -49,10 +49,10 @@ def run(
     """
     call, serve_at = entry()
     scratch = borrow(threads * scratch_bytes) if scratch_bytes else None
-    status = call(
+    status: int = call(
         the_team().box, serve_at, function_at, table_at, x, x_stride, y, y_stride, count, size, threads - 1,
         0 if scratch is None else scratch, scratch_bytes,
     )  # fmt: skip
     if scratch is not None:
         give_back(scratch)
-    return status == DONE  # type: ignore[no-any-return]
+    return status == DONE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tinytensor.distributed.cluster import GIVE_UP
+from tinytensor.distributed.cluster import LOST_WORKER_TIMEOUT
 
 
 @pytest.fixture(scope="session")
@@ -10,7 +10,7 @@ def cluster():
     distributed = pytest.importorskip("distributed")
     dask = pytest.importorskip("dask")
     with (
-        dask.config.set(GIVE_UP),
+        dask.config.set(LOST_WORKER_TIMEOUT),
         distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,

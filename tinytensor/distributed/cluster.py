@@ -11,9 +11,9 @@ from tinytensor.threads import available_cpus
 __all__ = ["connected"]
 
 LOCAL = re.compile(r"local(?:\[(\d{1,4})\])?")
-# A lost worker is started again under its name, in some seconds. Dask looks once, so long after the loss, and
-# where no such worker runs at that moment it gives the name up for good, the last worker's included.
-GIVE_UP = {"distributed.deploy.lost-worker-timeout": "24h"}
+# Dask starts a lost worker again, and looks once, this long after the loss, whether it runs. If it does not
+# at that moment, as after a second loss, Dask never starts it again, even if it is the only one.
+LOST_WORKER_TIMEOUT = {"distributed.deploy.lost-worker-timeout": "24h"}
 
 
 @contextlib.contextmanager
@@ -35,7 +35,7 @@ def connected(scheduler: str) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         where: Any = scheduler
         if found is not None:
-            stack.enter_context(require("dask.config", extra="dask").set(GIVE_UP))
+            stack.enter_context(require("dask.config", extra="dask").set(LOST_WORKER_TIMEOUT))
             where = stack.enter_context(
                 distributed.LocalCluster(
                     n_workers=max(1, int(found[1] or available_cpus())),
