@@ -238,8 +238,12 @@ for _ in range(3):
     begin = scheduled(helpers)
     time.sleep(1)
     found += [len(helpers) == 2, box[ALIVE] == 2, asleep(begin), scheduled(helpers) == begin]
-runs = [sum(int(line.split()[1]) for line in lines if "switches" in line) for lines in (begin, scheduled(helpers))]
-tell(map(bool, found), f"{len(helpers)} helpers, {box[ALIVE]} alive, run {runs[1] - runs[0]} times in a second")
+
+def runs(lines):
+    return sum(int(line.split()[1]) for line in lines if "switches" in line)
+
+times = runs(scheduled(helpers)) - runs(begin)
+tell(map(bool, found), f"{len(helpers)} helpers, {box[ALIVE]} alive, run {times} times in a second")
 """
 
 

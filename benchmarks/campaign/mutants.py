@@ -9,6 +9,7 @@ status is 1 if less than 95% of the others are caught.
 """
 
 import argparse
+import compileall
 import contextlib
 import difflib
 import functools
@@ -16,6 +17,7 @@ import hashlib
 import importlib
 import json
 import os
+import py_compile
 import random
 import signal
 import subprocess
@@ -108,8 +110,20 @@ def limit(intact: Path, *files: str) -> float:
     return 60 + 10 * (time.monotonic() - begin)
 
 
-def tried(module: str, most: int, before: dict[str, Any]) -> dict[str, Any]:
-    """How many mutants of a module its tests catch, and those that survive; `before` is what is known."""
+def compiled(folder: Path) -> Path:
+    """The folder, a copy of the tree with bytecode that is checked against its source, whatever its date."""
+    folder.mkdir()
+    copied(folder)
+    checked = py_compile.PycInvalidationMode.CHECKED_HASH
+    compileall.compile_dir(folder, quiet=2, invalidation_mode=checked)
+    return folder
+
+
+def tried(module: str, most: int, before: dict[str, Any], folder: Path, intact: Path) -> dict[str, Any]:
+    """How many mutants of a module its tests catch, and those that survive; `before` is what is known.
+
+    Mutants are made in `folder`, one at a time; `intact` has none.
+    """
     from cosmic_ray.mutating import use_mutation
     from cosmic_ray.plugins import get_operator
 
@@ -118,23 +132,17 @@ def tried(module: str, most: int, before: dict[str, Any]) -> dict[str, Any]:
     survived = {key: diff for key, diff in before["survived"].items() if is_equivalent(module, diff)}
     again = before["survived"].keys() - survived.keys()
     with tempfile.TemporaryDirectory(prefix="mutants-") as name:
-        folder, intact = Path(name) / "mutant", Path(name) / "intact"
-        for each in (folder, intact):
-            each.mkdir()
-            copied(each)
-        found = mutants(folder, module)
-        number = max(min(most, len(found)), before["tried"])
-        for i, (key, (mutation,)) in enumerate(found.items()):
-            if key in again or before["tried"] <= i < number:
-                operator = get_operator(mutation.operator_name)(**mutation.operator_args)
-                with use_mutation(folder / "tinytensor" / module, operator, mutation.occurrence) as (
-                    old,
-                    new,
-                ):
-                    if survives(folder, intact, module):
-                        lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="")
-                        survived[key] = "\n".join(lines)
-                        print(f"  survivor: {change(survived[key])}", flush=True)
+        (Path(name) / "tinytensor").symlink_to(intact / "tinytensor")
+        found = mutants(Path(name), module)
+    number = max(min(most, len(found)), before["tried"])
+    for i, (key, (mutation,)) in enumerate(found.items()):
+        if key in again or before["tried"] <= i < number:
+            operator = get_operator(mutation.operator_name)(**mutation.operator_args)
+            with use_mutation(folder / "tinytensor" / module, operator, mutation.occurrence) as (old, new):
+                if survives(folder, intact, module):
+                    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="")
+                    survived[key] = "\n".join(lines)
+                    print(f"  survivor: {change(survived[key])}", flush=True)
     return {"source": source, "mutants": len(found), "tried": number, "survived": survived}
 
 
@@ -182,12 +190,14 @@ def main(arguments: list[str] | None = None) -> int:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    for module in given.modules or TESTS:
-        found[module] = tried(module, given.most, found.get(module, {}))
-        kept.write_text(json.dumps(found, indent=1) + "\n")
-        (given.out / "mutants.md").write_text(report(found), encoding="utf-8")
-        _, number, equivalent, caught, _ = counts(module, found[module])
-        print(f"{module}: {caught} of {number - equivalent} caught", flush=True)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        trees = compiled(Path(name) / "mutant"), compiled(Path(name) / "intact")
+        for module in given.modules or TESTS:
+            found[module] = tried(module, given.most, found.get(module, {}), *trees)
+            kept.write_text(json.dumps(found, indent=1) + "\n")
+            (given.out / "mutants.md").write_text(report(found), encoding="utf-8")
+            _, number, equivalent, caught, _ = counts(module, found[module])
+            print(f"{module}: {caught} of {number - equivalent} caught", flush=True)
     sums = [sum(each) for each in zip(*(counts(name, each) for name, each in found.items()), strict=True)]
     return int(sums[3] < WANTED * (sums[1] - sums[2]))
 
