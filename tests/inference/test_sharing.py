@@ -69,43 +69,175 @@ def test_every_way_gives_the_bits_of_one_thread(dtype, net, threads):
                 naive.same(model.predict(x, threads=threads), expected)
 
 
-def test_what_is_fastest_stays(monkeypatch):
+def test_the_bits_stay_while_ways_are_compared(monkeypatch):
     monkeypatch.setattr(sharing, "LEAST_SECONDS", 0)
     monkeypatch.setattr(sharing, "BARRIER_SECONDS", 0.0)
     model, shape = dense(np.float32)
     x = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
-    model.predict(x)
+    expected = model.predict(x, threads=1)
     program = next(iter(plan_of(model).forms.values())).only
     found = sharing.Sharing(program, 1, 2)
-    y = np.empty((1, 10), np.float32)
+    for _ in range(3):
+        was_open = found.open
+        while found.open == was_open:
+            y = np.full_like(expected, 7)
+            if not found.run(x, y):
+                program.run(x, y)
+            naive.same(y, expected)
+    assert found.open == (not was_open)
+
+
+class Clock:
+    """Time that passes only when something is said to take it."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def perf_counter(self):
+        return self.now
+
+
+class Pretended:
+    """A program of one instruction and one way to share it, whose calls take so many seconds."""
+
+    def __init__(self, clock, alone, shared):
+        self.clock, self.alone_seconds, self.shared = clock, alone, shared
+        self.owners, self.alone, self.taken = [0], 0, []
+
+    def ticks_of(self, x, y):
+        return np.ones(1)
+
+    def called(self, name, seconds):
+        self.taken.append(name)
+        self.clock.now += seconds() if callable(seconds) else seconds
+        return True
+
+    def run(self, x, y):
+        """On one thread, as a program."""
+        self.called("alone", self.alone_seconds)
+
+    def share(self, x, y):
+        """On several, as a way."""
+        return self.called("shared", self.shared)
+
+
+@pytest.fixture
+def pretended(monkeypatch):
+    """How to make a Sharing of 3 samples, whose program is pretended, and a function that calls it."""
+    clock = Clock()
+    monkeypatch.setattr(sharing, "time", clock)
+
+    def make(alone, shared):
+        program = Pretended(clock, alone, shared)
+        way = SimpleNamespace(run=program.share)
+        monkeypatch.setattr(sharing, "ways", lambda *given: [way])
+        found = sharing.Sharing(program, 3, 2)
+        x = np.zeros((3, 1), np.float32)
+
+        def call(count):
+            """The names of the ways that so many calls took."""
+            del program.taken[:]
+            for _ in range(count):
+                if not found.run(x, x):
+                    program.run(x, x)
+            return program.taken[:]
+
+        return found, program, call
+
+    return make
+
+
+CALLS = sharing.CALLS
+COMPARED = ["alone"] * CALLS + ["shared"] * CALLS
+
+
+def test_ways_take_turns_and_the_fastest_stays(pretended):
+    found, _, call = pretended(alone=2.0, shared=1.0)
+    assert call(CALLS) == ["alone"] * CALLS  # how long it takes decides what else there is
+    assert call(2 * CALLS) == COMPARED
+    # to compare took 4 · 3 s, which are 12 calls: as many when the choice is confirmed, then twice as many
+    for calls in (13, 13, 26, 52):
+        assert not found.open
+        assert call(calls) == ["shared"] * calls
+        assert call(2 * CALLS) == COMPARED
+    for _ in range(10):
+        call(found.calls_left + 2 * CALLS)
+    assert call(13 * sharing.LONGEST) == ["shared"] * 13 * sharing.LONGEST
+    assert found.open
+
+
+def test_a_way_that_saves_little_is_not_used(pretended):
+    found, _, call = pretended(alone=2.0, shared=1.95)
+    assert call(3 * CALLS) == ["alone"] * CALLS + COMPARED
+    assert call(found.calls_left) == ["alone"] * 8  # 1 + 4 · 3.95 / 2
+
+
+def test_the_median_of_all_calls_but_the_first_counts(pretended):
+    times = iter([9.0, 1.0, 1.0, 2.5] + [1.0] * 100)  # the first two calls of a run may be slow
+    found, _, call = pretended(alone=2.0, shared=lambda: next(times))
+    call(3 * CALLS)
+    assert found.chosen == 1
+    times = iter([1.0, 1.0, 2.5, 2.5] + [1.0] * 100)  # a way that is fast by chance is not
+    found, _, call = pretended(alone=2.0, shared=lambda: next(times))
+    call(3 * CALLS)
+    assert found.chosen == 0
+
+
+def test_ways_are_first_compared_until_a_thread_has_started(pretended):
+    found, program, call = pretended(alone=sharing.SETTLING / 50, shared=sharing.SETTLING / 50)
+    call(CALLS)
     while found.open:
-        found.run(x, y)
-    assert found.turn == 0
-    best = int(np.argmin(found.seconds))
-    assert found.way is (found.ways[best] if found.seconds[best] < 0.95 * found.seconds[0] else None)
-    y[:] = 0
-    if not found.run(x, y):
-        assert found.way is None
-        program.run(x, y)
-    naive.same(y, model.predict(x, threads=1))
-    for calls in (sharing.FIRST_AGAIN - 1, 2 * sharing.FIRST_AGAIN):  # one was made above
-        for _ in range(calls):
-            assert not found.open
-            found.run(x, y)
-        assert found.open
-        while found.open:
-            found.run(x, y)
+        if program.clock.now > sharing.SETTLING * 0.6:  # the helper has a core now
+            program.shared = sharing.SETTLING / 100
+        call(1)
+    assert found.chosen == 1
+    assert program.clock.now >= sharing.SETTLING
 
 
-def test_ways_are_compared_by_the_least_time_of_a_sample(monkeypatch):
-    clock = iter([0.0, 6.0, 10.0, 13.0, 20.0, 29.0])
-    monkeypatch.setattr(sharing, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
-    program = SimpleNamespace(owners=[0], run=lambda x, y: None, ticks_of=lambda x, y: np.ones(1))
-    found = sharing.Sharing(program, 3, 2)
-    x = np.zeros((3, 1), np.float32)
-    for expected in (2.0, 1.0, 1.0):
-        found.measure(x, x)
-        assert found.seconds == [expected]
+@pytest.mark.parametrize("late", [0.013, 0.02, 0.03, 0.05, 0.1])
+def test_a_helper_that_gets_its_core_late_is_found(pretended, late):
+    """The way is used after less than three times as long as the helper had no core of its own."""
+    alone = 0.7e-3
+    found, program, call = pretended(alone=alone, shared=lambda: alone / (1 + (program.clock.now > late)))
+    while program.clock.now < 3 * late:
+        call(1)
+    call(2 * CALLS)
+    assert found.chosen == 1
+
+
+@pytest.mark.parametrize("alone", [40e-6, 0.7e-3, 0.5])
+def test_a_way_that_loses_against_one_thread_is_given_up(pretended, alone):
+    found, program, call = pretended(alone=alone, shared=alone / 2)
+    call(3 * CALLS if alone > sharing.SETTLING else CALLS)
+    while found.open:
+        call(1)
+    assert found.chosen == 1
+    found.calls_left = 10**6
+    program.shared = 1000.0  # the whole process was stopped
+    call(1)
+    program.shared = alone / 2
+    call(1)
+    assert found.chosen == 1
+    program.shared = 2 * alone
+    begin = program.clock.now
+    while found.chosen == 1:
+        call(1)
+    most = max(sharing.LOSS, sharing.BAD_CALLS * alone)
+    assert (
+        program.clock.now - begin <= 2 * most + 2 * alone
+    )  # it loses a half of that, and had lost a quarter
+    calls = found.calls_left
+    assert call(calls) == ["alone"] * calls
+    assert found.open
+
+
+def test_a_way_that_is_never_possible_is_not_used(pretended):
+    found, _, call = pretended(alone=1.0, shared=0.0)
+    call(CALLS)
+    found.ways[1] = SimpleNamespace(run=lambda x, y: False)
+    assert call(2 * CALLS) == ["alone"] * 2 * CALLS
+    assert found.chosen == 0
+    assert found.calls_left == 1 + CALLS
 
 
 def test_short_work_stays_on_one_thread():
@@ -115,9 +247,7 @@ def test_short_work_stays_on_one_thread():
     program = next(iter(plan_of(model).forms.values())).only
     found = sharing.Sharing(program, 1, 2)
     found.ticks[:] = 1
-    found.seconds = [1e-6]
-    found.turn = sharing.TRIES
-    found.decide()
+    found.decide([1e-6])
     assert not found.open
     assert program.alone >= 1  # the next call does not even ask
     assert not found.run(x, np.empty((1, 4), np.float32))

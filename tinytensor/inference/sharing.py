@@ -3,10 +3,15 @@
 A block of few samples can be run by one thread; by several, each all instructions on some rows; or by several
 together, an instruction at a time, each some pages of its outputs or some of its pixels (`kernels.together`).
 Which is fastest depends on the network, the caches and the machine. So the first calls with about as many
-samples take turns, and the fastest stays for a while, at last for two thousand. All give the same bits.
+samples take turns, and the fastest is used until they are compared again. All give the same bits.
+
+Whether a helper has a core changes: the system may start it beside its caller, where it stayed for more
+than 15 ms; later another process may run there. So a new choice is used for as long as the comparison took,
+and for twice as long each time that it is confirmed. A way that loses against one thread is given up at once.
 """
 
 import time
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -20,12 +25,15 @@ from tinytensor.kernels.layer import aligned
 __all__ = ["Sharing"]
 
 PIECES = 2  # of a thread: one that comes late leaves a piece to others
-TRIES = 6  # of each way; the fastest counts
-SETTLING = 0.01  # seconds: the ways are first compared for as long as it may take until a new thread runs
-GAIN = 0.95  # of the time of one thread: noise shall not choose
-# calls after which the ways are compared again, as another process may have had a core before: soon, as that
-# may have started beside this one, then after twice as many, up to the last
-FIRST_AGAIN, LAST_AGAIN = 60, 2000
+# calls of a way in a row, of which all but the first count: that one finds in the caches what others left,
+# and wakes a helper that has slept meanwhile
+CALLS = 4
+GAIN = 0.95  # of the time of the way that is used: noise shall not choose
+SETTLING = 0.01  # seconds, at least, of the first comparison: the system may start a thread that late
+LONGEST = 128  # times as long as a comparison takes: until the next one, at most
+# what a way may lose against one thread until it is given up, in seconds or calls of one thread: two turns of
+# another process; not in a single call, as the whole process may have been stopped
+LOSS, BAD_CALLS = 0.01, 4
 LEAST_SECONDS = 15e-6  # on one thread; to wake a helper that sleeps takes a third of that
 BARRIER_SECONDS = 0.15e-6  # for each thread: what a stage costs that several run together, beside its work
 LINE = 8  # numbers of a line of memory
@@ -92,57 +100,91 @@ class Sharing:
         self.program, self.threads = program, threads
         self.rows = 1 << samples.bit_length() - 1  # the fewest samples that it is asked for
         self.ticks = np.full(len(program.owners), np.inf)
-        self.way: Way | None = None
         self.ways: list[Way | None] = [None]  # None: on one thread
-        self.seconds = [np.inf]  # a sample, of each way
+        self.chosen = 0  # its place in them
+        self.times = [new_times()]  # of each way's last calls, seconds a sample
         self.turn, self.open, self.compared_until = 0, True, 0.0
-        self.again = FIRST_AGAIN
+        self.calls_left = 0  # until the ways are compared
+        self.once, self.longer = 0, 1  # calls that take as long as a comparison; how many times as many stay
+        self.alone, self.lost = 0.0, 0.0  # seconds: a sample on one thread; what calls lost against that
 
     def run(self, x: Array, y: Array) -> bool:
         """Run as is fastest; False: the caller is to run it alone."""
         if self.open:
             return self.measure(x, y)
-        self.turn += 1
-        if self.turn >= self.again and len(self.ways) > 1:
-            self.seconds, self.turn, self.open = [np.inf] * len(self.ways), 0, True
-            self.again = min(2 * self.again, LAST_AGAIN)
-        return self.way is not None and self.way.run(x, y)
+        way = self.ways[self.chosen]
+        self.calls_left -= 1
+        self.open = self.calls_left <= 0 and len(self.ways) > 1
+        if way is None:
+            return False
+        begin = time.perf_counter()
+        well = way.run(x, y)
+        alone = self.alone * len(y)
+        late = time.perf_counter() - begin - alone
+        if late > 0 or self.lost:
+            self.watch(late, alone)
+        return well
+
+    def watch(self, late: float, alone: float) -> None:
+        """Give up a way whose calls take longer than on one thread."""
+        most = max(LOSS, BAD_CALLS * alone)
+        self.lost = max(0.0, self.lost + min(late, most / BAD_CALLS))
+        if self.lost >= most:
+            self.chosen = 0
+            self.keep()
 
     def measure(self, x: Array, y: Array) -> bool:
         """One of the ways, timed."""
-        place = self.turn % len(self.ways)
+        place = self.turn // CALLS % len(self.ways)
         way, well = self.ways[place], True
         begin = time.perf_counter()
         if way is not None:
             well = way.run(x, y)
         else:
             self.program.run(x, y)
-        if well:
-            self.seconds[place] = min(self.seconds[place], (time.perf_counter() - begin) / len(y))
+        if well and self.turn % CALLS:
+            self.times[place].append((time.perf_counter() - begin) / len(y))
         if len(self.ways) == 1:
             self.ticks = np.minimum(self.ticks, self.program.ticks_of(x, y))
         self.turn += 1
-        self.decide()
+        if self.turn >= CALLS * len(self.ways) and time.perf_counter() >= self.compared_until:
+            self.decide([sorted(each)[len(each) // 2] for each in self.times])
         return well
 
-    def settled(self) -> bool:
-        """Whether the threads have had the time to start."""
-        return time.perf_counter() >= self.compared_until
-
-    def decide(self) -> None:
+    def decide(self, seconds: list[float]) -> None:
         """After the first calls alone what else there is; after the last, what stays."""
-        if len(self.ways) == 1 and self.turn == TRIES:
-            if self.seconds[0] * self.rows >= LEAST_SECONDS:
-                self.ways = [None, *ways(self.program, self.ticks, self.seconds[0], self.rows, self.threads)]
-                self.seconds = [np.inf] * len(self.ways)
-                self.turn, self.compared_until = 0, time.perf_counter() + SETTLING
-            else:
-                self.program.alone = max(self.program.alone, 2 * self.rows - 1)
-            self.open = len(self.ways) > 1
-        elif len(self.ways) > 1 and self.turn >= TRIES * len(self.ways) and self.settled():
-            alone, best = self.seconds[0], int(np.argmin(self.seconds))
-            self.way = self.ways[best] if self.seconds[best] < GAIN * alone else None
-            self.turn, self.open = 0, False
+        if len(self.ways) > 1:
+            self.choose(seconds)
+        elif seconds[0] * self.rows >= LEAST_SECONDS:
+            found = ways(self.program, self.ticks, seconds[0], self.rows, self.threads)
+            self.open, self.compared_until = bool(found), time.perf_counter() + SETTLING
+            self.times = [new_times() for _ in (None, *found)]  # before a concurrent call sees the ways
+            self.ways = [None, *found]
+        else:
+            self.program.alone = max(self.program.alone, 2 * self.rows - 1)
+            self.open = False
+        self.turn = 0
+
+    def choose(self, seconds: list[float]) -> None:
+        """The fastest way, if it saves something."""
+        former, best = self.chosen, seconds.index(min(seconds))
+        changed = seconds[best] < GAIN * seconds[former]
+        self.chosen = best if changed else former
+        compared = self.rows * CALLS * sum(each for each in seconds if each < np.inf)
+        self.once = 1 + int(compared / (self.rows * seconds[self.chosen]))
+        self.calls_left, self.open = self.once, False
+        self.alone, self.lost, self.times = seconds[0], 0.0, [new_times() for _ in seconds]
+        if not changed:
+            self.keep()
+
+    def keep(self) -> None:
+        """Compare the ways again after twice as long as the last time."""
+        self.calls_left, self.longer = self.once * self.longer, min(2 * self.longer, LONGEST)
+
+
+def new_times() -> deque[float]:
+    """Room for the times of one way."""
+    return deque([np.inf] * (CALLS - 1), CALLS - 1)
 
 
 def ways(program: Any, ticks: Array, seconds: float, rows: int, threads: int) -> list[Way]:
