@@ -18,11 +18,12 @@ from tinytensor.kernels.specs import GROUP, RAGGED, Lister, Tile, tail_width
 from tinytensor.kernels.tune import candidates, page_vectors
 
 __all__ = [
-    "Layout", "aligned", "common_parts", "layout", "layout_in_pages", "pack_weights", "write_layer",
+    "Layout", "aligned", "common_parts", "layout", "layout_in_pages", "layout_of_few", "pack_weights", "write_layer",
 ]  # fmt: skip
 
 MOST_LISTED = 1 << 16  # inputs, as lists hold 16-bit integers
 TALLEST = 12  # rows of a tile: more than that many broadcasts a step bind the load ports
+WIDEST = 7  # vectors of a page: with more, one row is no faster
 SIDE_BY_SIDE = 4
 LINE = 64  # bytes
 LARGE_BYTES = 1 << 19  # of a page of weights: all rows go through PART_BYTES of it before the next ones
@@ -39,6 +40,7 @@ class Layout(NamedTuple):
     pages: int
     last: int  # vectors of the last page
     end: int  # of the last page: 0, RAGGED, or the width of the tails
+    few: int = 0  # rows of a product, where they are known and few
 
     @property
     def size(self) -> int:
@@ -72,6 +74,24 @@ def layout(dtype: np.dtype[Any], outputs: int, tails: bool = True, pixels: bool 
     across = max(1, outputs // lanes + (end_of(outputs, lanes, tails) == RAGGED))
     wide = candidates(across)[0] if pixels else page_vectors(dtype, across)
     return layout_in_pages(dtype, outputs, wide, tails)
+
+
+def layout_of_few(dtype: np.dtype[Any], outputs: int, rows: int, wide: bool) -> Layout:
+    """The layout for so few rows, without tails: tiles of just so many; if wanted, pages as wide as they allow."""
+    usual = layout(dtype, outputs, False)
+    if wide:
+        strip, most = strip_of(rows, usual.rows), vectors().registers
+        shapes = [Tile(usual.dtype, usual.lanes, strip, each, 1, usual.end) for each in range(1, WIDEST + 1)]
+        fitting = [each.vectors for each in shapes if each.registers(masks=most >= 32) <= most]
+        across = -(-outputs // usual.lanes)
+        pages = -(-across // max(usual.vectors, *fitting))
+        usual = layout_in_pages(dtype, outputs, -(-across // pages), False)
+    return usual._replace(few=rows)
+
+
+def strip_of(rows: int, most: int) -> int:
+    """Rows of each strip but the last, where as few strips as possible are about the same."""
+    return -(-rows // -(-rows // most))
 
 
 def layout_in_pages(dtype: np.dtype[Any], outputs: int, wide: int, tails: bool = True) -> Layout:
@@ -145,8 +165,14 @@ def parts_of(plan: Layout, source: str, lists: bool, **more: Any) -> Iterator[Pa
 
 
 def heights(plan: Layout) -> tuple[int, int, int, int]:
-    """Rows of the tallest tile, of one of at most 5, as batches of 10 are usual, of lower ones, and one."""
+    """Rows of the tallest tile, of one of at most 5, as batches of 10 are usual, of lower ones, and one.
+
+    For few rows, those of their strips.
+    """
     most = plan.rows
+    if plan.few:
+        strip = strip_of(plan.few, most)
+        return strip, *(plan.few % strip or strip,) * 3
     return most, min(5, max(1, most - 1)), max(1, most // 2 if most < 8 else 3), 1
 
 
@@ -172,13 +198,21 @@ def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool,
         row[place] = address(spec)
 
 
+def layouts_of_few(dtype: np.dtype[Any], outputs: int) -> set[Layout]:
+    """Those for every number of rows, of which more than the tallest tile has need the same tiles."""
+    most = layout(dtype, outputs, False).rows
+    rows = range(1, most + 1)
+    return {layout_of_few(dtype, outputs, count, wide) for count in rows for wide in (False, True)}
+
+
 def common_parts() -> set[Tile | Lister]:
     """Every tile and lister that a layer of any width can need."""
     found: set[Tile | Lister] = set()
     for dtype in FLOATS:
         lanes = vectors().width(dtype.itemsize)
         for outputs in (*range(1, 13 * lanes), 24 * lanes):
-            found |= {part.spec for part in parts_of(layout(dtype, outputs, False), dtype.name, False)}
+            for plan in (layout(dtype, outputs, False), *layouts_of_few(dtype, outputs)):
+                found |= {part.spec for part in parts_of(plan, dtype.name, False)}
             for plan in (layout(dtype, outputs), layout(dtype, outputs, pixels=True)):
                 for source in (dtype.name, "uint8") if dtype == FLOATS[0] else (dtype.name,):
                     found |= {part.spec for part in parts_of(plan, source, True)}

@@ -20,7 +20,7 @@ from tinytensor.kernels.declared import (
     direct_range,
     product_range,
 )
-from tinytensor.kernels.layer import aligned, layout, write_layer
+from tinytensor.kernels.layer import Layout, aligned, layout, layout_of_few, write_layer
 from tinytensor.kernels.memory import LINE
 from tinytensor.kernels.native import address
 from tinytensor.kernels.specs import Matvec
@@ -41,33 +41,45 @@ ROWS_ONCE = 256
 Direct = tuple[
     Callable[..., None], int, np.ndarray
 ]  # the kernel, a plan's or code's address, a bias of zeros
-READY: dict[tuple[Any, int], Direct] = {}
+READY: dict[tuple[Any, int, int], Direct] = {}  # by dtype, columns, and rows, 0 if these are many
 MOST_READY = 4096
 IDLE: list[np.ndarray] = []  # scratch memory that no thread uses now
 
 
 @cache
-def plan_of(dtype: np.dtype[Any], columns: int, tails: bool) -> tuple[int, int, np.ndarray]:
-    """The tiles of a product with so many columns: the plan's address, how many pages, and the plan."""
-    form = layout(dtype, columns, tails)
+def plan_of(dtype: np.dtype[Any], columns: int) -> tuple[int, int, np.ndarray]:
+    """The tiles of a product by a copy of B: the plan's address, how many pages, and the plan."""
+    return written(dtype, layout(dtype, columns))
+
+
+@cache
+def direct_plan(dtype: np.dtype[Any], columns: int, rows: int, wide: bool) -> tuple[int, int, np.ndarray]:
+    """The same where B is read where it lies, for so many rows, or for many: 0."""
+    if not rows:
+        return written(dtype, layout(dtype, columns, False))
+    return written(dtype, layout_of_few(dtype, columns, rows, wide))
+
+
+def written(dtype: np.dtype[Any], form: Layout) -> tuple[int, int, np.ndarray]:
+    """A plan of that layout."""
     plan = aligned((record.PLAN,), np.int64)
     write_layer(plan, form, 1, dtype.name, False)
     plan[[record.END_LANES, record.TAILS_FROM, record.C_ROW]] = (
         max(form.end, 0),
         form.tails_from,
-        columns * dtype.itemsize,
+        form.outputs * dtype.itemsize,
     )
     return plan.ctypes.data, form.pages, plan
 
 
-def prepare(dtype: np.dtype[Any], columns: int) -> Direct:
+def prepare(dtype: np.dtype[Any], columns: int, rows: int) -> Direct:
     """Compile, or load from the cache, what a product needs that reads B where it lies, as a column is."""
     if len(READY) >= MOST_READY:
         READY.clear()
     run = (column_product if columns == 1 else direct_product).function
-    code = matvec_of(dtype) if columns == 1 else plan_of(dtype, columns, False)[0]
-    READY[dtype, columns] = run, code, np.zeros(columns, dtype)
-    return READY[dtype, columns]
+    code = matvec_of(dtype) if columns == 1 else direct_plan(dtype, columns, rows, True)[0]
+    READY[dtype, columns, rows] = run, code, np.zeros(columns, dtype)
+    return READY[dtype, columns, rows]
 
 
 def scratch() -> np.ndarray:
@@ -99,7 +111,8 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     try:
         m, k = a.shape
         inner, n = b.shape
-        run, plan_at, zeros = READY[dtype, n]
+        few = m if m <= DIRECT_ROWS else 0
+        run, plan_at, zeros = READY[dtype, n, few]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
     if k != inner or b.dtype is not dtype or not (m and k):
@@ -114,7 +127,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         a_step != size
         or b_step != size
         or not (
-            m * k * n <= ALONE and k * n <= ALONE_MATRIX and (m <= DIRECT_ROWS or reads_directly(m, k, n))
+            m * k * n <= ALONE and k * n <= ALONE_MATRIX and (few or reads_directly(m, k, n))
         )
     ):
         product(a, b, start, c)
@@ -198,7 +211,8 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
     """C = AB + bias for two matrices with at least one element each."""
     dtype, (m, k), n = a.dtype, a.shape, b.shape[1]
     if n == 1:
-        run, code, _ = READY.get((dtype, 1)) or prepare(dtype, 1)
+        few = m if m <= DIRECT_ROWS else 0
+        run, code, _ = READY.get((dtype, 1, few)) or prepare(dtype, 1, few)
         column(a, b, bias, c, run, code)
         return
     threads = get_num_threads() if m * k * n > ALONE or k * n > ALONE_MATRIX else 1
@@ -213,13 +227,14 @@ def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> No
 def direct(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
     """The same with A and B where they lie, both row by row; threads share the pages of columns."""
     (m, k), n, size, room = a.shape, b.shape[1], a.itemsize, scratch()
-    run, plan_at, _ = READY.get((a.dtype, n)) or prepare(a.dtype, n)
-    pages, done = plan_of(a.dtype, n, False)[1], False
-    if threads > 1 and pages > 1:
+    few, done = m if m <= DIRECT_ROWS else 0, False
+    if threads > 1:
+        plan_at, pages, _ = direct_plan(a.dtype, n, few, False)
         call_at = describe_product.function(room, plan_at, size, b, *b.strides, bias, k, m, 1)
         job = call_at, a, a.strides[0], c, n * size, pages, -(-pages // threads), threads
-        done = workers.run(direct_range.address, *job, record.SCRATCH)
+        done = pages > 1 and workers.run(direct_range.address, *job, record.SCRATCH)
     if not done:
+        run, plan_at, _ = READY.get((a.dtype, n, few)) or prepare(a.dtype, n, few)
         run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, size, room)
     IDLE.append(room)
 
@@ -227,7 +242,7 @@ def direct(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
 def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, threads: int) -> None:
     """The same by pages of B; threads share the pages, or the rows of A where there are few pages."""
     (m, k), n, room = a.shape, b.shape[1], scratch()
-    plan_at, pages = plan_of(a.dtype, n, True)[:2]
+    plan_at, pages, _ = plan_of(a.dtype, n)
     by_pages = pages >= 2 * threads
     call_at = describe_product.function(room, plan_at, a.strides[1], b, *b.strides, bias, k, m, by_pages)
     job, count = (call_at, a, a.strides[0], c, n * c.itemsize), pages if by_pages else m
