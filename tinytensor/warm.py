@@ -13,7 +13,7 @@ from tinytensor.kernels.bytes_layer import common_bytes_parts
 from tinytensor.kernels.convolution import common_tiles
 from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
-from tinytensor.kernels.matmul import matvec_of
+from tinytensor.kernels.matmul import few_columns, matvec_of
 from tinytensor.kernels.native import address
 from tinytensor.layers.activation import Activation
 from tinytensor.operators import activations as other_activations
@@ -40,7 +40,10 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
     more = common_tiles() | common_bytes_parts() | common_bytes_tiles()
     specs = (*common_parts(), *sorted(more, key=repr))
     found += [(spec.name, partial(address, spec)) for spec in specs]
-    return found + [(f"a column of {dtype}", partial(matvec_of, dtype)) for dtype in FLOATS]
+    columns = [(dtype, count) for dtype in FLOATS for count in range(1, few_columns(dtype, 0) + 1)]
+    return found + [
+        (f"{count} columns of {dtype}", partial(matvec_of, dtype, count)) for dtype, count in columns
+    ]
 
 
 def warmup(progress: bool = False) -> int:

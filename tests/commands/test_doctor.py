@@ -1,5 +1,6 @@
 """`tinytensor doctor` and `tinytensor warmup`."""
 
+import itertools
 import json
 
 import numpy as np
@@ -13,7 +14,7 @@ from tinytensor.kernels.bytes_lanes import common_bytes_tiles
 from tinytensor.kernels.bytes_layer import bytes_layout, common_bytes_parts, dot_fields
 from tinytensor.kernels.convolution import tiles_of
 from tinytensor.kernels.cpu import dot
-from tinytensor.kernels.layer import common_parts, layout, parts_of
+from tinytensor.kernels.layer import common_parts, layout, layout_of_few, parts_of
 from tinytensor.kernels.matrix_unit import has_matrix_unit
 
 
@@ -85,7 +86,10 @@ def test_any_width_of_a_layer_uses_tiles_that_are_listed():
         for outputs in (*range(1, 700), 1000, 4097):
             for tails in (True, False):
                 plan = layout(np.dtype(dtype), outputs, tails)
-                assert {part.spec for part in parts_of(plan, plan.dtype, tails)} <= {*listed}
+                assert {part.spec for part in parts_of(plan, plan.dtype, tails)} <= listed
+            for rows, wide in itertools.product((*range(1, 14), 31), (False, True)):
+                plan = layout_of_few(np.dtype(dtype), outputs, rows, wide)
+                assert {part.spec for part in parts_of(plan, plan.dtype, False)} <= listed
 
 
 def test_any_width_of_a_quantised_layer_uses_tiles_that_are_listed():

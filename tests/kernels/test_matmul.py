@@ -139,6 +139,26 @@ def test_every_width_and_few_rows(dtype):
         check(a[:m], b[:, :n])
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_every_number_of_few_rows(dtype):
+    rng = np.random.default_rng(11)
+    a, b = normal(rng, dtype, module.DIRECT_ROWS + 1, 5), normal(rng, dtype, 5, 16 * LANES)
+    for m, n in itertools.product(range(1, len(a) + 1), (2 * LANES + 1, 7 * LANES, 15 * LANES + 2)):
+        check(a[:m], b[:, :n])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_few_columns(dtype):
+    rng = np.random.default_rng(12)
+    lanes = 4 * LANES // np.dtype(dtype).itemsize
+    a, b, bias = normal(rng, dtype, 40, 40), normal(rng, dtype, 40, 10), normal(rng, dtype, 10)
+    rows = (lanes - 1, lanes, lanes + 1, 2 * lanes + 1, 40)
+    for m, k, n in itertools.product(rows, range(1, 2 * lanes + 4), range(1, lanes // 2 + 2)):
+        check(a[:m, :k], b[:k, :n], bias[:n])
+        if n > 1:
+            check(a[:m, :k], np.ascontiguousarray(b[:k, :n]))
+
+
 @given(generators, st.sampled_from(FLOATS), *[st.sampled_from(EDGES)] * 3, layouts, layouts, layouts)
 def test_every_layout(rng, dtype, m, k, n, first, second, third):
     a, b, bias = normal(rng, dtype, m, k), normal(rng, dtype, k, n), normal(rng, dtype, n)
@@ -238,7 +258,7 @@ def test_stacks_and_single_columns_start_from_the_bias(dtype):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_threads_share_the_rows_of_a_product_with_one_column(monkeypatch, dtype, threads):
+def test_threads_share_the_rows_of_a_product_with_few_columns(monkeypatch, dtype, threads):
     monkeypatch.setattr(module, "ALONE_MATRIX", 0)
     monkeypatch.setattr(module, "get_num_threads", lambda: threads)
     rng = np.random.default_rng(9)
@@ -248,6 +268,7 @@ def test_threads_share_the_rows_of_a_product_with_one_column(monkeypatch, dtype,
         a, b, bias = normal(rng, dtype, m, k), normal(rng, dtype, k, 3), normal(rng, dtype, 1)
         naive.same(matmul(a, b[:, 1:2], bias), check(a, b[:, 1:2], bias))
         naive.same(matmul(np.asfortranarray(a)[::-1], b[:, :1]), check(a[::-1], b[:, :1]))
+        check(a, b)
     page = 4096 // np.dtype(dtype).itemsize  # rows as far apart lie in one set of L1
     a, b = normal(rng, dtype, 3 * LANES + 1, page), normal(rng, dtype, page, 1)
     naive.same(matmul(a, b), check(a, b))

@@ -18,7 +18,8 @@ from tinytensor.kernels.specs import GROUP, RAGGED, Lister, Tile, tail_width
 from tinytensor.kernels.tune import candidates, page_vectors
 
 __all__ = [
-    "Layout", "aligned", "common_parts", "layout", "layout_in_pages", "layout_of_few", "pack_weights", "write_layer",
+    "Layout", "aligned", "common_parts", "layout", "layout_in_pages", "layout_of_few", "pack_weights",
+    "write_layer",
 ]  # fmt: skip
 
 MOST_LISTED = 1 << 16  # inputs, as lists hold 16-bit integers
@@ -77,7 +78,10 @@ def layout(dtype: np.dtype[Any], outputs: int, tails: bool = True, pixels: bool 
 
 
 def layout_of_few(dtype: np.dtype[Any], outputs: int, rows: int, wide: bool) -> Layout:
-    """The layout for so few rows, without tails: tiles of just so many; if wanted, pages as wide as they allow."""
+    """The layout for so few rows, without tails: tiles of just so many rows, pages as wide as these allow.
+
+    Not `wide`: pages of the usual width, which several threads share.
+    """
     usual = layout(dtype, outputs, False)
     if wide:
         strip, most = strip_of(rows, usual.rows), vectors().registers

@@ -38,9 +38,8 @@ DIRECT_INPUTS = 32  # rows of B: as many lie apart without missing the TLB
 DIRECT_SIZE = 10_000  # numbers of B, which L1 holds or nearly: it streams without a copy
 DIRECT_SIZE_ONCE = 40_000  # from L2; a copy pays where more than ROWS_ONCE rows read it
 ROWS_ONCE = 256
-Direct = tuple[
-    Callable[..., None], int, np.ndarray
-]  # the kernel, a plan's or code's address, a bias of zeros
+# the kernel, a plan's or code's address, a bias of zeros, and whether rows are lanes
+Direct = tuple[Callable[..., None], int, np.ndarray, bool]
 READY: dict[tuple[Any, int, int], Direct] = {}  # by dtype, columns, and rows, 0 if these are many
 MOST_READY = 4096
 IDLE: list[np.ndarray] = []  # scratch memory that no thread uses now
@@ -76,10 +75,19 @@ def prepare(dtype: np.dtype[Any], columns: int, rows: int) -> Direct:
     """Compile, or load from the cache, what a product needs that reads B where it lies, as a column is."""
     if len(READY) >= MOST_READY:
         READY.clear()
-    run = (column_product if columns == 1 else direct_product).function
-    code = matvec_of(dtype) if columns == 1 else direct_plan(dtype, columns, rows, True)[0]
-    READY[dtype, columns, rows] = run, code, np.zeros(columns, dtype)
+    by_columns = columns <= few_columns(dtype, rows)
+    if by_columns:
+        run, code = column_product.function, matvec_of(dtype, columns)
+    else:
+        run, code = direct_product.function, direct_plan(dtype, columns, rows, True)[0]
+    READY[dtype, columns, rows] = run, code, np.zeros(columns, dtype), by_columns
     return READY[dtype, columns, rows]
+
+
+def few_columns(dtype: np.dtype[Any], rows: int) -> int:
+    """Up to how many columns of B the rows of A are lanes: half a vector's; one, where they fill none."""
+    lanes = vectors().width(dtype.itemsize)
+    return max(1, lanes // 2) if rows == 0 or rows >= lanes else 1
 
 
 def scratch() -> np.ndarray:
@@ -112,7 +120,7 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
         m, k = a.shape
         inner, n = b.shape
         few = m if m <= DIRECT_ROWS else 0
-        run, plan_at, zeros = READY[dtype, n, few]
+        run, plan_at, zeros, by_columns = READY[dtype, n, few]
     except (KeyError, ValueError):
         return general_matmul(a, b, bias)
     if k != inner or b.dtype is not dtype or not (m and k):
@@ -120,15 +128,16 @@ def matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.n
     c = empty((m, n), dtype)
     start = zeros if bias is None else start_from(bias, n, dtype)
     (a_row, a_step), (b_row, b_step), size = a.strides, b.strides, dtype.itemsize
-    if n == 1:
-        column(a, b, start, c, run, plan_at)
+    if by_columns:
+        if a_step == b_step == size and b_row == n * size and m * k <= ALONE_MATRIX:
+            run(plan_at, a, a_row, m, k, b, start, c)
+        else:
+            column(a, b, start, c, run, plan_at)
         return c
     if (
         a_step != size
         or b_step != size
-        or not (
-            m * k * n <= ALONE and k * n <= ALONE_MATRIX and (few or reads_directly(m, k, n))
-        )
+        or not (m * k * n <= ALONE and k * n <= ALONE_MATRIX and (few or reads_directly(m, k, n)))
     ):
         product(a, b, start, c)
         return c
@@ -210,9 +219,9 @@ def stacks(a: np.ndarray, b: np.ndarray, bias: np.ndarray) -> np.ndarray:
 def product(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray) -> None:
     """C = AB + bias for two matrices with at least one element each."""
     dtype, (m, k), n = a.dtype, a.shape, b.shape[1]
-    if n == 1:
-        few = m if m <= DIRECT_ROWS else 0
-        run, code, _ = READY.get((dtype, 1, few)) or prepare(dtype, 1, few)
+    few = m if m <= DIRECT_ROWS else 0
+    if n <= few_columns(dtype, few):
+        run, code, *_ = READY.get((dtype, n, few)) or prepare(dtype, n, few)
         column(a, b, bias, c, run, code)
         return
     threads = get_num_threads() if m * k * n > ALONE or k * n > ALONE_MATRIX else 1
@@ -234,7 +243,7 @@ def direct(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
         job = call_at, a, a.strides[0], c, n * size, pages, -(-pages // threads), threads
         done = pages > 1 and workers.run(direct_range.address, *job, record.SCRATCH)
     if not done:
-        run, plan_at, _ = READY.get((a.dtype, n, few)) or prepare(a.dtype, n, few)
+        run, plan_at, *_ = READY.get((a.dtype, n, few)) or prepare(a.dtype, n, few)
         run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, size, room)
     IDLE.append(room)
 
@@ -257,22 +266,22 @@ def packed(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
 def column(
     a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, run: Callable[..., None], code: int
 ) -> None:
-    """A product with one column of B, which would leave the lanes of a tile empty.
+    """A product with one column of B, or a few, which would leave the lanes of a tile empty.
 
     A large one is done in pieces, which threads share. What Python does before is kept short: it takes three
     times as long as in a small product, since the matrix has driven the interpreter out of the caches.
     """
-    (m, k), size = a.shape, a.itemsize
+    (m, k), n, size = a.shape, b.shape[1], a.itemsize
     if a.strides[1] != size:
         a = np.ascontiguousarray(a)
-    if b.strides[0] != size:
+    if b.strides != (n * size, size):
         b = np.ascontiguousarray(b)
     if m * k > ALONE_MATRIX:
         threads, room, whole = get_num_threads(), scratch(), LINE // size  # rows: whole vectors
         most = COLUMN_BYTES // (k * size * whole) + 1
         rows = min(-(-m // (COLUMN_PIECES * threads * whole)), most) * whole
         call_at = describe_product.function(room, code, 0, b, 0, 0, bias, k, m, 0)
-        done = workers.run(column_range.address, call_at, a, a.strides[0], c, size, m, rows, threads, 0)
+        done = workers.run(column_range.address, call_at, a, a.strides[0], c, n * size, m, rows, threads, 0)
         IDLE.append(room)
         if done:
             return
@@ -280,6 +289,6 @@ def column(
 
 
 @cache
-def matvec_of(dtype: np.dtype[Any]) -> int:
-    """The machine code of a product with one column."""
-    return address(Matvec(dtype.name, vectors().width(dtype.itemsize)))
+def matvec_of(dtype: np.dtype[Any], columns: int) -> int:
+    """The machine code of a product with so few columns."""
+    return address(Matvec(dtype.name, vectors().width(dtype.itemsize), columns))

@@ -1,16 +1,19 @@
-"""A matrix times one column: rows of the matrix become lanes, a square at a time, in registers.
+"""A matrix times one column, or a few: rows of the matrix become lanes, a square at a time, in registers.
 
-    y[row] = start + Σ_k a[row, k] · b[k]
+    y[row, j] = start[j] + Σ_k a[row, k] · b[k, j]
 
-With one column of outputs a tile would fill one lane. Instead as many rows as a vector has lanes are read
+With few columns of outputs a tile would fill few lanes. Instead as many rows as a vector has lanes are read
 side by side, 16 bytes of each, which are put together in as few vectors as hold them. Shuffles within 16
-bytes make each vector one k of all rows, for one fma. With AVX-512 and float32, 256 terms take 64 loads, of
-which 48 put parts together, 32 shuffles and 16 FMAs: 48 cycles on a CPU with two vector units, 52 as
-measured. Each fma waits for the one before, 64 cycles in all, so two squares of different rows go side by
-side (25% faster); but one where rows lie a multiple of 4 KiB apart: the 16 lines of one square are more than
-a set of L1 has room for, what its prefetcher asks for is replaced before it is used, and 32 lines are worse
-(5% slower in L2, 10% in L3). The order of the sum is that of k, as in the tile.
+bytes make each vector one k of all rows, for one fma with each column. With AVX-512 and float32, 256 terms of
+one column take 64 loads, of which 48 put parts together, 32 shuffles and 16 FMAs: 48 cycles on a CPU with two
+vector units, 52 as measured; four columns take 72. Each fma waits for the one before, 64 cycles in all, so
+with one or two columns two squares of different rows go side by side (25% faster); but one where rows lie a
+multiple of 4 KiB apart: the 16 lines of one square are more than a set of L1 has room for, what its
+prefetcher asks for is replaced before it is used, and 32 lines are worse (5% slower in L2, 10% in L3). The
+order of the sum is that of k, as in the tile.
 """
+
+from collections.abc import Callable, Sequence
 
 from llvmlite import ir
 
@@ -20,12 +23,14 @@ from tinytensor.kernels.vector import I1, Builder, Value, function
 __all__ = ["build_matvec"]
 
 SQUARES = 2  # side by side: the FMAs of one wait for each other
+ALONE = 3  # columns, whose FMAs fill the time
 SAME_SET = 4096  # bytes between addresses of one set of L1
 SHARED = 8  # rows that are addressed from one moving pointer
+PART = 16  # bytes of a row that are read together
 
 
 def build_matvec(spec: Matvec) -> ir.Module:
-    """matvec(a, row_bytes, rows, inputs, b, start, y): at least one row and one input."""
+    """matvec(a, row_bytes, rows, inputs, b, start, y): one row and one input at least; no gaps in b, y."""
     module, builder = function(spec.name, 7)
     Emitter(spec, builder).emit()
     return module
@@ -35,21 +40,25 @@ class Emitter:
     """Writes the function."""
 
     def __init__(self, spec: Matvec, builder: Builder):
-        self.b, self.lanes = builder, spec.lanes
+        self.b, self.lanes, self.outputs = builder, spec.lanes, spec.columns
         self.element = ir.FloatType() if spec.dtype == "float32" else ir.DoubleType()
         self.size = 4 if spec.dtype == "float32" else 8
-        self.chunk = 16 // self.size
+        self.chunk = PART // self.size
         self.vector = ir.VectorType(self.element, spec.lanes)
         self.a, self.stride, self.rows, self.inputs, self.factors, start, self.y = builder.made.args
-        self.start = builder.splat(builder.load(start, self.element), spec.lanes)
+        self.start = [
+            builder.splat(builder.load(start, self.element, self.size * j), spec.lanes)
+            for j in range(self.outputs)
+        ]
         self.whole = builder.ir.sdiv(self.inputs, builder.integer(self.lanes))
         self.steps = [builder.multiply(self.stride, row) for row in range(SHARED)]
 
     def emit(self) -> None:
         """Squares side by side, then one, then the rows that are left over."""
-        b = self.b
-        apart = b.ir.and_(self.stride, b.integer(SAME_SET - 1))
-        done = self.blocks(b.integer(0), SQUARES, b.ir.icmp_signed("!=", apart, b.integer(0)))
+        b, done = self.b, self.b.integer(0)
+        if self.outputs < ALONE:
+            apart = b.ir.and_(self.stride, b.integer(SAME_SET - 1))
+            done = self.blocks(done, SQUARES, b.ir.icmp_signed("!=", apart, b.integer(0)))
         done = self.blocks(done, 1, ir.Constant(I1, 1))
 
         def rest(i: Value, state: list[Value]) -> list[Value]:
@@ -74,7 +83,7 @@ class Emitter:
 
     def full(self, first: Value, squares: int) -> None:
         """As many rows as some vectors have lanes."""
-        b, lanes = self.b, self.lanes
+        b, lanes, outputs = self.b, self.lanes, self.outputs
         here = b.add(self.a, b.multiply(self.stride, first))
         shared = min(SHARED, lanes)
         bases = [b.add(here, b.multiply(self.stride, row)) for row in range(0, squares * lanes, shared)]
@@ -83,18 +92,24 @@ class Emitter:
             found = [b.add(base, step) for base in moving for step in self.steps[:shared]]
             return [found[start : start + lanes] for start in range(0, len(found), lanes)]
 
-        def step(k: Value, state: list[Value]) -> list[Value]:
-            moving, column = state[: len(bases)], state[len(bases)]
-            totals = state[len(bases) + 1 :]
-            new = [self.square(each, column, total) for each, total in zip(rows(moving), totals, strict=True)]
-            return [*(b.add(each, self.size * lanes) for each in [*moving, column]), *new]
+        def grouped(totals: list[Value]) -> list[list[Value]]:
+            return [totals[start : start + outputs] for start in range(0, len(totals), outputs)]
 
-        start = [*bases, self.factors, *[self.start] * squares]
-        ends = b.loop_if_any(self.whole, start, step)
-        moving, column, totals = ends[: len(bases)], ends[len(bases)], ends[len(bases) + 1 :]
-        for place, (each, total) in enumerate(zip(rows(moving), totals, strict=True)):
-            target = b.add(self.y, b.multiply(b.add(first, place * lanes), self.size))
-            b.store(self.last(each, column, total), target)
+        def step(k: Value, state: list[Value]) -> list[Value]:
+            moving, factors = state[: len(bases)], state[len(bases)]
+            totals = grouped(state[len(bases) + 1 :])
+            new = [self.square(*each) for each in zip(rows(moving), [factors] * squares, totals, strict=True)]
+            moved = [b.add(each, self.size * lanes) for each in moving]
+            return [
+                *moved,
+                b.add(factors, self.size * lanes * outputs),
+                *[one for each in new for one in each],
+            ]
+
+        ends = b.loop_if_any(self.whole, [*bases, self.factors, *self.start * squares], step)
+        moving, factors, totals = ends[: len(bases)], ends[len(bases)], grouped(ends[len(bases) + 1 :])
+        for place, (each, sums) in enumerate(zip(rows(moving), totals, strict=True)):
+            self.store(self.last(each, factors, sums), b.add(first, place * lanes), None)
 
     def left_over(self, first: Value) -> None:
         """Fewer rows: rows beyond the last repeat the first, and are not stored."""
@@ -108,27 +123,39 @@ class Emitter:
             for row in range(lanes)
         ]
 
-        def step(k: Value, state: list[Value]) -> list[Value]:
+        def moved(k: Value) -> tuple[list[Value], Value]:
             offset = b.multiply(k, self.size * lanes)
-            rows = [b.add(row, offset) for row in at]
-            return [self.square(rows, b.add(self.factors, offset), state[0])]
+            return [b.add(row, offset) for row in at], b.add(self.factors, b.multiply(offset, self.outputs))
 
-        (total,) = b.loop_if_any(self.whole, [self.start], step)
-        offset = b.multiply(self.whole, self.size * lanes)
-        total = self.last([b.add(row, offset) for row in at], b.add(self.factors, offset), total)
-        mask = b.first_lanes(left, lanes)
-        b.masked_store(total, b.add(self.y, b.multiply(first, self.size)), mask)
+        totals = b.loop_if_any(self.whole, self.start, lambda k, state: self.square(*moved(k), state))
+        self.store(self.last(*moved(self.whole), totals), first, left)
 
-    def square(self, rows: list[Value], factors: Value, total: Value) -> Value:
+    def square(self, rows: list[Value], factors: Value, totals: list[Value]) -> list[Value]:
         """The terms of as many k as rows, in order."""
-        b, quarters, parts = self.b, self.quarters(rows), self.lanes // self.chunk
-        for place in range(parts):
-            for k, column in enumerate(self.columns(quarters[place::parts]), place * self.chunk):
-                factor = b.splat(b.load(factors, self.element, k * self.size), self.lanes)
-                total = b.fma(column, factor, total)
-        return total
+        places = range(0, self.lanes, self.chunk)
+        quarters = self.quarters(rows, lambda row, kind, k: self.b.load(row, kind, k * self.size), places)
+        for i, place in enumerate(places):
+            totals = self.terms(quarters[i :: len(places)], self.numbers(factors, place), totals)
+        return totals
 
-    def quarters(self, rows: list[Value]) -> list[Value]:
+    def terms(self, quarters: list[Value], factors: list[Value], totals: list[Value]) -> list[Value]:
+        """The terms of as many k as 16 bytes hold, in order."""
+        for k, column in enumerate(self.columns(quarters)):
+            ours = factors[k * self.outputs : (k + 1) * self.outputs]
+            totals = [
+                self.b.fma(column, self.b.splat(factor, self.lanes), total)
+                for factor, total in zip(ours, totals, strict=True)
+            ]
+        return totals
+
+    def numbers(self, factors: Value, first: int) -> list[Value]:
+        """The rows of b for as many k."""
+        count = self.outputs * self.chunk
+        return [
+            self.b.load(factors, self.element, self.size * (first * self.outputs + i)) for i in range(count)
+        ]
+
+    def quarters(self, rows: list[Value], load: Callable[..., Value], places: Sequence[int]) -> list[Value]:
         """Vectors of 16 bytes of each of some rows: those of rows 0, 4, 8 and 12, then of 1, 5, 9 and 13, ….
 
         Rows are read in order, a whole line of each. LLVM would join four parts two by two, which takes
@@ -137,11 +164,7 @@ class Emitter:
         b, lanes, chunk = self.b, self.lanes, self.chunk
         kind = ir.VectorType(self.element, chunk)
         loaded = [
-            [
-                b.load(row, kind, k * self.size)
-                for row in rows[group : group + chunk]
-                for k in range(0, lanes, chunk)
-            ]
+            [load(row, kind, k) for row in rows[group : group + chunk] for k in places]
             for group in range(0, lanes, chunk)
         ]
         if len(loaded) == 1:
@@ -164,22 +187,60 @@ class Emitter:
             found += self.columns([b.shuffle(*pair, places) for pair in pairs], 2 * width)
         return found
 
-    def last(self, rows: list[Value], factors: Value, total: Value) -> Value:
-        """The terms that do not fill a square, if any."""
-        b, lanes = self.b, self.lanes
-        rest = b.ir.srem(self.inputs, b.integer(lanes))
-        some = b.first_lanes(rest, lanes)
+    def last(self, rows: list[Value], factors: Value, totals: list[Value]) -> list[Value]:
+        """The terms that do not fill a square, if any: 16 bytes of each row at a time, then fewer."""
+        b = self.b
+        rest = b.ir.srem(self.inputs, b.integer(self.lanes))
+        count, left = b.ir.sdiv(rest, b.integer(self.chunk)), b.ir.srem(rest, b.integer(self.chunk))
 
-        def step(k: Value, state: list[Value]) -> list[Value]:
-            loaded = [b.masked_load(row, self.vector, some) for row in rows]
-            column = b.masked_load(factors, self.vector, some)
-            total = state[0]
-            for place, each in enumerate(b.transpose(loaded)):  # zeros add nothing
-                total = b.fma(each, b.pick(column, [place] * lanes), total)
-            return [total]
+        def moved(k: Value) -> tuple[list[Value], Value]:
+            offset = b.multiply(k, PART)
+            return [b.add(row, offset) for row in rows], b.add(factors, b.multiply(offset, self.outputs))
 
-        (total,) = b.loop_if_any(smaller(b, rest, 1), [total], step)
-        return b.ir.fadd(total, ir.Constant(self.vector, None))
+        def part(k: Value, state: list[Value]) -> list[Value]:
+            here, numbers = moved(k)
+            quarters = self.quarters(here, lambda row, kind, k: b.load(row, kind), [0])
+            return self.terms(quarters, self.numbers(numbers, 0), state)
+
+        def some(k: Value, state: list[Value]) -> list[Value]:
+            """Zeros times zeros add nothing."""
+            here, numbers = moved(count)
+            mask = b.first_lanes(left, self.chunk)
+            quarters = self.quarters(here, lambda row, kind, k: b.masked_load(row, kind, mask), [0])
+            return self.terms(quarters, self.first_numbers(numbers, left), state)
+
+        if self.lanes > self.chunk:
+            totals = b.loop_if_any(count, totals, part)
+        return b.loop_if_any(smaller(b, left, 1), totals, some)
+
+    def first_numbers(self, factors: Value, count: Value) -> list[Value]:
+        """The rows of b for so many k; of the others, which are not read, zeros."""
+        b, found = self.b, []
+        for k in range(self.chunk):
+            is_one = b.ir.icmp_signed("<", b.integer(k), count)
+            at = b.ir.select(is_one, b.add(factors, self.size * self.outputs * k), factors)
+            numbers = [b.load(at, self.element, self.size * j) for j in range(self.outputs)]
+            found += [b.ir.select(is_one, each, ir.Constant(self.element, 0.0)) for each in numbers]
+        return found
+
+    def store(self, totals: list[Value], first: Value, left: Value | None) -> None:
+        """Rows of sums, or so many of them, as rows of y; a -0 becomes 0."""
+        b, lanes, outputs = self.b, self.lanes, self.outputs
+        totals = [b.ir.fadd(each, ir.Constant(self.vector, None)) for each in totals]
+        target = b.add(self.y, b.multiply(first, self.size * outputs))
+        for vector in range(outputs):
+            places = [divmod(vector * lanes + lane, outputs) for lane in range(lanes)]
+            value = b.pick(totals[0], [row for row, _ in places])
+            for j in range(1, outputs):
+                value = b.blend(
+                    [of == j for _, of in places], b.pick(totals[j], [row for row, _ in places]), value
+                )
+            if left is None:
+                b.store(value, target, self.size * lanes * vector)
+                continue
+            count = b.ir.sub(b.multiply(left, outputs), b.integer(vector * lanes))
+            count = b.ir.select(b.ir.icmp_signed("<", count, b.integer(0)), b.integer(0), count)
+            b.masked_store(value, b.add(target, self.size * lanes * vector), b.first_lanes(count, lanes))
 
 
 def unpack(lanes: int, chunk: int, width: int, high: int) -> list[int]:

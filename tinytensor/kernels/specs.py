@@ -110,11 +110,12 @@ class Matvec(NamedTuple):
 
     dtype: str
     lanes: int
+    columns: int = 1
 
     @property
     def name(self) -> str:
         """A symbol."""
-        return f"matvec_{self.dtype}x{self.lanes}"
+        return f"matvec_{self.dtype}x{self.lanes}_{self.columns}"
 
     def build(self) -> Any:
         """LLVM code of it."""
