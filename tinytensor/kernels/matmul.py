@@ -163,7 +163,13 @@ def start_from(bias: np.ndarray, n: int, dtype: np.dtype[Any]) -> np.ndarray:
 
 
 def general_matmul(a: np.ndarray, b: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    """What is no ordinary product of two matrices: vectors, stacks, mixed dtypes, integers, no elements."""
+    """All others: vectors, stacks, mixed dtypes, integers, no elements; and what has not been prepared."""
+    if a.ndim == b.ndim == 2 and a.dtype is b.dtype and a.dtype in FLOATS and a.shape[1] == b.shape[0]:
+        n = b.shape[1]
+        if a.size and n:  # a product by copies of B is never prepared
+            c = np.empty((len(a), n), a.dtype)
+            product(a, b, np.zeros(n, a.dtype) if bias is None else start_from(bias, n, a.dtype), c)
+            return c
     refuse(a, b)
     dtype = np.result_type(a, b)
     if dtype not in FLOATS:
@@ -237,13 +243,14 @@ def direct(a: np.ndarray, b: np.ndarray, bias: np.ndarray, c: np.ndarray, thread
     """The same with A and B where they lie, both row by row; threads share the pages of columns."""
     (m, k), n, size, room = a.shape, b.shape[1], a.itemsize, scratch()
     few, done = m if m <= DIRECT_ROWS else 0, False
+    # with threads, too: matmul tells by it that such a product is an ordinary one
+    run, plan_at, *_ = READY.get((a.dtype, n, few)) or prepare(a.dtype, n, few)
     if threads > 1:
-        plan_at, pages, _ = direct_plan(a.dtype, n, few, False)
-        call_at = describe_product.function(room, plan_at, size, b, *b.strides, bias, k, m, 1)
+        shared_at, pages, _ = direct_plan(a.dtype, n, few, False)
+        call_at = describe_product.function(room, shared_at, size, b, *b.strides, bias, k, m, 1)
         job = call_at, a, a.strides[0], c, n * size, pages, -(-pages // threads), threads
         done = pages > 1 and workers.run(direct_range.address, *job, record.SCRATCH)
     if not done:
-        run, plan_at, *_ = READY.get((a.dtype, n, few)) or prepare(a.dtype, n, few)
         run(plan_at, a, a.strides[0], b, b.strides[0], bias, c, m, k, size, room)
     IDLE.append(room)
 
