@@ -6,6 +6,7 @@ vector, shares tail vectors among the rows of a tile; if it is more, the last ve
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -202,11 +203,15 @@ def write_layer(row: Array, plan: Layout, inputs: int, source: str, lists: bool,
         row[place] = address(spec)
 
 
-def layouts_of_few(dtype: np.dtype[Any], outputs: int) -> set[Layout]:
-    """Those for every number of rows, of which more than the tallest tile has need the same tiles."""
-    most = layout(dtype, outputs, False).rows
-    rows = range(1, most + 1)
-    return {layout_of_few(dtype, outputs, count, wide) for count in rows for wide in (False, True)}
+def layouts_of_few(dtype: np.dtype[Any]) -> set[Layout]:
+    """Those for every number of rows and columns.
+
+    More rows than the tallest tile has need the same tiles, and so do more columns than these.
+    """
+    lanes, most = vectors().width(dtype.itemsize), WIDEST * (WIDEST + 1)
+    columns = [across * lanes - left for across in range(1, most + 1) for left in (0, 1)]
+    shapes = product(columns, range(1, TALLEST + 1), (False, True))
+    return {layout_of_few(dtype, *shape) for shape in shapes if shape[0] > 0}
 
 
 def common_parts() -> set[Tile | Lister]:
@@ -214,9 +219,9 @@ def common_parts() -> set[Tile | Lister]:
     found: set[Tile | Lister] = set()
     for dtype in FLOATS:
         lanes = vectors().width(dtype.itemsize)
+        found |= {part.spec for plan in layouts_of_few(dtype) for part in parts_of(plan, dtype.name, False)}
         for outputs in (*range(1, 13 * lanes), 24 * lanes):
-            for plan in (layout(dtype, outputs, False), *layouts_of_few(dtype, outputs)):
-                found |= {part.spec for part in parts_of(plan, dtype.name, False)}
+            found |= {part.spec for part in parts_of(layout(dtype, outputs, False), dtype.name, False)}
             for plan in (layout(dtype, outputs), layout(dtype, outputs, pixels=True)):
                 for source in (dtype.name, "uint8") if dtype == FLOATS[0] else (dtype.name,):
                     found |= {part.spec for part in parts_of(plan, source, True)}
