@@ -75,7 +75,7 @@ print(*[m for m in "rich matplotlib pooch torch onnx safetensors".split() if m i
         "from tinytensor import *; print(len([Linear, relu, zeros, Sequential]))",
         "from tinytensor import Linear, relu, io, datasets; print(len([Linear, relu, io.book, datasets]))",
         "import tinytensor.activations; import tinytensor.io; print(4)",
-        "import tinytensor.layers.sequential as s, tinytensor.tensor as t; "
+        "import tinytensor.layers.sequential as s, tinytensor.tensors as t; "
         "print(len([s, t, s.through, t.Tensor]))",
         "import tinytensor as tt; print(len([tt.kernels, tt.errors, tt.layers, tt.io]))",
     ],

@@ -13,7 +13,7 @@ from tinytensor.kernels.scalar import exp_times
 from tinytensor.kernels.scalar import gelu as gelu_kernel
 from tinytensor.layers.activation import Activation, activation
 from tinytensor.primitives import normalization
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "ELU", "GELU", "SELU", "HardSigmoid", "HardSwish", "Identity", "LeakyReLU", "LogSoftmax", "Mish",

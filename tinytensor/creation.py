@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, as_array, convert, real_number
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["arange", "eye", "full", "linspace", "normal", "ones", "uniform", "zeros"]
 

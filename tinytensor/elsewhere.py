@@ -28,6 +28,7 @@ NAMES = {
     "Hardtanh": "tt.Clip",
     "ReLU6": "tt.Clip(0, 6)",
     "array": "tt.Tensor",
+    "tensor": "tt.Tensor",
     "randn": "tt.normal",
     "rand": "tt.uniform",
     "dot": "a @ b",

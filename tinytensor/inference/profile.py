@@ -17,7 +17,7 @@ from tinytensor.inference.program import Program, operations
 from tinytensor.inference.summary import is_inside, leaf_layers
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Node
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import text_table
 
 __all__ = ["Profile", "ProfileRow", "profile"]

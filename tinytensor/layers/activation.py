@@ -13,7 +13,7 @@ from tinytensor.inference.calls import call
 from tinytensor.kernels import boundary
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.elementwise import map_scalar
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Activation", "activation"]
 

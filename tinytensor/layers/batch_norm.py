@@ -10,7 +10,7 @@ from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.layer_norm import ones_or_tensor
 from tinytensor.primitives.normalization import batch_norm, scale_of
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["BatchNorm", "normalize"]
 

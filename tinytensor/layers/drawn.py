@@ -9,7 +9,7 @@ from tinytensor import initializers
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, allowed_dtype
 from tinytensor.layers.layer import Layer, code_of_arguments
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["NOT_IN_FILES", "bias", "text", "weight"]
 

@@ -17,7 +17,7 @@ from tinytensor.inference.model import Model
 from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype
 from tinytensor.layers import attributes
 from tinytensor.layers.state_dict import Skipped, load_state_dict, state_dict
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Layer"]
 

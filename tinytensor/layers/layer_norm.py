@@ -10,7 +10,7 @@ from tinytensor.kernels.boundary import length
 from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.normalization import standardize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["LayerNorm", "ones_or_tensor"]
 

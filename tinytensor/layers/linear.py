@@ -10,7 +10,7 @@ from tinytensor.kernels.boundary import length
 from tinytensor.layers import drawn
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.linear import linear
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Affine", "Linear"]
 
