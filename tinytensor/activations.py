@@ -131,7 +131,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> elu([-1000.0, 3.0]).tolist()
     [-1.0, 3.0]
     """
-    return alpha * math.expm1(x) if x < 0 else x
+    return alpha * math.expm1(-abs(x)) if x < 0 else x
 
 
 ELU = type(elu)
@@ -146,7 +146,7 @@ def selu(x: Any) -> Any:
     >>> selu([0.0]).tolist()
     [0.0]
     """
-    return SELU_SCALE * (SELU_ALPHA * math.expm1(x) if x < 0 else x)
+    return SELU_SCALE * (SELU_ALPHA * math.expm1(-abs(x)) if x < 0 else x)
 
 
 SELU = type(selu)
@@ -170,9 +170,13 @@ Swish = SiLU = type(swish)
 
 
 def gate(x: Any, u: Any) -> Any:
-    """x / (1 + e^-u), as x·e^u / (1 + e^u) for u < 0, where e^-u may be infinite."""
-    e = math.exp(-abs(u))
-    return (exp_times(-abs(u), x) if u < 0 else x) / (1 + e)
+    """x / (1 + e^-u), as x·e^u / (1 + e^u) for u < 0, where e^-u may be infinite.
+
+    Beyond ±40 the e beside 1 is lost, and it would soon be subnormal. Both powers have one argument, which is
+    worked out once.
+    """
+    v = -abs(40 if u > 40 else u)
+    return (exp_times(v, x) if u < 0 else x) / (1 + exp_times(v, 0 if u < -40 else 1))
 
 
 @activation(class_name="HardSigmoid")
@@ -211,12 +215,14 @@ HardSwish = type(hard_swish)
 def softplus(x: Any) -> Any:
     """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). Range [0, ∞).
 
+    Above 40 e^-x is lost, and it would soon be subnormal.
+
     Source: Dugas et al., Incorporating second-order functional knowledge, 2001.
 
     >>> softplus([-1000.0, 1000.0]).tolist()
     [0.0, 1000.0]
     """
-    return (0 if x < 0 else x) + math.log1p(math.exp(-abs(x)))
+    return (0 if x < 0 else x) + math.log1p(math.exp(-abs(40 if x > 40 else x)))
 
 
 Softplus = type(softplus)
@@ -227,17 +233,18 @@ def mish(x: Any) -> Any:
     """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞).
 
     With e = e^-|x| the tangent is a ratio of polynomials in e, so one exponential and one division do: below
-    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error. Error at most 4 ULP,
-    subnormal results included.
+    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error. Beyond ±40 it is lost,
+    as is e beside 1. Error at most 4 ULP, subnormal results included.
 
     Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
 
     >>> mish([0.0, 1000.0]).tolist()
     [0.0, 1000.0]
     """
-    e = math.exp(-abs(x))
+    v = -abs(40 if x > 40 else x)
+    e = exp_times(v, 0 if x < -40 else 1)
     ratio = (e * e + e if x < 0 else 1 + 2 * e) / (e * (e + 2) + 2 if x < 0 else 1 + 2 * e + 2 * e * e)
-    return exp_times(-abs(x), x * (1 - ratio)) if x < 0 else x * ratio
+    return exp_times(v, x * (1 - ratio)) if x < 0 else x * ratio
 
 
 Mish = type(mish)
