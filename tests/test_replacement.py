@@ -21,6 +21,7 @@ LAYERS = {
     "prelu": lambda: tt.PReLU([0.5]),
     "pool": lambda: tt.MaxPool2d(2),
     "gelu": lambda: tt.GELU(),
+    "softmax": lambda: tt.Softmax(),
 }
 REFUSED = [
     ("linear", "weight", None, rf"{LINEAR}\.weight: expected a Tensor of shape \(2, 3\), got None"),
@@ -46,6 +47,7 @@ REFUSED = [
     ("embedding", "weight", None, r"weight: expected a Tensor of shape \(4, 2\), got None"),
     ("prelu", "weight", None, r"PReLU\(weight=\[0\.5\]\)\.weight: expected a Tensor"),
     ("pool", "kernel_size", None, r"MaxPool2d: kernel_size: expected a positive integer"),
+    ("softmax", "axis", "x", r"Softmax: axis: expected an integer, got 'x'"),
     ("gelu", "approximate", "sigmoid", r'approximate=.*expected "none" or "tanh"'),
 ]
 

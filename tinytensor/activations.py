@@ -11,7 +11,7 @@ from tinytensor.errors import ArgumentError
 from tinytensor.kernels.arithmetic import bounds
 from tinytensor.kernels.scalar import exp_times
 from tinytensor.kernels.scalar import gelu as gelu_kernel
-from tinytensor.layers.activation import Activation, activation
+from tinytensor.layers.activation import Activation, activation, whole_number
 from tinytensor.primitives import normalization
 from tinytensor.tensors import Tensor
 
@@ -170,11 +170,7 @@ Swish = SiLU = type(swish)
 
 
 def gate(x: Any, u: Any) -> Any:
-    """x / (1 + e^-u), as x·e^u / (1 + e^u) for u < 0, where e^-u may be infinite.
-
-    Beyond ±40 the e beside 1 is lost, and it would soon be subnormal. Both powers have one argument, which is
-    worked out once.
-    """
+    """x / (1 + e^-u), as x·e^u / (1 + e^u) for u < 0; one e^v serves both. Beyond ±40 the 1 hides it."""
     v = -abs(40 if u > 40 else u)
     return (exp_times(v, x) if u < 0 else x) / (1 + exp_times(v, 0 if u < -40 else 1))
 
@@ -213,9 +209,7 @@ HardSwish = type(hard_swish)
 
 @activation(class_name="Softplus")
 def softplus(x: Any) -> Any:
-    """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). Range [0, ∞).
-
-    Above 40 e^-x is lost, and it would soon be subnormal.
+    """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), where e^-x is lost above 40. Range [0, ∞).
 
     Source: Dugas et al., Incorporating second-order functional knowledge, 2001.
 
@@ -230,11 +224,10 @@ Softplus = type(softplus)
 
 @activation(class_name="Mish")
 def mish(x: Any) -> Any:
-    """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞).
+    """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞); error at most 4 ULP, subnormal results included.
 
     With e = e^-|x| the tangent is a ratio of polynomials in e, so one exponential and one division do: below
-    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error. Beyond ±40 it is lost,
-    as is e beside 1. Error at most 4 ULP, subnormal results included.
+    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error; it is lost beyond ±40.
 
     Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
 
@@ -301,7 +294,7 @@ class Softmax(Activation):
     name = "softmax"
 
     def __init__(self, axis: int = -1):
-        self.axis = axis
+        self.axis = whole_number("Softmax", "axis", axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of probabilities, same shape as x."""
@@ -320,7 +313,7 @@ class LogSoftmax(Activation):
     name = "log_softmax"
 
     def __init__(self, axis: int = -1):
-        self.axis = axis
+        self.axis = whole_number("LogSoftmax", "axis", axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of logarithms of probabilities, same shape as x."""
