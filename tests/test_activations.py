@@ -288,3 +288,10 @@ def test_what_is_no_activation_is_said_at_once_or_on_the_first_call():
         squareplus(1.0, c=2)
     with pytest.raises(tt.DtypeError, match=r"Squareplus\(b=…\)"):
         squareplus(b="four")
+
+
+@pytest.mark.parametrize("layer", [tt.Softmax, tt.LogSoftmax])
+@pytest.mark.parametrize("axis", ["x", 1.5, None, [1]])
+def test_an_axis_is_an_integer(layer, axis):
+    with pytest.raises(tt.ArgumentError, match=f"{layer.__name__}: axis: expected an integer, got"):
+        layer(axis=axis)

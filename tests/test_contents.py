@@ -7,7 +7,7 @@ import pytest
 
 import tinytensor as tt
 from tinytensor import contents
-from tinytensor.elsewhere import NAMES
+from tinytensor.elsewhere import ABSENT, NAMES
 
 
 def printed(code):
@@ -75,7 +75,7 @@ print(*[m for m in "rich matplotlib pooch torch onnx safetensors".split() if m i
         "from tinytensor import *; print(len([Linear, relu, zeros, Sequential]))",
         "from tinytensor import Linear, relu, io, datasets; print(len([Linear, relu, io.book, datasets]))",
         "import tinytensor.activations; import tinytensor.io; print(4)",
-        "import tinytensor.layers.sequential as s, tinytensor.tensor as t; "
+        "import tinytensor.layers.sequential as s, tinytensor.tensors as t; "
         "print(len([s, t, s.through, t.Tensor]))",
         "import tinytensor as tt; print(len([tt.kernels, tt.errors, tt.layers, tt.io]))",
     ],
@@ -91,5 +91,28 @@ def test_what_another_library_calls_a_thing(name):
         AttributeError, match=re.escape(f"has no attribute '{name}'; here it is {NAMES[name]}")
     ):
         getattr(tt, name)
-    assert set(re.findall(r"tt\.(\w+)", NAMES[name])) <= set(dir(tt))
-    assert all(hasattr(tt.Sequential, each) for each in re.findall(r"model\.(\w+)", NAMES[name]))
+    exists(NAMES[name])
+
+
+def exists(advice):
+    """Whether every name in a piece of advice is there."""
+    assert set(re.findall(r"tt\.(\w+)", advice)) <= set(dir(tt))
+    for word, cls in (("model", tt.Sequential), ("layer", tt.Linear(1, 1)), ("t", tt.Tensor)):
+        assert all(hasattr(cls, each) for each in re.findall(rf"\b{word}\.(\w+)", advice)), advice
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_not_here_at_all(name):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'; {re.escape(ABSENT[name])}$"):
+        getattr(tt, name)
+    exists(ABSENT[name])
+
+
+@pytest.mark.parametrize("package", ["layers", "models"])
+def test_names_of_the_package_in_a_package_of_it(package):
+    with pytest.raises(AttributeError, match=f"'tinytensor.{package}' .*'Linear'; here it is tt.Linear$"):
+        getattr(tt, package).Linear
+    with pytest.raises(AttributeError, match=f"'tinytensor.{package}' .*'Dense'; here it is tt.Linear$"):
+        getattr(tt, package).Dense
+    with pytest.raises(ImportError, match="Linear"):
+        exec(f"from tinytensor.{package} import Linear")

@@ -38,3 +38,11 @@ def test_what_does_not_fit():
         tt.LayerNorm([1, 1, 1])([[1.0, 2.0]])
     with pytest.raises(tt.ShapeError, match="bias"):
         tt.LayerNorm([1, 1, 1], [0, 0])
+
+
+@pytest.mark.parametrize("layer", [tt.LayerNorm, tt.BatchNorm])
+@pytest.mark.parametrize("given", [[3], (768,)])
+def test_a_shape_of_one_axis_is_not_taken_for_a_weight(layer, given):
+    """As PyTorch's normalized_shape."""
+    with pytest.raises(tt.ArgumentError, match=rf"did you mean {layer.__name__}\({given[0]}\)\?"):
+        layer(given)

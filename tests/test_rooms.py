@@ -25,7 +25,7 @@ OUTSIDE = {  # the modules that stand in no folder of a room
     "errors": ("errors", "contents", "elsewhere", "lazy", "text", "files"),
     "kernels": ("threads", "workers", "windows", "cache"),
     "tensor": (
-        "tensor", "mapping", "shaping", "reductions", "numpy_protocol", "creation", "functions", "images",
+        "tensors", "mapping", "shaping", "reductions", "numpy_protocol", "creation", "functions", "images",
         "padding", "pooling", "upsampling", "initializers", "notebook",
     ),
     "layers": ("activations",),

@@ -155,18 +155,23 @@ def test_a_bias_that_was_none_has_to_fit():
     model = tt.Sequential(tt.Linear(4, 3, bias=False, seed=0))
     agrees(model)
     for bias in (tt.ones(2), tt.ones(1), tt.ones((3, 1))):
-        model[0].bias = None
-        model[0].bias = bias
-        for fused in (True, False):
-            with pytest.raises(tt.ShapeError, match=r"bias: expected shape \(3,\)"):
-                model(X, fused=fused)
-    model[0].bias = None
+        with pytest.raises(tt.ShapeError, match=r"bias: expected shape \(3,\)"):
+            model[0].bias = bias
+        agrees(model)
     model[0].bias = tt.ones(3)
     agrees(model)
 
 
+class Gain(tt.Layer):
+    def __init__(self):
+        self.weight = tt.ones(4)
+
+    def forward(self, x):
+        return x * self.weight
+
+
 def test_an_attribute_that_is_gone_is_missed_fused_and_unfused():
-    model = linear()
+    model = tt.Sequential(Gain())
     agrees(model)
     del model[0].weight
     for fused in (True, False):

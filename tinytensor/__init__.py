@@ -30,16 +30,15 @@ else:  # a type checker would take every name for one that __getattr__ knows
         if name != "__all__" and name not in contents.__all__:
             from importlib.util import find_spec
 
-            from tinytensor.elsewhere import NAMES
+            from tinytensor.elsewhere import hint
             from tinytensor.text import did_you_mean
 
             if find_spec(f"tinytensor.{name}"):
                 return import_module(f"tinytensor.{name}")
 
-            here = NAMES.get(name)
-            hint = f"; here it is {here}" if here else did_you_mean(name, __dir__(), "tt.{}")
+            end = hint(name) or did_you_mean(name, (*contents.__all__, *PUBLIC_MODULES), "tt.{}")
             # with the name given, Python adds no suggestion of its own
-            raise AttributeError(f"module 'tinytensor' has no attribute {name!r}{hint}", name=name, obj=None)
+            raise AttributeError(f"module 'tinytensor' has no attribute {name!r}{end}", name=name, obj=None)
         globals()[name] = getattr(contents, name)
         return globals()[name]
 

@@ -11,9 +11,9 @@ from tinytensor.errors import ArgumentError
 from tinytensor.kernels.arithmetic import bounds
 from tinytensor.kernels.scalar import exp_times
 from tinytensor.kernels.scalar import gelu as gelu_kernel
-from tinytensor.layers.activation import Activation, activation
+from tinytensor.layers.activation import Activation, activation, whole_number
 from tinytensor.primitives import normalization
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "ELU", "GELU", "SELU", "HardSigmoid", "HardSwish", "Identity", "LeakyReLU", "LogSoftmax", "Mish",
@@ -131,7 +131,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> elu([-1000.0, 3.0]).tolist()
     [-1.0, 3.0]
     """
-    return alpha * math.expm1(x) if x < 0 else x
+    return alpha * math.expm1(-abs(x)) if x < 0 else x
 
 
 ELU = type(elu)
@@ -146,7 +146,7 @@ def selu(x: Any) -> Any:
     >>> selu([0.0]).tolist()
     [0.0]
     """
-    return SELU_SCALE * (SELU_ALPHA * math.expm1(x) if x < 0 else x)
+    return SELU_SCALE * (SELU_ALPHA * math.expm1(-abs(x)) if x < 0 else x)
 
 
 SELU = type(selu)
@@ -170,9 +170,9 @@ Swish = SiLU = type(swish)
 
 
 def gate(x: Any, u: Any) -> Any:
-    """x / (1 + e^-u), as x·e^u / (1 + e^u) for u < 0, where e^-u may be infinite."""
-    e = math.exp(-abs(u))
-    return (exp_times(-abs(u), x) if u < 0 else x) / (1 + e)
+    """x / (1 + e^-u), as x·e^u / (1 + e^u) for u < 0; one e^v serves both. Beyond ±40 the 1 hides it."""
+    v = -abs(40 if u > 40 else u)
+    return (exp_times(v, x) if u < 0 else x) / (1 + exp_times(v, 0 if u < -40 else 1))
 
 
 @activation(class_name="HardSigmoid")
@@ -209,14 +209,14 @@ HardSwish = type(hard_swish)
 
 @activation(class_name="Softplus")
 def softplus(x: Any) -> Any:
-    """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). Range [0, ∞).
+    """f(x) = log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), where e^-x is lost above 40. Range [0, ∞).
 
     Source: Dugas et al., Incorporating second-order functional knowledge, 2001.
 
     >>> softplus([-1000.0, 1000.0]).tolist()
     [0.0, 1000.0]
     """
-    return (0 if x < 0 else x) + math.log1p(math.exp(-abs(x)))
+    return (0 if x < 0 else x) + math.log1p(math.exp(-abs(40 if x > 40 else x)))
 
 
 Softplus = type(softplus)
@@ -224,20 +224,20 @@ Softplus = type(softplus)
 
 @activation(class_name="Mish")
 def mish(x: Any) -> Any:
-    """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞).
+    """f(x) = x · tanh(softplus(x)). Range [-0.3089, ∞); error at most 4 ULP, subnormal results included.
 
     With e = e^-|x| the tangent is a ratio of polynomials in e, so one exponential and one division do: below
-    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error. Error at most 4 ULP,
-    subnormal results included.
+    0 e(1 - (e² + e) / (e² + 2e + 2)), where what is subtracted hides its own error; it is lost beyond ±40.
 
     Source: Misra, Mish: a self regularized non-monotonic activation function, 2019.
 
     >>> mish([0.0, 1000.0]).tolist()
     [0.0, 1000.0]
     """
-    e = math.exp(-abs(x))
+    v = -abs(40 if x > 40 else x)
+    e = exp_times(v, 0 if x < -40 else 1)
     ratio = (e * e + e if x < 0 else 1 + 2 * e) / (e * (e + 2) + 2 if x < 0 else 1 + 2 * e + 2 * e * e)
-    return exp_times(-abs(x), x * (1 - ratio)) if x < 0 else x * ratio
+    return exp_times(v, x * (1 - ratio)) if x < 0 else x * ratio
 
 
 Mish = type(mish)
@@ -294,7 +294,7 @@ class Softmax(Activation):
     name = "softmax"
 
     def __init__(self, axis: int = -1):
-        self.axis = axis
+        self.axis = whole_number("Softmax", "axis", axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of probabilities, same shape as x."""
@@ -313,7 +313,7 @@ class LogSoftmax(Activation):
     name = "log_softmax"
 
     def __init__(self, axis: int = -1):
-        self.axis = axis
+        self.axis = whole_number("LogSoftmax", "axis", axis)
 
     def forward(self, x: Tensor) -> Tensor:
         """Rows of logarithms of probabilities, same shape as x."""

@@ -141,7 +141,7 @@ if TYPE_CHECKING:
         max_pool2d,
     )
     from tinytensor.quantization.quantize import quantize
-    from tinytensor.tensor import Tensor
+    from tinytensor.tensors import Tensor
     from tinytensor.threads import get_num_threads, set_num_threads
     from tinytensor.upsampling import upsample
     from tinytensor.warm import warmup

@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype, as_array, convert, real_number
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["arange", "eye", "full", "linspace", "normal", "ones", "uniform", "zeros"]
 
@@ -188,7 +188,9 @@ def uniform(
     """
     low, high = real_number("uniform: low", low), real_number("uniform: high", high)
     if not finite(dtype, low, high, high - low) or not low < high:
-        raise ArgumentError(f"uniform: expected finite low < high, got {low!r} and {high!r}")
+        raise ArgumentError(
+            f"uniform: expected finite low < high, got {low!r} and {high!r}; the shape is the first argument"
+        )
     u = random_floats(generator(seed).random, shape, dtype)
     below_high = np.nextafter(u.dtype.type(high), u.dtype.type(low))  # low + (high - low)·u may round to high
     return Tensor._wrap(np.asarray(np.minimum(low + (high - low) * u, below_high)))

@@ -14,7 +14,7 @@ from tinytensor.mapping import other_operand
 from tinytensor.primitives import elementwise
 from tinytensor.primitives.lookup import embed
 from tinytensor.primitives.movement import moved
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "channels_first", "channels_last", "clip", "concatenate", "embedding", "erf", "exp", "log", "maximum",

@@ -17,7 +17,7 @@ from tinytensor.primitives.definition import Symbol
 from tinytensor.primitives.elementwise import cast
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.windows import convolve, convolve_transposed
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["conv1d", "conv2d", "conv_transpose2d"]
 

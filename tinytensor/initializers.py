@@ -14,7 +14,7 @@ from tinytensor import creation
 from tinytensor.creation import Seed
 from tinytensor.errors import ArgumentError, ShapeError
 from tinytensor.kernels.boundary import real_number
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "get", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "names", "normal", "ones", "uniform",

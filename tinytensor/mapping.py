@@ -8,7 +8,7 @@ from tinytensor.primitives import elementwise
 from tinytensor.primitives.elementwise import map_scalar
 
 if TYPE_CHECKING:
-    from tinytensor.tensor import Tensor
+    from tinytensor.tensors import Tensor
 
 __all__ = ["clip", "erf", "exp", "log", "maximum", "minimum", "other_operand", "sqrt", "tanh", "where"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from tinytensor.text import escaped
 
 if TYPE_CHECKING:
-    from tinytensor.tensor import Tensor
+    from tinytensor.tensors import Tensor
 
 __all__ = [
     "explanation_html", "model_html", "profile_html", "report_html", "summary_html", "tensor_html",

@@ -16,7 +16,7 @@ from tinytensor.primitives.elementwise import BY_UFUNC as ELEMENTWISE
 from tinytensor.primitives.linear import matmul
 
 if TYPE_CHECKING:
-    from tinytensor.tensor import Tensor
+    from tinytensor.tensors import Tensor
 
 __all__ = ["array", "array_function", "array_ufunc", "dlpack", "dlpack_device", "unwrap"]
 

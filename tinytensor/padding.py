@@ -11,7 +11,7 @@ from tinytensor.kernels.boundary import Array, number, real_number
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.resizing import pad as constant_pad
 from tinytensor.shaping import elements
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.windows import Pads
 
 __all__ = ["pad"]

@@ -11,7 +11,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.windows import pool
 from tinytensor.shaping import elements
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.windows import Window
 
 __all__ = [

@@ -6,7 +6,7 @@ from tinytensor.kernels.boundary import Axis
 from tinytensor.primitives import reductions
 
 if TYPE_CHECKING:
-    from tinytensor.tensor import Tensor
+    from tinytensor.tensors import Tensor
 
 __all__ = ["all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
 

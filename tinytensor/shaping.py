@@ -10,7 +10,7 @@ from tinytensor.primitives.definition import Symbol
 from tinytensor.primitives.movement import moved
 
 if TYPE_CHECKING:
-    from tinytensor.tensor import Tensor
+    from tinytensor.tensors import Tensor
 
 __all__ = [
     "broadcast_to",

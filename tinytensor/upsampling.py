@@ -8,7 +8,7 @@ from tinytensor.errors import ArgumentError
 from tinytensor.functions import tensor
 from tinytensor.kernels.boundary import real_number
 from tinytensor.primitives.resizing import resize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["upsample"]
 

@@ -7,7 +7,7 @@ NETS = (
     " tests/test_image_epilogue.py tests/test_graph.py tests/test_sequential.py tests/test_random_nets.py"
     " tests/test_quantized_layers.py"
 )
-TENSORS = "tests/test_tensor.py tests/test_functions.py"
+TENSORS = "tests/test_tensors.py tests/test_functions.py"
 IMAGES = "tests/test_images.py tests/test_image_nets.py tests/test_images_torch.py"
 BYTES = "tests/test_quantized_primitives.py tests/test_quantized_layers.py tests/quantization"
 RULES = f"tests/primitives/test_rules.py {TENSORS} tests/test_images.py {NETS}"
@@ -31,9 +31,9 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "workers.py": "tests/test_workers.py",
     "cache.py": "tests/test_cache.py tests/kernels/test_cache.py",
     "creation.py": "tests/test_creation.py",
-    "tensor.py": "tests/test_tensor.py tests/test_astype.py",
+    "tensors.py": "tests/test_tensors.py tests/test_astype.py",
     "mapping.py": "tests/test_mapping.py",
-    "shaping.py": "tests/test_shaping.py tests/test_tensor.py",
+    "shaping.py": "tests/test_shaping.py tests/test_tensors.py",
     "reductions.py": "tests/test_reductions.py",
     "functions.py": "tests/test_functions.py tests/test_images.py",
     "initializers.py": "tests/test_initializers.py",
@@ -82,7 +82,8 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "layers/elementwise.py": f"tests/test_elementwise.py {LAYERS}",
     "layers/embedding.py": LAYERS,
     "layers/graph.py": f"tests/test_graph.py {LAYERS}",
-    "layers/layer.py": f"{LAYERS} tests/test_stale.py",
+    "layers/layer.py": f"{LAYERS} tests/test_stale.py tests/test_replacement.py",
+    "layers/replacement.py": "tests/test_replacement.py tests/test_layer.py",
     "layers/layer_norm.py": f"tests/test_layer_norm.py {LAYERS}",
     "layers/linear.py": f"tests/test_linear.py {LAYERS}",
     "layers/max_pool.py": LAYERS,

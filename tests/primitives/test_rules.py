@@ -9,7 +9,7 @@ import tinytensor as tt
 from tinytensor.inference.plan import divide
 from tinytensor.inference.trace import trace
 from tinytensor.primitives import reductions
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 FUSED = {
     "add": lambda x: x + x.mean(axis=-1, keepdims=True),

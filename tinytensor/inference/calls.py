@@ -11,7 +11,7 @@ import numpy as np
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.inference.traceable import Traceable
 from tinytensor.primitives.definition import Symbol
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "call", "call_with", "current_path", "listening", "noted", "read_only", "recorded", "recount",

@@ -21,7 +21,7 @@ from tinytensor.inference.summary import axes, leaf_layers, why_python
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Node
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import escaped
 
 __all__ = ["Explanation", "Step", "Values", "explain"]

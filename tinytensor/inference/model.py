@@ -14,7 +14,7 @@ from tinytensor.inference.predict import given, predict, predict_batches
 from tinytensor.inference.samples import as_tensor
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import Array, index, real_number
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.threads import MOST
 
 if (

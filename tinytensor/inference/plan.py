@@ -23,7 +23,7 @@ from tinytensor.kernels.boundary import FLOAT32, FLOATS, UINT8, Array
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.kernels.scalar_source import Read, same, still
 from tinytensor.primitives.definition import Node, Symbol
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.threads import get_num_threads
 
 __all__ = ["Form", "Plan", "plan_of"]

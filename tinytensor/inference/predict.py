@@ -11,7 +11,7 @@ import numpy as np
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError, require
 from tinytensor.inference.plan import plan_of
 from tinytensor.kernels.boundary import Array, as_operand, length
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.threads import checked
 
 __all__ = ["given", "input_names", "predict", "predict_batches", "samples_of"]

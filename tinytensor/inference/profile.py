@@ -17,7 +17,7 @@ from tinytensor.inference.program import Program, operations
 from tinytensor.inference.summary import is_inside, leaf_layers
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Node
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import text_table
 
 __all__ = ["Profile", "ProfileRow", "profile"]
@@ -115,7 +115,7 @@ def once(form: Form, model: Any, arrays: Sequence[Array]) -> list[ProfileRow]:
             x = values[stage.inputs[0].index]
             y = np.empty((count, *stage.result), stage.dtype)
             ticks = stage.timed(x, y) if len(stage.inputs) == len(stage.outputs) == 1 else None
-            if ticks is None:
+            if ticks is None or not ticks.any():  # a CPU without a counter that LLVM knows
                 run_program(stage, values, count, 1, None, form.traced.outputs)
                 ticks = np.ones(len(stage.nodes))
             else:

@@ -9,7 +9,7 @@ from tinytensor.inference.plan import Form, forward
 from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Result
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["results"]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.kernels.boundary import Array
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["as_tensor", "as_told", "dtype_of", "of_its_own", "read_as", "whole_inputs"]
 

@@ -16,7 +16,7 @@ from tinytensor.inference.trace import Trace
 from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.load import KernelRaised
 from tinytensor.primitives.definition import Node, Symbol
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["RAISED", "Same", "Short", "Stage", "stepwise"]
 

@@ -18,7 +18,7 @@ from tinytensor.inference.trace import EXAMPLE_ROWS
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.boundary import index
 from tinytensor.primitives.definition import Node
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import escaped, listed, text_table
 
 __all__ = ["Row", "Summary", "is_inside", "leaf_layers", "shapes", "summarize", "why_python"]

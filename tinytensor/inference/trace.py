@@ -19,7 +19,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.kernels.scalar_source import same
 from tinytensor.primitives.definition import Batch, Node, Primitive, Result, Symbol, Untraceable
 from tinytensor.primitives.elementwise import cast
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Trace", "trace"]
 

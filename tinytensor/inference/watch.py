@@ -19,7 +19,7 @@ from tinytensor.inference.calls import OURS, runs_foreign_code
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.elementwise import read_by
 from tinytensor.kernels.scalar_source import MISSING, Read, instructions, named, still
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Watch", "distinct"]
 

@@ -21,7 +21,7 @@ from tinytensor.layers.layer import Layer, plain, public
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.state_dict import assign
 from tinytensor.lazy import places
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import listed
 
 __all__ = ["Config", "CustomObjects", "State", "build", "describe", "known_classes", "text_of"]

@@ -15,7 +15,7 @@ from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.sequential import Sequential
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Reference", "Values", "model_values", "reference_of"]
 

@@ -31,7 +31,7 @@ from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.upsample import Upsample
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["bound_of"]
 

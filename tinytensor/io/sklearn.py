@@ -18,7 +18,7 @@ from tinytensor.layers.rescale import Rescale
 from tinytensor.layers.reshape import Reshape
 from tinytensor.layers.sequential import Sequential
 from tinytensor.operators import activations as other
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["from_sklearn"]
 

@@ -26,7 +26,7 @@ from tinytensor.layers.reshape import Reshape
 from tinytensor.layers.sequential import Sequential
 from tinytensor.layers.upsample import Upsample
 from tinytensor.operators import activations as other
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Rescale", "SpatialPad", "Step", "Swish", "exported"]
 

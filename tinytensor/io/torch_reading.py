@@ -9,7 +9,7 @@ import numpy as np
 from tinytensor.errors import UnsupportedOp
 from tinytensor.io.rounding import bound_of
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["compare", "kind_of", "refresh", "refuse_unreadable"]
 

@@ -26,7 +26,7 @@ from tinytensor.layers.quantized import Quantized
 from tinytensor.layers.quantized_conv import QuantizedConv2d
 from tinytensor.layers.reshape import Reshape
 from tinytensor.primitives.definition import Untraceable
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Constants", "Examples", "Input", "examples_of", "inputs_of", "refused", "traced", "written"]
 

@@ -15,7 +15,7 @@ from tinytensor.io.named import flat, grouped, under, without_counters
 from tinytensor.kernels.boundary import Array
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.state_dict import Skipped, load_state_dict, state_dict
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import escaped
 
 __all__ = ["load_weights", "read_state"]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tinytensor.kernels.cache import cpu
 
-__all__ = ["Dot", "Vectors", "dot", "features", "vectors"]
+__all__ = ["Dot", "Vectors", "architecture", "dot", "features", "vectors"]
 
 
 class Vectors(NamedTuple):
@@ -22,6 +22,16 @@ class Vectors(NamedTuple):
 
 
 @cache
+def architecture() -> str:
+    """LLVM's name of the instruction set: x86_64, aarch64, riscv64, ….
+
+    >>> architecture().isidentifier()
+    True
+    """
+    return cpu().partition("-")[0]
+
+
+@cache
 def features() -> frozenset[str]:
     """The CPU features that Numba compiles for: `$NUMBA_CPU_FEATURES` if set, else those of this CPU.
 
@@ -31,7 +41,7 @@ def features() -> frozenset[str]:
     if listed is None and os.environ.get("NUMBA_CPU_NAME", "").lower() == "generic":
         return frozenset()
     if listed is None:
-        found = {name[1:] for name in cpu().split()[2].split(",") if name.startswith("+")}
+        found = {name[1:] for name in cpu().split(" ", 2)[2].split(",") if name.startswith("+")}
         avx = os.environ.get("NUMBA_ENABLE_AVX") != "0"
         return frozenset(name for name in found if avx or not name.startswith("avx"))
     return frozenset(feature[1:] for feature in listed.split(",") if feature.startswith("+"))

@@ -1,9 +1,9 @@
 """x · Φ(x), Φ the normal distribution, branch-free and without cancellation in the negative tail.
 
 x·Φ(x) = max(x, 0) - |x|·Φ(-|x|), and Φ(-t) = e^(-t²/2) · P(w) / (t + k) with w = (t - k) / (t + k), where P
-varies between 0.4 and 2. As t² is rounded, e^(-t²/2) is corrected by what was lost; every factor is a sum of
-two numbers, so that only the last roundings count; 2^n is applied at the end, since e^(-t²/2) may be
-subnormal where the result is not.
+varies between 0.4 and 2. As t² is rounded (after `LIFT` was added), e^(-t²/2) is corrected by what was lost;
+every factor is a sum of two numbers, so that only the last roundings count; 2^n is applied at the end, since
+e^(-t²/2) may be subnormal where the result is not.
 
 Source: the map w and the form are those of Shepherd and Laframboise, Chebyshev approximation of
 (1 + 2x) e^(x²) erfc x in 0 ≤ x < ∞, 1981.
@@ -14,7 +14,7 @@ from typing import Any
 from tinytensor.kernels._jit import inline
 from tinytensor.kernels.bits import Precision, Scalar, absolute, fma, polynomial
 from tinytensor.kernels.coefficients import TAIL, TAIL_CENTRE, TAIL_HIGH, TAIL_LOW
-from tinytensor.kernels.exponential import make_parts, make_steps
+from tinytensor.kernels.exponential import LIFT, make_parts, make_steps
 
 __all__ = ["make_gelu"]
 
@@ -49,12 +49,13 @@ def make_gelu(precision: Precision) -> Scalar:
     real, ratio = precision.real, make_ratio(precision)
     parts, steps = make_parts(precision), make_steps(precision)
     end, zero, half = real(END[precision.name]), real(0), real(0.5)
+    lift = real(LIFT[precision.name])
 
     @inline
     def of_normal(x: Any) -> Any:
         t = absolute(x)
         t = end if t > end else t
-        square = t * t
+        square = fma(t, t, lift)
         high, low, exponent = parts(-half * square)
         power = high + low
         low = fma(power, -half * fma(t, t, -square), low)

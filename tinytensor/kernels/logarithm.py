@@ -24,6 +24,7 @@ from tinytensor.kernels.bits import (
     subtract,
 )
 from tinytensor.kernels.coefficients import LN2_REST, LN2_SHORT, LOG
+from tinytensor.kernels.exponential import LIFT
 
 __all__ = ["make_log", "make_log1p"]
 
@@ -41,18 +42,18 @@ def make_whole(precision: Precision) -> Scalar:
 
 
 def make_sum(precision: Precision) -> Scalar:
-    """(e, f, low) → e·ln 2 + log(1 + f) + low."""
+    """(e, f, f², low) → e·ln 2 + log(1 + f) + low."""
     q = polynomial(*LOG[precision.name])
     # e · short is exact: it has 8 bits (float64: 11) less than the dtype
     short, rest = precision.real(LN2_SHORT[precision.name]), precision.real(LN2_REST[precision.name])
 
     @inline
-    def sum_(e: Any, f: Any, low: Any) -> Any:
+    def sum_(e: Any, f: Any, square: Any, low: Any) -> Any:
         product = e * short
         high = product + f
         # what the sum lost, exactly, as |product| > |f| or product = 0 (Dekker's Fast2Sum)
         lost = f - (high - product)
-        return high + (lost + fma(f * f, q(f), fma(e, rest, low)))
+        return high + (lost + fma(square, q(f), fma(e, rest, low)))
 
     return sum_
 
@@ -85,17 +86,18 @@ def make_log(precision: Precision) -> Scalar:
         shift = scale_exponent if x < normal else zero
         shifted = add(bits(scaled), to_one)
         f = from_bits(add(mask(shifted, fraction), root)) - one
-        return ends(x, sum_(whole(shift_right(shifted, mantissa)) - shift, f, zero))
+        return ends(x, sum_(whole(shift_right(shifted, mantissa)) - shift, f, f * f, zero))
 
     return log
 
 
 def make_log1p(precision: Precision) -> Scalar:
     """log(1 + x) = e·ln 2 + log(1 + f) with f = x·2^-e + (2^-e - 1), e found from 1 + x."""
-    real, mantissa, one, zero = precision.real, precision.mantissa, precision.real(1), precision.real(0)
+    real, mantissa, one = precision.real, precision.mantissa, precision.real(1)
     whole, sum_, ends = make_whole(precision), make_sum(precision), make_ends(precision)
     to_one = precision.pattern(1.0) - precision.pattern(math.sqrt(0.5))
     bias, four, quarter = precision.bias, precision.pattern(4.0), real(0.25)
+    lift = real(LIFT[precision.name])
 
     @inline
     def log1p(x: Any) -> Any:
@@ -107,7 +109,7 @@ def make_log1p(precision: Precision) -> Scalar:
         unit = fma(quarter, from_bits(subtract(four, step)), -one)
         f = unit + part
         lost = part - (f - unit)
-        result = sum_(whole(biased), f, fma(-f, lost, lost))
-        return x if x == zero else ends(u, result)
+        result = sum_(whole(biased), f, fma(f, f, lift), fma(-f, lost, lost))
+        return x if u == one else ends(u, result)  # x²/2 is at most ¼ ULP of x then
 
     return log1p

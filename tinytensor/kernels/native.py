@@ -8,8 +8,6 @@ from tinytensor.kernels.cache import kept
 from tinytensor.kernels.declare import lock
 from tinytensor.kernels.load import load_symbols
 
-VECTOR_LETTERS = {"x86_64": "v", "aarch64": "w", "arm64": "w", "powerpc64le": "wa"}  # by LLVM's architecture
-
 __all__ = ["address", "compile_module", "target_machine"]
 
 
@@ -34,11 +32,11 @@ def compile_module(module: Any, machine: Any) -> Any:
     """Optimized LLVM code of a module."""
     import llvmlite.binding as llvm
 
-    from tinytensor.kernels.vector import VECTOR_REGISTER
+    from tinytensor.kernels.vector import VECTOR_LETTERS, VECTOR_REGISTER
 
     module.triple = machine.triple
     module.data_layout = str(machine.target_data)
-    letter = VECTOR_LETTERS[machine.triple.partition("-")[0]]
+    letter = VECTOR_LETTERS.get(machine.triple.partition("-")[0], VECTOR_REGISTER)
     parsed = llvm.parse_assembly(str(module).replace(VECTOR_REGISTER, letter))
     parsed.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=2)

@@ -17,20 +17,20 @@ from tinytensor.kernels.vector import function
 __all__ = ["measure"]
 
 ROWS, INPUTS = 1200, 64  # of a product whose B stays in L1
-SUMS = 20  # of multiplications that do not wait for each other: FMA units need 8 to 10
 STEPS = 100_000  # of them in one measurement, of about a millisecond
 TRIES = 60  # a neighbour on the host leaves a few of them alone
 
 
 class Peak(NamedTuple):
-    """A loop of fused multiply-adds in registers alone."""
+    """A loop of fused multiply-adds in registers alone: so many sums do not wait for each other."""
 
     lanes: int
+    sums: int
 
     @property
     def name(self) -> str:
         """A symbol."""
-        return f"peak_{self.lanes}"
+        return f"peak_{self.lanes}_{self.sums}"
 
     def build(self) -> ir.Module:
         """LLVM code of it."""
@@ -38,12 +38,12 @@ class Peak(NamedTuple):
 
 
 def build_peak(peak: Peak) -> ir.Module:
-    """peak(x, count): SUMS sums, count times s ← s + x · x."""
+    """peak(x, count): count times s ← s + x · x, of each sum."""
     module, b = function(peak.name, 2)
     x, count = b.made.args
     vector = ir.VectorType(ir.FloatType(), peak.lanes)
     factor = b.load(x, vector)
-    start = [b.load(x, vector, 4 * peak.lanes * i) for i in range(SUMS)]
+    start = [b.load(x, vector, 4 * peak.lanes * i) for i in range(peak.sums)]
     sums = b.loop(count, start, lambda i, state: [b.fma(factor, factor, each) for each in state])
     for i, each in enumerate(sums):
         b.store(each, x, 4 * peak.lanes * i)
@@ -64,12 +64,12 @@ def best(*calls: Callable[[], object]) -> list[float]:
 
 def measure() -> tuple[float, float]:
     """GFLOP/s of one thread in float32: the CPU's, and the tile's."""
-    lanes = vectors().width(4)
-    peak = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address(Peak(lanes)))
-    room = aligned((SUMS * lanes,), np.float32)
+    lanes, sums = vectors().width(4), vectors().registers - 1  # one has the factor
+    peak = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(address(Peak(lanes, sums)))
+    room = aligned((sums * lanes,), np.float32)
     room_at = room.ctypes.data
     a = np.zeros((ROWS, INPUTS), np.float32)
     b, bias = aligned((INPUTS, 4 * lanes), np.float32), aligned((4 * lanes,), np.float32)
     c = np.empty((ROWS, 4 * lanes), np.float32)
     alone, product = best(lambda: peak(room_at, STEPS), lambda: packed(a, b, bias, c, threads=1))
-    return 2e-9 * SUMS * lanes * STEPS / alone, 2e-9 * ROWS * INPUTS * 4 * lanes / product
+    return 2e-9 * sums * lanes * STEPS / alone, 2e-9 * ROWS * INPUTS * 4 * lanes / product

@@ -4,6 +4,7 @@ One order for every element: subtract the maximum, exponentiate, add over the cl
 divide. Short rows are transposed in blocks, so that lanes are rows; any other axis lies like that already.
 """
 
+import math
 from typing import Any
 
 from tinytensor.kernels import scalar
@@ -15,10 +16,14 @@ from tinytensor.kernels.softmax import LANES, LONG
 
 __all__ = ["softmax", "softmax_lanes", "softmax_row"]
 
+FARTHEST = -87.0  # of a logarithm's exponents: e^x beyond is lost beside the sum, at least 1, and subnormal
+
 
 @inline
 def softmax_lanes(x: Any, stride: int, classes: int, lanes: int, log: bool, largest: Any, total: Any) -> None:
     """In place, x[class, lane]: e^(x - max) / Σ over the classes of each lane, or its logarithm."""
+    total[0] = FARTHEST if log else -math.inf
+    lowest = total[0]  # in the dtype of x
     for lane in range(lanes):
         largest[lane] = x[lane]
         total[lane] = 0
@@ -30,7 +35,7 @@ def softmax_lanes(x: Any, stride: int, classes: int, lanes: int, log: bool, larg
         row = pointer_to(x, c * stride)
         for lane in range(lanes):
             shifted = row[lane] - largest[lane]
-            power = scalar.exp(shifted)
+            power = scalar.exp(lowest if shifted < lowest else shifted)
             row[lane] = shifted if log else power
             total[lane] += power
     if log:
@@ -45,12 +50,13 @@ def softmax_lanes(x: Any, stride: int, classes: int, lanes: int, log: bool, larg
 @inline
 def softmax_row(x: Any, classes: int, log: bool, y: Any, powers: Any) -> None:
     """The same of one row, vectors along the classes."""
-    largest = x[0]
+    powers[0] = FARTHEST if log else -math.inf
+    largest, lowest = x[0], powers[0]  # in the dtype of x
     for c in range(1, classes):
         largest = x[c] if x[c] > largest else largest
     for c in range(classes):
         y[c] = x[c] - largest
-        powers[c] = scalar.exp(y[c])
+        powers[c] = scalar.exp(lowest if y[c] < lowest else y[c])
     total = powers[0]
     for c in range(1, classes):
         total += powers[c]

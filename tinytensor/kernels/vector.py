@@ -9,10 +9,13 @@ from typing import Any
 
 from llvmlite import ir
 
-__all__ = ["VECTOR_REGISTER", "Builder", "function"]
+from tinytensor.kernels.cpu import architecture
+
+__all__ = ["VECTOR_LETTERS", "VECTOR_REGISTER", "Builder", "function"]
 
 I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
-VECTOR_REGISTER = "{vector register}"  # which letter LLVM has for one depends on the CPU: see `native`
+VECTOR_REGISTER = "{vector register}"  # `native` puts the CPU's letter here
+VECTOR_LETTERS = {"x86_64": "v", "aarch64": "w", "arm64": "w", "powerpc64le": "wa"}  # by LLVM's architecture
 Value = Any  # of LLVM; llvmlite has no types for mypy
 
 
@@ -59,13 +62,20 @@ class Builder:
         self.ir.store(value, self.pointer(address, value.type, offset), align=alignment(value.type))
 
     def after(self, done: Sequence[Value], value: Value) -> Value:
-        """The same int64, of which LLVM uses nothing before the vectors `done` are there; no instruction."""
+        """The same int64, of which LLVM uses nothing before the vectors `done` are there; no instruction.
+
+        A hint: on a CPU whose letter for vectors is not known, code is right without it.
+        """
+        if architecture() not in VECTOR_LETTERS:
+            return value
         kind = ir.FunctionType(I64, [I64, *(each.type for each in done)])
         constraints = ",".join(["=r", "0", *[VECTOR_REGISTER] * len(done)])
         return self.ir.call(ir.InlineAsm(kind, "", constraints, side_effect=False), [value, *done])
 
     def opaque(self, vectors: list[Value]) -> list[Value]:
-        """The same vectors, of which LLVM does not know how they were made; no instruction."""
+        """The same vectors, of which LLVM does not know how they were made; no instruction, and a hint."""
+        if architecture() not in VECTOR_LETTERS:
+            return vectors
         kind, count = vectors[0].type, len(vectors)
         returns = ir.LiteralStructType([kind] * count)
         constraints = ",".join([f"={VECTOR_REGISTER}"] * count + [str(each) for each in range(count)])

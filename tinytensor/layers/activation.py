@@ -13,9 +13,9 @@ from tinytensor.inference.calls import call
 from tinytensor.kernels import boundary
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.elementwise import map_scalar
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
-__all__ = ["Activation", "activation"]
+__all__ = ["Activation", "activation", "whole_number"]
 
 ScalarFunction = Callable[..., Any]
 MAX_PARAMETERS = 4
@@ -130,6 +130,14 @@ def scalar_parameters(who: str, scalar: ScalarFunction) -> dict[str, inspect.Par
 def real_number(who: str, name: str, value: Any) -> float:
     """The value as a float, or an error that names whose parameter it is."""
     return boundary.real_number(f"{who}({name}=…)", value)
+
+
+def whole_number(who: str, name: str, value: Any) -> int:
+    """The value as an integer, or an error that names whose argument it is."""
+    try:
+        return boundary.index(value)
+    except TypeError:
+        raise ArgumentError(f"{who}: {name}: expected an integer, got {value!r:.80}") from None
 
 
 def activation_class(scalar: ScalarFunction, class_name: str) -> type[Activation]:

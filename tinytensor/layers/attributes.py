@@ -12,7 +12,7 @@ import numpy as np
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.inference.traceable import Traceable
 from tinytensor.kernels.scalar_source import same
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["PLAIN", "frozen", "kept", "listed", "refuse_cycle", "replaced", "same"]
 

@@ -5,7 +5,7 @@ from typing import Any, final
 from tinytensor import pooling, windows
 from tinytensor.layers.layer import Layer
 from tinytensor.pooling import adaptive_avg_pool2d, avg_pool1d, avg_pool2d
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["AdaptiveAvgPool2d", "AvgPool1d", "AvgPool2d"]
 

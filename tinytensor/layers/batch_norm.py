@@ -4,13 +4,13 @@ from typing import Any, final
 
 import numpy as np
 
-from tinytensor.errors import ArgumentError, ShapeError
-from tinytensor.kernels.boundary import Array, index
-from tinytensor.layers.activation import real_number
+from tinytensor.errors import ShapeError
+from tinytensor.kernels.boundary import Array
+from tinytensor.layers.activation import real_number, whole_number
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.layer_norm import ones_or_tensor
 from tinytensor.primitives.normalization import batch_norm, scale_of
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["BatchNorm", "normalize"]
 
@@ -62,7 +62,7 @@ class BatchNorm(Layer):
         self.bias = Tensor(zeros if bias is None else bias)
         self.running_mean = Tensor(zeros if running_mean is None else running_mean)
         self.running_var = Tensor(ones if running_var is None else running_var)
-        self.eps, self.axis = real_number("BatchNorm", "eps", eps), integer("axis", axis)
+        self.eps, self.axis = real_number("BatchNorm", "eps", eps), whole_number("BatchNorm", "axis", axis)
         shapes = [each.shape for each in (self.weight, self.bias, self.running_mean, self.running_var)]
         if len(set(shapes)) != 1 or len(shapes[0]) != 1:
             raise ShapeError(f"BatchNorm: expected (features,) four times, got {shapes}")
@@ -80,14 +80,6 @@ class BatchNorm(Layer):
     def scale(self) -> Array:
         """weight / √(running_var + eps), in float64."""
         return scale_of(self.weight.numpy(), self.running_var.numpy(), self.eps)
-
-
-def integer(name: str, value: Any) -> int:
-    """An integer argument, checked."""
-    try:
-        return index(value)
-    except TypeError:
-        raise ArgumentError(f"BatchNorm: {name}: expected an integer, got {value!r}") from None
 
 
 def normalize(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from tinytensor.errors import ShapeError, TinyTensorError
 from tinytensor.inference.calls import runs_foreign_code
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Located", "check_rows", "run", "through"]
 

@@ -4,7 +4,7 @@ from typing import final
 
 from tinytensor.functions import channels_first, channels_last
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["ChannelsFirst", "ChannelsLast"]
 

@@ -9,7 +9,7 @@ from tinytensor import windows
 from tinytensor.images import conv1d, conv2d
 from tinytensor.layers import drawn
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Conv1d", "Conv2d"]
 

@@ -9,7 +9,7 @@ from tinytensor import initializers
 from tinytensor.errors import DtypeError, ShapeError
 from tinytensor.kernels.boundary import FLOATS, allowed_dtype
 from tinytensor.layers.layer import Layer, code_of_arguments
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["NOT_IN_FILES", "bias", "text", "weight"]
 
@@ -45,7 +45,10 @@ def floating(who: str, dtype: DTypeLike) -> np.dtype[Any]:
 
 def given(who: str, values: Any, shape: tuple[int, ...], dtype: np.dtype[Any] | None) -> Tensor:
     """A weight or bias from the caller, checked."""
-    tensor = Tensor._wrap(Tensor(values)._floating()) if dtype is None else Tensor(values, dtype)
+    try:
+        tensor = Tensor._wrap(Tensor(values)._floating()) if dtype is None else Tensor(values, dtype)
+    except (DtypeError, ShapeError) as error:
+        raise type(error)(f"{who}: {error}") from None
     if tensor.shape != shape:
         hint = "; did you mean its .T?" if tensor.ndim == 2 and tensor.shape == shape[::-1] else ""
         raise ShapeError(f"{who}: expected shape {shape}, got {tensor.shape}{hint}")

@@ -5,7 +5,7 @@ from typing import final
 from tinytensor.errors import ArgumentError
 from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Dropout"]
 

@@ -10,7 +10,7 @@ from tinytensor.kernels.boundary import real_number
 from tinytensor.kernels.elementwise import MOST_OPERANDS
 from tinytensor.mapping import other_operand
 from tinytensor.primitives.elementwise import floating, several
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Elementwise", "elementwise"]
 

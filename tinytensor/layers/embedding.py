@@ -9,7 +9,7 @@ from tinytensor import functions
 from tinytensor.kernels.boundary import length
 from tinytensor.layers import drawn
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Embedding"]
 

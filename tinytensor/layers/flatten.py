@@ -4,7 +4,7 @@ import math
 from typing import final
 
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Flatten"]
 

@@ -5,7 +5,7 @@ from typing import final
 from tinytensor import windows
 from tinytensor.layers.layer import Layer
 from tinytensor.pooling import global_avg_pool2d, global_max_pool2d
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["GlobalAvgPool2d", "GlobalMaxPool2d"]
 

@@ -10,7 +10,7 @@ from tinytensor.inference.calls import listening, noted
 from tinytensor.inference.plan import plan_of
 from tinytensor.kernels.boundary import as_operand
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Graph"]
 

@@ -8,7 +8,7 @@ from tinytensor.errors import DtypeError
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.quantized import bytes_of
 from tinytensor.primitives.quantized import flip
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["FromInt8", "ToInt8"]
 

@@ -5,7 +5,7 @@ from typing import Any, final
 
 from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Lambda"]
 

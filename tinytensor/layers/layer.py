@@ -11,13 +11,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinytensor.errors import ArgumentError, DtypeError, ShapeError
+from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.inference import calls, revision
 from tinytensor.inference.model import Model
 from tinytensor.kernels.boundary import FLOATS, Array, allowed_dtype
-from tinytensor.layers import attributes
+from tinytensor.layers import attributes, replacement
 from tinytensor.layers.state_dict import Skipped, load_state_dict, state_dict
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Layer"]
 
@@ -183,13 +183,14 @@ class Layer(Model, metaclass=LayerType):
         return f"{cls.__name__}({code_of_arguments(cls, values)})"
 
     def __setattr__(self, name: str, value: Any) -> None:
-        former = self.__dict__.get(name)
-        if type(former) is Tensor and value is not None:
-            value = successor(self, name, former, value)
-        object.__setattr__(self, name, self._member(name, value))
+        for each, kept in replacement.changes(self, name, value).items():
+            object.__setattr__(self, each, self._member(each, kept))
         revision.bump()
 
     def __delattr__(self, name: str) -> None:
+        if name in replacement.declared(type(self)):
+            hint = "; None is no parameter" if replacement.declared(type(self))[name] else ""
+            raise ArgumentError(f"{self!r}.{name}: cannot be deleted, but replaced{hint}")
         object.__delattr__(self, name)
         revision.bump()
 
@@ -264,15 +265,3 @@ def code_of_element(value: Any) -> str:
     """The same, in a list, where numbers alone would not be a Tensor."""
     of_numbers = type(value) is Tensor and value.dtype == np.float32 and value.size <= SHOWN_ELEMENTS
     return f"Tensor({code(value)})" if of_numbers else code(value)
-
-
-def successor(layer: Layer, name: str, former: Tensor, value: Any) -> Tensor:
-    """What replaces a parameter: anything array-like of the same shape."""
-    whole = former.dtype.kind in "iu" and hasattr(value, "dtype")  # an array of integers stays one
-    tensor = value if type(value) is Tensor else Tensor(value, value.dtype if whole else None)
-    if tensor.shape != former.shape:
-        hint = "; did you mean its .T?" if tensor.shape == former.shape[::-1] else ""
-        raise ShapeError(
-            f"{layer!r}.{name}: expected a Tensor of shape {former.shape}, got {tensor.shape}{hint}"
-        )
-    return tensor

@@ -5,12 +5,12 @@ from typing import Any, final
 import numpy as np
 
 from tinytensor.creation import ones
-from tinytensor.errors import ShapeError
+from tinytensor.errors import ArgumentError, ShapeError
 from tinytensor.kernels.boundary import length
 from tinytensor.layers.activation import real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.normalization import standardize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["LayerNorm", "ones_or_tensor"]
 
@@ -66,6 +66,11 @@ def ones_or_tensor(who: str, weight: Any) -> Tensor:
     """A parameter, or that many ones."""
     if is_count(weight):
         return ones(length(f"{who}: features", weight))
+    if isinstance(weight, list | tuple) and len(weight) == 1 and type(weight[0]) is int and weight[0] > 1:
+        raise ArgumentError(
+            f"{who}: expected a number of features, or a weight for each of several, got {weight!r}; "
+            f"did you mean {who}({weight[0]})?"
+        )
     return Tensor(weight)
 
 

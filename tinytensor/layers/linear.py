@@ -10,7 +10,7 @@ from tinytensor.kernels.boundary import length
 from tinytensor.layers import drawn
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.linear import linear
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Affine", "Linear"]
 
@@ -19,9 +19,10 @@ __all__ = ["Affine", "Linear"]
 class Linear(Layer):
     """y = x Wᵀ + b, which is a = Wx + b for one sample; (…, in_features) → (…, out_features).
 
-    `weight` has the shape (out_features, in_features), `bias` (out_features,) or is None. Every element is
-    computed in one order: start from the bias, then fma over the inputs 0, 1, 2, … float32 or float64; an
-    input of the other dtype gives float64, as NumPy promotes.
+    `weight` has the shape (out_features, in_features), `bias` (out_features,) or is None. Both may be
+    assigned, and `bias = None` takes it away. Every element is computed in one order: start from the bias,
+    then fma over the inputs 0, 1, 2, … float32 or float64; an input of the other dtype gives float64, as
+    NumPy promotes.
 
     Args:
         in_features: numbers in a sample.
@@ -117,11 +118,9 @@ def features(name: str, value: Any) -> int:
 
 def affine(layer: Layer, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """X Wᵀ + b for x of (…, in), weight of (out, in), bias of (out,)."""
-    out_features, in_features = weight.shape
+    in_features = weight.shape[1]
     if x.ndim == 0 or x.shape[-1] != in_features:
         raise ShapeError(f"{layer!r}: expected (batch, {in_features}), got {x.shape}{hint(x, in_features)}")
-    if bias is not None and bias.shape != (out_features,):
-        raise ShapeError(f"{layer!r}: bias: expected shape ({out_features},), got {bias.shape}")
     return Tensor._wrap(linear(x._floating(), weight._array, None if bias is None else bias._array))
 
 

@@ -9,7 +9,7 @@ from tinytensor.errors import ArgumentError, DtypeError
 from tinytensor.layers.quantize import numbers_of
 from tinytensor.layers.quantized import Quantized, byte, bytes_of, scale
 from tinytensor.primitives.quantized import Output, lookup, quantize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Lookup"]
 

@@ -5,7 +5,7 @@ from typing import Any, final
 from tinytensor import windows
 from tinytensor.layers.layer import Layer
 from tinytensor.pooling import max_pool1d, max_pool2d
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["MaxPool1d", "MaxPool2d"]
 

@@ -6,7 +6,7 @@ from typing import Any, final
 from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import as_operand
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Constant", "Operator"]
 

@@ -6,7 +6,7 @@ from tinytensor import padding as padded
 from tinytensor import windows
 from tinytensor.kernels.boundary import real_number
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Pad"]
 

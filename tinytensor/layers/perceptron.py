@@ -6,7 +6,7 @@ from tinytensor.activations import step
 from tinytensor.errors import ShapeError
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.linear import affine
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Perceptron"]
 

@@ -5,7 +5,7 @@ from typing import Any, final
 from tinytensor.errors import ShapeError
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.elementwise import scaled_where_negative
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["PReLU", "parametric_relu"]
 

@@ -7,7 +7,7 @@ import numpy as np
 from tinytensor.errors import ArgumentError
 from tinytensor.layers.quantized import Quantized, bytes_of
 from tinytensor.primitives.quantized import Output, lookup, quantize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Dequantize", "Quantize"]
 

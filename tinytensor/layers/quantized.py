@@ -9,7 +9,7 @@ from tinytensor.errors import ArgumentError, DtypeError, ShapeError
 from tinytensor.kernels.boundary import UINT8, Array, index, real_number
 from tinytensor.layers.layer import Layer
 from tinytensor.primitives.quantized import MOST_TERMS, Output
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Quantized", "Rounding", "Summing", "bytes_of", "expect_exact", "multiplier", "output_of"]
 

@@ -7,7 +7,7 @@ from tinytensor.errors import ArgumentError
 from tinytensor.kernels.boundary import broadcast_shape
 from tinytensor.layers.quantized import Quantized, byte, bytes_of, multiplier, output_of, scale
 from tinytensor.primitives.quantized import quantized_add
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["QuantizedAdd"]
 

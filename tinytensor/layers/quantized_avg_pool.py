@@ -9,7 +9,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.layers.quantized import Rounding, bytes_of, multiplier, output_of
 from tinytensor.primitives.movement import moved
 from tinytensor.primitives.quantized import quantized_average
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.windows import Window
 
 __all__ = ["QuantizedAvgPool2d", "QuantizedGlobalAvgPool2d"]

@@ -6,7 +6,7 @@ from tinytensor import windows
 from tinytensor.kernels.boundary import length
 from tinytensor.layers.quantized import Summing, bytes_of, expect_exact, multiplier, output_of
 from tinytensor.primitives.quantized import quantized_convolution
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["QuantizedConv2d"]
 

@@ -5,7 +5,7 @@ from typing import Any, final
 from tinytensor.errors import ShapeError
 from tinytensor.layers.quantized import Summing, bytes_of, expect_exact, multiplier, output_of
 from tinytensor.primitives.quantized import quantized_linear
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["QuantizedLinear"]
 

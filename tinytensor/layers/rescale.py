@@ -6,7 +6,7 @@ import numpy as np
 
 from tinytensor.errors import DtypeError
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Rescale"]
 

@@ -7,7 +7,7 @@ from typing import final
 from tinytensor.errors import ArgumentError, ShapeError
 from tinytensor.kernels.boundary import index
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Reshape"]
 

@@ -17,7 +17,7 @@ from tinytensor.layers.attributes import refuse_cycle
 from tinytensor.layers.chain import check_rows, through
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.named_layers import NamedLayer, named_layer, named_layers
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Sequential"]
 

@@ -9,7 +9,7 @@ from tinytensor.errors import ArgumentError, DtypeError, TinyTensorError
 from tinytensor.inference import revision
 from tinytensor.kernels.boundary import Array, as_operand
 from tinytensor.layers.attributes import frozen, replaced
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import listed
 
 __all__ = ["Skipped", "load_state_dict", "state_dict"]

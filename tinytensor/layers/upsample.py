@@ -4,7 +4,7 @@ from typing import Any, final
 
 from tinytensor import windows
 from tinytensor.layers.layer import Layer
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.upsampling import target, upsample
 
 __all__ = ["Upsample"]

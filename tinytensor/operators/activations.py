@@ -21,7 +21,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     >>> celu([-1000.0, 3.0], alpha=2.0).tolist()
     [-2.0, 3.0]
     """
-    return alpha * math.expm1(x / alpha) if x < 0 else x
+    return alpha * math.expm1(-abs(x / alpha)) if x < 0 else x
 
 
 @activation(class_name="Softsign")
@@ -78,7 +78,7 @@ def scaled_elu(x: Any, alpha: float = 1.0, gamma: float = 1.0) -> Any:
     >>> scaled_elu([-1000.0, 3.0], alpha=2.0, gamma=0.5).tolist()
     [-1.0, 1.5]
     """
-    return gamma * (alpha * math.expm1(x) if x < 0 else x)
+    return gamma * (alpha * math.expm1(-abs(x)) if x < 0 else x)
 
 
 @activation(class_name="Exponential")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinytensor.functions import maximum, minimum, where
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "absolute", "add", "cast", "clip", "divide", "erf", "exp", "gemm", "greater", "greater_equal", "identity",

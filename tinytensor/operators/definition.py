@@ -13,7 +13,7 @@ import numpy as np
 
 from tinytensor.errors import ShapeError
 from tinytensor.kernels.boundary import Array
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["NUMPY", "Operation", "Rule", "Shape", "Value", "operation"]
 

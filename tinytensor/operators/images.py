@@ -9,7 +9,7 @@ from tinytensor.operators.pads import automatic_pads, transposed_pads
 from tinytensor.operators.positions import positions_of_largest
 from tinytensor.pooling import global_avg_pool2d, global_max_pool2d, pooled
 from tinytensor.primitives.normalization import standardize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = [
     "average_pool", "conv", "conv_transpose", "global_average_pool", "global_max_pool",

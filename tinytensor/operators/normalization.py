@@ -9,7 +9,7 @@ from tinytensor.errors import ArgumentError, ShapeError
 from tinytensor.kernels.boundary import as_floating
 from tinytensor.kernels.reduce import standardize
 from tinytensor.layers.batch_norm import normalize
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["batch_normalization", "dropout", "layer_normalization", "log_softmax", "softmax"]
 

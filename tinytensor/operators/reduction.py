@@ -8,7 +8,7 @@ import numpy as np
 from tinytensor.kernels.boundary import normalize_axis
 from tinytensor.operators.arithmetic import cast
 from tinytensor.operators.shape import integers
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["argmax", "reduce_max", "reduce_mean", "reduce_sum"]
 

@@ -13,7 +13,7 @@ from tinytensor.primitives.normalization import local_response
 from tinytensor.primitives.resampling import resample
 from tinytensor.primitives.resizing import pad
 from tinytensor.shaping import elements
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["normalized_responses", "padded_samples", "resized_samples", "sliced_samples"]
 

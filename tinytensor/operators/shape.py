@@ -7,7 +7,7 @@ import numpy as np
 from tinytensor.errors import ShapeError
 from tinytensor.functions import concatenate
 from tinytensor.primitives.definition import Batch
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["concat", "flatten", "gather", "integers", "reshape", "shape", "squeeze", "transpose", "unsqueeze"]
 

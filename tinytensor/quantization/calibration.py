@@ -11,7 +11,7 @@ from tinytensor.kernels.boundary import FLOATS, Array, as_operand
 from tinytensor.primitives.definition import Symbol
 from tinytensor.quantization.ranges import Observed
 from tinytensor.quantization.recording import Recording
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Calibration", "batches_of", "numbers", "values_of"]
 

@@ -9,7 +9,7 @@ from tinytensor.inference import calls
 from tinytensor.inference.trace import CALL, Trace, results
 from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Node, Symbol, Untraceable
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["LayerCall", "Recording", "record"]
 

@@ -14,7 +14,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.primitives.definition import Symbol
 from tinytensor.quantization.calibration import BATCH, Calibration, numbers, values_of
 from tinytensor.quantization.emission import Placed
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 from tinytensor.text import escaped, text_table
 
 __all__ = ["Quantization", "QuantizedLayer", "measured"]

@@ -12,7 +12,7 @@ from tinytensor.primitives.definition import Node, Symbol
 from tinytensor.primitives.normalization import scale_of
 from tinytensor.quantization.analysis import ELEMENTWISE, EVERYTHING, SUMS, Analysis, bounds_of
 from tinytensor.quantization.recording import LayerCall, Recording
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["CHEAP", "EVERYTHING", "Step", "readers_of", "steps_of"]
 

@@ -19,7 +19,7 @@ from tinytensor.kernels.boundary import Array
 from tinytensor.layers.quantize import numbers_of
 from tinytensor.operators.definition import Shape, Value
 from tinytensor.operators.table import OPERATORS
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Quantity", "Reader", "Weight", "computed", "layer", "transposed"]
 

@@ -10,7 +10,7 @@ from tinytensor.io.onnx.program import Step
 from tinytensor.kernels.boundary import Array
 from tinytensor.operators.definition import Value
 from tinytensor.operators.table import OPERATIONS, OPERATORS
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["Values", "lengths_of", "results_of"]
 

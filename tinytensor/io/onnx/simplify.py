@@ -15,7 +15,7 @@ from tinytensor.io.onnx.shapes import Values, lengths_of, results_of
 from tinytensor.kernels.boundary import Array
 from tinytensor.operators.definition import Value
 from tinytensor.operators.table import OPERATORS
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["drop_unread", "simplify"]
 

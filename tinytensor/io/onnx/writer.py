@@ -16,7 +16,7 @@ from tinytensor.io.traced import Constants, Input, examples_of, inputs_of, trace
 from tinytensor.layers.graph import Graph
 from tinytensor.layers.layer import Layer
 from tinytensor.layers.operator import Operator
-from tinytensor.tensor import Tensor
+from tinytensor.tensors import Tensor
 
 __all__ = ["to_onnx", "write"]
 
