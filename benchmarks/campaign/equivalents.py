@@ -122,4 +122,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "half of the memory that reading a file may take is as good"
         ),
     },
+    "inference/revision.py": {
+        "count += 1 → count += 2": "a change is a count that differs, by however much",
+        "count = 0 → count = -1": "where the count begins says nothing",
+        "count = 0 → count = 1": "where the count begins says nothing",
+    },
 }
