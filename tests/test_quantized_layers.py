@@ -217,6 +217,18 @@ def test_int8_in_and_out_is_part_of_the_program():
     assert told[0] == told[1]
 
 
+@pytest.mark.parametrize(
+    ("layer", "wanted", "dtype"),
+    [(tt.FromInt8(), "int8", dtype) for dtype in (np.uint8, np.int16, bool, np.float32)]
+    + [(tt.ToInt8(), "uint8", dtype) for dtype in (np.int8, np.int16, bool, np.float32)],
+)
+def test_bytes_of_the_other_kind_are_refused(layer, wanted, dtype):
+    with pytest.raises(
+        tt.DtypeError, match=rf"{type(layer).__name__}.*expected {wanted}, got {np.dtype(dtype)}"
+    ):
+        layer(tt.Tensor([[0, 1]], dtype))
+
+
 def test_formulas_name_the_zero_points():
     model = tt.Sequential(
         tt.Quantize(0.5, 3),

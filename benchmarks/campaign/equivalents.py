@@ -14,6 +14,8 @@ def reason(module: str, change: str) -> str | None:
     'types are equal only to themselves'
     """
     old, _, new = change.partition(" → ")
+    if change == "@final → (nothing)":
+        return "`final` is for type checkers"
     for found in OF_TYPES.finditer(old):
         compared = found[0].replace("is not", "!=").replace(" is ", " == ")
         if new == old[: found.start()] + compared + old[found.end() :]:
@@ -126,5 +128,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "count += 1 → count += 2": "a change is a count that differs, by however much",
         "count = 0 → count = -1": "where the count begins says nothing",
         "count = 0 → count = 1": "where the count begins says nothing",
+    },
+    "layers/lookup.py": {
+        "values = y[:, 0] → values = y[:, -1]": "of one column the last is the first",
     },
 }
