@@ -10,10 +10,10 @@ __all__ = ["TESTS"]
 NETS = "tests/test_lowering.py tests/test_graph.py tests/test_image_nets.py tests/test_random_nets.py"
 TENSORS = "tests/test_tensor.py tests/test_functions.py"
 IMAGES = "tests/test_images.py tests/test_image_nets.py tests/test_images_torch.py"
-BYTES = "tests/test_quantized_layers.py tests/test_quantized_primitives.py"
+BYTES = "tests/test_quantized_layers.py tests/test_quantized_primitives.py tests/test_defaults.py"
 RULES = "tests/primitives/test_rules.py tests/test_image_nets.py"
 QUANTIZATION = "tests/quantization/test_quantize.py tests/quantization/test_verify.py"
-CONFIG = "tests/io/test_config.py"
+CONFIG = "tests/io/test_config.py tests/test_defaults.py"
 PLOTS = "tests/plot/test_plot.py"
 ONNX = (
     "tests/io/test_onnx_traced.py tests/io/test_onnx_semantics.py tests/io/test_onnx_reader.py"
