@@ -45,6 +45,7 @@ LAYERS = [
     (conv(stride=2, padding="same", dilation=(1, 2), groups=2, input_zero_point=9), octets(2, 4, 6, 5)),
     (conv(padding=((0, 1), (2, 0)), channels_last=True, output_scale=None), octets(2, 6, 5, 4)),
     (conv(4, 4, groups=4, output_zero_point=5, low=5), octets(2, 4, 6, 5)),
+    (conv(2, 4, groups=2), octets(2, 4, 6, 5)),
     (tt.Lookup(whole(0, 255, 256, dtype=np.uint8), "noise"), octets(3, 4)),
     (tt.Lookup.of(tt.tanh, 0.05, 128), octets(3, 4)),
     (tt.QuantizedAvgPool2d(2, input_scale=0.5, output_scale=0.25, output_zero_point=7), octets(2, 3, 4, 5)),
@@ -149,8 +150,18 @@ def test_the_sum_of_two_values():
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("order", ["ab", "ba", "aa"])
+def test_a_sum_inside_a_program(order):
+    add = tt.QuantizedAdd([0.5, 0.25], [3, 10], output_scale=0.3, output_zero_point=20)
+    wires = [(["a"], ["b"]), (list(order), ["y"])]
+    model = tt.Graph(["a"], ["y"], [linear(7, 7), add], wires, [("uint8", (None, 7))])
+    a = octets(40, 7)
+    values = {"a": a, "b": model.layers[0](a)}
+    assert np.array_equal(model.predict(a.numpy()), add.forward(*(values[name] for name in order)))
+
+
 def test_a_mean_is_rounded_once():
-    layer, x = LAYERS[12]
+    layer, x = LAYERS[13]
     q = x.numpy().astype(int)
     for n, c, i, j in np.ndindex(2, 3, 2, 2):
         mean = Fraction(int(q[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].sum()), 4)

@@ -6,6 +6,10 @@ __all__ = ["EQUIVALENT", "reason"]
 
 OF_TYPES = re.compile(r"(?:\bkind|\btype\([^()]*(?:\([^()]*\))?[^()]*\)) is (?:not )?(?=[A-Za-z])")
 
+MOST_TERMS = (
+    "MOST_TERMS = ({}) // (255 * 127) // 2  # of a sum, which an int32 bias of 2³⁰ and these cannot overflow"
+)
+
 
 def reason(module: str, change: str) -> str | None:
     """Why a change of a module changes nothing that is promised; None if it is not known to be so.
@@ -131,5 +135,15 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     },
     "layers/lookup.py": {
         "values = y[:, 0] → values = y[:, -1]": "of one column the last is the first",
+    },
+    "inference/bytes_lowering.py": {
+        "product[record.AHEAD] = 2 * product[record.HEIGHTS] if here.number == record.INPUT else 0"
+        " → product[record.AHEAD] = 2 * product[record.HEIGHTS] if here.number == record.INPUT else 1": (
+            "how far ahead samples are asked for changes the time alone"
+        ),
+    },
+    "primitives/quantized.py": {
+        f"{MOST_TERMS.format('2**31 - 1')} → {MOST_TERMS.format(other)}": "the quotient is the same"
+        for other in ("2**31 + 1", "2<<31 - 1")
     },
 }
