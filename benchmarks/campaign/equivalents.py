@@ -146,4 +146,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         f"{MOST_TERMS.format('2**31 - 1')} → {MOST_TERMS.format(other)}": "the quotient is the same"
         for other in ("2**31 + 1", "2<<31 - 1")
     },
+    "primitives/normalization.py": {
+        'return is_float(node) and node.parameters["axis"] % x.ndim == x.ndim - 1 and 0 not in x.sample'
+        ' → return is_float(node) and node.parameters["axis"] % x.ndim >= x.ndim - 1 and 0 not in x.sample': (
+            "the remainder is at most that"
+        ),
+    },
 }
