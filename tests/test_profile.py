@@ -103,3 +103,15 @@ def test_shares_and_speeds():
         ("b", "500000.0", "25.0%", "·", "20"),
         ("1,000 samples", "2000000.0", "100.0%", "3.0", "30"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("layer", "multiply_adds"),
+    [
+        (tt.Conv2d(2, 3, (2, 3), seed=0), (3 * 3 * 2) * (2 * 2 * 3)),  # outputs, terms of each
+        (tt.ConvTranspose2d(2, 3, 2, 2, seed=0), (2 * 4 * 4) * (3 * 2 * 2)),  # inputs, terms
+    ],
+)
+def test_operations_of_convolutions(layer, multiply_adds):
+    (row,) = tt.Sequential(layer).profile(np.zeros((5, 2, 4, 4), np.float32), seconds=0).rows
+    assert row.operations == 2 * 5 * multiply_adds

@@ -177,6 +177,7 @@ def test_the_largest_byte_of_a_window_is_a_byte():
         assert np.array_equal(y, layer(x.astype(np.float32)))
         model = tt.Sequential(tt.Quantize(1.0), layer)
         assert np.array_equal(model.predict(x.numpy()), y)
+        assert all(row.fused for row in model.summary((3, 6, 5)).rows)
     for layer in (tt.Flatten(), tt.Reshape((5, 18)), tt.ChannelsLast(), tt.Dropout(0.5)):
         assert layer(x).dtype == np.uint8
 

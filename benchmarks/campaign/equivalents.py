@@ -152,4 +152,17 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "the remainder is at most that"
         ),
     },
+    "primitives/elementwise.py": {
+        "if array.dtype == bool: → if array.dtype <= bool:": "nothing but bool can be cast to bool safely",
+    },
+    "primitives/windows.py": {
+        "and all(each.dtype == node.result.dtype for each in arrays)"
+        " → and all(each.dtype >= node.result.dtype for each in arrays)": (
+            "the dtype of the result is the widest of theirs"
+        ),
+        "of = node.operands[0] if node.primitive is convolve_transposed else node.result"
+        " → of = node.operands[0] if node.primitive == convolve_transposed else node.result": (
+            "primitives are equal only to themselves"
+        ),
+    },
 }

@@ -12,6 +12,7 @@ TENSORS = "tests/test_tensor.py tests/test_functions.py"
 IMAGES = "tests/test_images.py tests/test_image_nets.py tests/test_images_torch.py"
 BYTES = "tests/test_quantized_layers.py tests/test_quantized_primitives.py tests/test_defaults.py"
 RULES = "tests/primitives/test_rules.py tests/test_image_nets.py"
+RESPONSES = "tests/io/test_onnx_images.py tests/primitives/test_rules.py"
 QUANTIZATION = "tests/quantization/test_quantize.py tests/quantization/test_verify.py"
 CONFIG = "tests/io/test_config.py tests/test_defaults.py"
 PLOTS = "tests/plot/test_plot.py"
@@ -66,16 +67,16 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "inference/explain.py": "tests/test_explain.py",
     "inference/trace.py": "tests/test_trace.py tests/test_stepwise.py",
     "inference/watch.py": "tests/test_watch.py tests/test_trace.py",
-    "primitives/definition.py": f"{RULES} tests/test_trace.py",
-    "primitives/elementwise.py": f"{RULES} {TENSORS}",
-    "primitives/linear.py": "tests/test_linear.py tests/test_lowering.py tests/primitives/test_rules.py",
+    "primitives/definition.py": "tests/primitives/test_refused.py tests/test_trace.py",
+    "primitives/elementwise.py": f"tests/primitives/test_refused.py {TENSORS} {RULES}",
+    "primitives/linear.py": "tests/test_linear.py tests/primitives/test_refused.py tests/test_lowering.py",
     "primitives/lookup.py": "tests/test_images.py tests/primitives/test_rules.py",
     "primitives/movement.py": f"tests/test_shaping.py {RULES}",
-    "primitives/normalization.py": f"tests/test_layer_norm.py tests/test_batch_norm.py {RULES}",
+    "primitives/normalization.py": f"tests/test_layer_norm.py tests/test_batch_norm.py {RESPONSES}",
     "primitives/quantized.py": BYTES,
     "primitives/reductions.py": "tests/test_reductions.py tests/primitives/test_rules.py",
     "primitives/resizing.py": "tests/test_images.py tests/primitives/test_rules.py",
-    "primitives/windows.py": "tests/primitives/test_rules.py tests/test_images.py",
+    "primitives/windows.py": "tests/test_profile.py tests/test_images.py tests/test_quantized_layers.py",
     "layers/activation.py": "tests/test_activations.py tests/test_layer.py",
     "layers/attributes.py": "tests/test_layer.py tests/test_members.py",
     "layers/avg_pool.py": f"tests/test_images.py {CONFIG}",
@@ -173,8 +174,8 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "inference/model.py": "tests/test_plan.py tests/test_predict.py tests/test_trace.py",
     "inference/phases.py": "tests/inference/test_phases.py tests/test_image_nets.py",
     "inference/resize_lowering.py": f"tests/test_images.py {RULES}",
-    "primitives/resampling.py": "tests/operators/test_operators.py tests/io/test_onnx_semantics.py",
-    "layers/operator.py": "tests/operators/test_operators.py tests/io/test_onnx_semantics.py",
+    "primitives/resampling.py": "tests/io/test_onnx_images.py tests/operators/test_operators.py",
+    "layers/operator.py": "tests/operators/test_operators.py tests/io/test_onnx_images.py",
     "__init__.py": "tests/test_contents.py",
     "activations.py": "tests/test_activations.py",
     "warm.py": "tests/test_warm.py tests/commands/test_doctor.py",

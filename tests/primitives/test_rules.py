@@ -101,39 +101,6 @@ def test_rules_of_products_with_constants_agree(drawing):
     assert check(Constants(x.dtype), x) == ["Program"]
 
 
-class Product(tt.Layer):
-    """A product with a vector, a matrix or a stack of matrices, or of samples."""
-
-    def __init__(self, function):
-        self.function = function
-        self.stack = tt.uniform((3, 6, 6), seed=3)
-        self.matrix, self.vector = self.stack[0], self.stack[0, 0]
-
-    def forward(self, x):
-        return self.function(x, self)
-
-
-@pytest.mark.parametrize(
-    ("shape", "product", "reason"),
-    [
-        ((6,), lambda x, of: x @ of.vector, ""),
-        ((3, 6), lambda x, of: x @ of.vector, ""),
-        ((3, 6), lambda x, of: x @ of.matrix, ""),
-        ((6, 6), lambda x, of: x @ x, ""),
-        ((3, 6, 6), lambda x, of: x[:, :1] @ x[:, 0], "a product that mixes samples"),
-        ((6, 6), lambda x, of: of.matrix @ x, "a product that mixes samples"),
-        ((3, 6, 6), lambda x, of: x @ of.stack, "a product with a stack of matrices"),
-    ],
-)
-def test_products_that_can_be_traced(shape, product, reason):
-    x = np.random.default_rng(4).standard_normal((6, *shape)).astype(np.float32)
-    layer = Product(product)
-    model = tt.Sequential(layer)
-    said = [each.partition(" (")[0] for each in trace(model, [x[:3].copy()]).reasons.values()]
-    assert said == ([reason] if reason else [])
-    np.testing.assert_array_equal(model.predict(x), product(Tensor(x), layer).numpy())
-
-
 @pytest.mark.parametrize("name", EAGER)
 @given(samples)
 def test_rules_of_what_runs_eagerly_agree(name, drawing):
