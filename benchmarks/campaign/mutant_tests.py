@@ -182,7 +182,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "inference/results.py": "tests/inference/test_samples.py tests/distributed/test_job.py",
     "inference/revision.py": "tests/test_stale.py tests/test_layer.py",
     "inference/state.py": "tests/test_stale.py tests/test_plan.py",
-    "layers/chain.py": "tests/test_sequential.py",
+    "layers/chain.py": "tests/test_sequential.py tests/test_edges.py",
     "layers/channels.py": f"tests/test_images.py {CONFIG}",
     "layers/drawn.py": f"tests/test_linear.py tests/test_images.py {CONFIG}",
     "layers/dropout.py": f"tests/test_dropout.py {CONFIG}",
