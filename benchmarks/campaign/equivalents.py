@@ -165,4 +165,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "primitives are equal only to themselves"
         ),
     },
+    "layers/reshape.py": {
+        "lengths = (-2,) → lengths = (- 3,)": "any length below -1 is refused",
+    },
 }
