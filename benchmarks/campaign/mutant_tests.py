@@ -97,7 +97,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "layers/rescale.py": f"tests/test_rescale.py {CONFIG}",
     "layers/reshape.py": f"tests/test_reshape.py {CONFIG}",
     "layers/sequential.py": "tests/test_sequential.py tests/test_layer.py",
-    "layers/state_dict.py": "tests/test_state_dict.py",
+    "layers/state_dict.py": "tests/test_state_dict.py tests/test_members.py",
     "io/safetensors.py": "tests/io/test_safetensors.py tests/io/test_native.py",
     "io/native.py": "tests/io/test_native.py",
     "io/npz.py": "tests/io/test_npz.py",

@@ -305,6 +305,15 @@ def test_models_that_are_refused():
 # Ranges
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "step", "zero_point"),
+    [(0, 0, 1, 0), (0, 255, 1, 0), (51, 255, 1, 0), (-255, 0, 1, 255), (-255, -51, 1, 255), (-51, 204, 1, 51),
+     (-1, 1, 2 / 255, 128)],
+)  # fmt: skip
+def test_a_scale_covers_a_range_and_0(low, high, step, zero_point):
+    assert scale_of(low, high) == (pytest.approx(step), zero_point)
+
+
 def test_ranges():
     values = np.concatenate([np.linspace(0, 1, 100_000), [100.0]]).astype(np.float32)
     seen = Observed(detailed=True)
