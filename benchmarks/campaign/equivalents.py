@@ -168,4 +168,8 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "layers/reshape.py": {
         "lengths = (-2,) → lengths = (- 3,)": "any length below -1 is refused",
     },
+    "quantization/calibration.py": {
+        "values = {given.index: x.astype(given.dtype, copy=False)}"
+        " → values = {given.index: x.astype(given.dtype, copy=True)}": "the copy has the same numbers",
+    },
 }

@@ -258,7 +258,7 @@ def test_sums_of_too_many_terms_stay_in_float32():
         (np.full((3, 8), np.nan), tt.ArgumentError, "expected finite numbers, sample 0 has others"),
         (iter([np.zeros((2, 8)), np.full((3, 8), np.inf)]), tt.ArgumentError, "sample 2 has others"),
         (np.zeros((3, 7)), tt.ShapeError, "expected .batch, 8., got .2, 7."),
-        (iter([np.zeros((3, 8)), np.zeros((3, 7))]), tt.ShapeError, r"expected \(8,\) as the first"),
+        (iter([np.zeros((3, 8)), np.zeros((3, 7))]), tt.ShapeError, r"expected \(8,\) as the first, got \(7,\)"),
         (3, tt.DtypeError, "expected an array or batches of it, got 3"),
         (np.zeros((3, 8), "U3"), tt.DtypeError, "expected real numbers"),
         (np.full((3, 8), 3e38), tt.ArgumentError, "the output of 0 is not finite"),
@@ -348,7 +348,8 @@ def test_mse_beats_max_where_one_value_is_far():
 def test_the_report_says_what_is_lost():
     model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.relu, tt.Linear(6, 3, seed=1), tt.softmax)
     x = samples(1500, 8)
-    found, report = tt.quantize(model, x, calibration="percentile", percentile=99, report=True)
+    batches = iter([x[:999], x[999:1200], x[1200:]])
+    found, report = tt.quantize(model, batches, calibration="percentile", percentile=99, report=True)
     some = x[:1000]
     y, z = model.predict(some).astype(float), found.predict(some).astype(float)
     assert report.samples == 1000
