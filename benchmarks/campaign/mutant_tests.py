@@ -127,10 +127,11 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     ),
     **dict.fromkeys(
         (f"quantization/{name}.py" for name in (
-            "analysis", "calibration", "domains", "emission", "float_layers", "quantize", "ranges",
+            "analysis", "calibration", "domains", "emission", "quantize", "ranges",
             "recording", "report", "steps",
         )), QUANTIZATION
     ),
+    "quantization/float_layers.py": f"tests/quantization/test_float_layers.py {QUANTIZATION}",
     **dict.fromkeys(
         (f"operators/{name}.py" for name in (
             "activations", "arithmetic", "definition", "einstein", "elementwise", "folds", "image_shapes",

@@ -275,7 +275,10 @@ def test_samples_that_are_refused(given, error, said):
     [
         ({"calibration": "min"}, "calibration: expected one of max, percentile, mse, got 'min'"),
         ({"keep": ["none"]}, "keep: no layer is named 'none'; there are 0"),
-        ({"percentile": 10}, "percentile: expected more than 50 and at most 100"),
+        *(
+            ({"percentile": part}, "percentile: expected more than 50 and at most 100")
+            for part in (10, 50, 100.5)
+        ),
         ({"bound": 0.9}, "bound: expected .*agreement"),
         ({"bound": ("agreement", 99)}, "expected a share from 0 to 1, got 99"),
     ],
@@ -300,6 +303,30 @@ def test_models_that_are_refused():
 
     with pytest.raises(tt.UnsupportedOp, match=r"Own.forward itself calls power"):
         tt.quantize(Own(), samples(5, 8))
+
+
+def test_bounds_that_are_not_0_are_bytes():
+    model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.Clip(0.5, 1.0), tt.Linear(6, 3, seed=1))
+    first = tt.quantize(model, samples(300, 8))[1]
+    assert (first.low, first.high) == (128, 255)  # steps of 1 / 255 from 0
+    assert first.output_scale == pytest.approx(1 / 255)
+
+
+class Floor(tt.Layer):
+    """The larger one of a product and a number for each feature."""
+
+    def __init__(self):
+        self.product, self.least = tt.Linear(8, 6, seed=0), tt.linspace(-1, 1, 6)
+
+    def forward(self, x):
+        return tt.maximum(self.product(x), self.least)
+
+
+def test_a_bound_for_each_feature_is_no_bound_of_all():
+    model, x = tt.Sequential(Floor(), tt.Linear(6, 3, seed=1)), samples(300, 8)
+    found, report = tt.quantize(model, x, report=True)
+    assert report.snr > 30
+    assert np.abs(found.predict(x) - model.predict(x)).max() < 0.1
 
 
 # Ranges
@@ -343,6 +370,13 @@ def test_mse_beats_max_where_one_value_is_far():
 
 
 # The report
+
+
+def test_agreement_is_that_of_classes_on_the_last_axis():
+    model, x = tt.Sequential(tt.Linear(8, 12, seed=0), tt.Reshape((4, 3))), samples(200, 8)
+    found, report = tt.quantize(model, x, report=True)
+    classes = [each.predict(x).argmax(-1) for each in (model, found)]
+    assert report.agreement == (classes[0] == classes[1]).mean()
 
 
 def test_the_report_says_what_is_lost():
