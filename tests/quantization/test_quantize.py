@@ -305,6 +305,16 @@ def test_models_that_are_refused():
         tt.quantize(Own(), samples(5, 8))
 
 
+def test_a_layer_inside_a_users_layer_is_kept():
+    inner = tt.Sequential(tt.Linear(6, 6, seed=2), tt.relu)
+    model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.relu, Residual(inner), tt.Linear(6, 3, seed=1))
+    found = tt.quantize(model, samples(50, 8), keep="2.inner.0")
+    assert [type(layer).__name__ for layer in found.layers] == [
+        "Quantize", "QuantizedLinear", "Dequantize", "Linear", "ReLU", "Quantize", "QuantizedAdd",
+        "QuantizedLinear",
+    ]  # fmt: skip
+
+
 def test_bounds_that_are_not_0_are_bytes():
     model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.Clip(0.5, 1.0), tt.Linear(6, 3, seed=1))
     first = tt.quantize(model, samples(300, 8))[1]
