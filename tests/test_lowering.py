@@ -7,6 +7,8 @@ import tinytensor as tt
 from tests.naive import same
 from tinytensor.inference.lowering import Lowering
 from tinytensor.inference.plan import plan_of
+from tinytensor.inference.program import side_by_side
+from tinytensor.primitives.definition import Symbol
 
 
 def agrees(model, x, stages=1):
@@ -112,3 +114,10 @@ def test_blocks_are_as_large_as_the_cache_allows(features, rows):
     agrees(model, x)
     (stage,) = plan_of(model).form_of([x], [False]).stages
     assert stage.block == rows
+
+
+def test_values_that_lie_side_by_side_are_as_long_as_their_bytes():
+    floats, octets = (Symbol(None, i, (2, 2 + 2 * i), np.dtype(d)) for i, d in enumerate(("f4", "u1")))
+    assert side_by_side([floats], np.dtype("f4")) == (2, 2)
+    assert side_by_side([floats, octets], np.dtype("f4")) == (4 + 2,)
+    assert side_by_side([floats, octets], np.dtype("u1")) == (16 + 8,)
