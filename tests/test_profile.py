@@ -46,6 +46,16 @@ def test_reading_and_rescaling_are_one():
     same_bits(model.predict(images), model(images, fused=False))
 
 
+def test_a_table_of_bytes_is_the_time_of_the_last_layer_in_it():
+    weight = np.ones((5, 784), np.int8)
+    product = tt.QuantizedLinear(weight, weight_scale=np.full(5, 0.1), input_scale=0.1, output_scale=9.0)
+    model = tt.Sequential(tt.Flatten(), tt.Rescale(0.5), tt.Quantize(0.7), product)
+    rows = model.profile(np.zeros((40, 28, 28), np.uint8), seconds=0).rows
+    names = [row.name.split("(")[0] for row in rows]
+    assert names == ["1 Rescale", "2 Quantize", "3 QuantizedLinear"]
+    assert [row.seconds > 0 for row in rows] == [False, True, True]
+
+
 def test_layers_of_ones_own_and_samples_that_do_not_fit_the_driver():
     model = tt.Sequential(tt.Linear(6, 5, seed=0), tt.Lambda(lambda x: x * 2), tt.Linear(5, 2, seed=1))
     names = [row.name for row in model.profile(np.zeros((3, 6)), seconds=0).rows]

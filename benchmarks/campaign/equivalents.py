@@ -172,4 +172,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "values = {given.index: x.astype(given.dtype, copy=False)}"
         " → values = {given.index: x.astype(given.dtype, copy=True)}": "the copy has the same numbers",
     },
+    "inference/emitter.py": {
+        "alone = here.readers == sum(self.values[each.index] is here for each in self.read_by(node))"
+        " → alone = here.readers <= sum(self.values[each.index] is here for each in self.read_by(node))": (
+            "a node is one of those that still read its operands"
+        ),
+    },
 }
