@@ -121,3 +121,15 @@ def test_values_that_lie_side_by_side_are_as_long_as_their_bytes():
     assert side_by_side([floats], np.dtype("f4")) == (2, 2)
     assert side_by_side([floats, octets], np.dtype("f4")) == (4 + 2,)
     assert side_by_side([floats, octets], np.dtype("u1")) == (16 + 8,)
+
+
+def test_a_program_of_several_outputs():
+    layers = [tt.Linear(4, 3, seed=0), tt.Quantize(0.1, 128), tt.tanh]
+    wires = [(["x"], ["a"]), (["a"], ["b"]), (["a"], ["c"])]
+    model = tt.Graph(["x"], ["a", "b", "c"], layers, wires)
+    x = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+    a = layers[0](x)
+    for found, expected in zip(model.predict(x), (a, layers[1](a), layers[2](a)), strict=True):
+        same(found, expected.numpy())
+    form = plan_of(model).form_of([x], [False])
+    assert [len(stage.outputs) for stage in form.stages] == [3]

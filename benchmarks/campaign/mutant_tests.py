@@ -51,7 +51,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "files.py": "tests/io/test_formats.py tests/io/test_malformed.py",
     "text.py": "tests/test_summary.py",
     "inference/buffers.py": "tests/inference/test_buffers.py",
-    "inference/plan.py": f"tests/test_plan.py tests/test_stale.py {NETS}",
+    "inference/plan.py": f"tests/test_lowering.py tests/test_plan.py tests/test_stale.py {NETS}",
     "inference/lowering.py": f"{NETS} tests/test_image_epilogue.py tests/test_sequential.py",
     "inference/emitter.py": f"{NETS} tests/test_profile.py tests/test_plan.py",
     "inference/program.py": f"tests/test_lowering.py tests/test_plan.py {NETS}",
