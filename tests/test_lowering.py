@@ -129,7 +129,8 @@ def test_a_program_of_several_outputs():
     model = tt.Graph(["x"], ["a", "b", "c"], layers, wires)
     x = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
     a = layers[0](x)
-    for found, expected in zip(model.predict(x), (a, layers[1](a), layers[2](a)), strict=True):
-        same(found, expected.numpy())
     form = plan_of(model).form_of([x], [False])
     assert [len(stage.outputs) for stage in form.stages] == [3]
+    for outputs in (form.run([x], 1), model.predict(x)):
+        for found, expected in zip(outputs, (a, layers[1](a), layers[2](a)), strict=True):
+            same(found, expected.numpy())
