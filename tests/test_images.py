@@ -245,6 +245,14 @@ def test_scale_factors():
     assert tt.upsample(x, scale_factor=(1, 0.5)).shape == (1, 1, 1, 1)
 
 
+def test_bilinear_interpolation_of_whole_numbers():
+    x = tt.Tensor([[[[0, 1, 2]]]], "int64")
+    assert tt.upsample(x, size=(1, 5), mode="bilinear", align_corners=True).tolist() == [
+        [[[0, 0.5, 1, 1.5, 2]]]
+    ]
+    assert tt.upsample(x, size=(1, 6)).dtype == np.int64
+
+
 def test_embedding():
     layer = tt.Embedding(5, 3, seed=0)
     naive.same(layer([[0, 4], [2, 2]]).numpy(), layer.weight.numpy()[[[0, 4], [2, 2]]])
