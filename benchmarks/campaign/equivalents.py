@@ -6,6 +6,7 @@ __all__ = ["EQUIVALENT", "reason"]
 
 OF_TYPES = re.compile(r"(?:\bkind|\btype\([^()]*(?:\([^()]*\))?[^()]*\)) is (?:not )?(?=[A-Za-z])")
 
+LOOKS = re.compile(r"\b(?:fontsize|labelsize|pad|padding|linewidth|alpha)=[^,)]*")
 MOST_TERMS = (
     "MOST_TERMS = ({}) // (255 * 127) // 2  # of a sum, which an int32 bias of 2³⁰ and these cannot overflow"
 )
@@ -24,6 +25,8 @@ def reason(module: str, change: str) -> str | None:
         compared = found[0].replace("is not", "!=").replace(" is ", " == ")
         if new == old[: found.start()] + compared + old[found.end() :]:
             return "types are equal only to themselves"
+    if module.startswith("plot/") and LOOKS.sub("", old) == LOOKS.sub("", new):
+        return "sizes of letters, lines and gaps are not promised"
     return EQUIVALENT.get(module, {}).get(change)
 
 
