@@ -181,4 +181,11 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "a node is one of those that still read its operands"
         ),
     },
+    "layers/flatten.py": {
+        "return x if x.ndim < 2 else x.reshape((x.shape[0], math.prod(x.shape[1:])))"
+        f" → return x if x.ndim {other} else x.reshape((x.shape[0], math.prod(x.shape[1:])))": (
+            "two axes already have the shape that they are given"
+        )
+        for other in ("<= 2", "< 3")
+    },
 }
