@@ -129,6 +129,7 @@ def test_a_row_of_a_confusion_matrix_is_shares_of_its_class():
     }  # fmt: skip
     assert [list(axis.get_xticks()), list(axis.get_yticks())] == 2 * [[0, 1, 2, 3]]
     assert axis.get_title() == "60.00% of 5 right"
+    assert axis.figure.get_size_inches() == pytest.approx([1.5 + 4 / 2, 1.2 + 4 / 2])
 
 
 def test_boxes_of_a_network_stand_in_rows_with_arrows_between_them():
