@@ -11,6 +11,7 @@ import tinytensor as tt
 from tests import naive
 from tests.strategies import float_dtypes, generators
 from tinytensor.padding import padded_shape
+from tinytensor.primitives.lookup import row_numbers
 
 
 def last(x):
@@ -265,6 +266,14 @@ def test_embedding():
     ):  # fmt: skip
         with pytest.raises(error, match=message):
             layer(wrong)
+
+
+def test_indices_beyond_the_whole_numbers_of_float32():
+    last = np.array([2**24 - 1], np.float32)
+    assert row_numbers(last, 2**24).tolist() == [2**24 - 1]
+    with pytest.raises(tt.DtypeError, match="float32 holds whole numbers to 16,777,216"):
+        row_numbers(last, 2**24 + 1)
+    assert row_numbers(last.astype(np.float64), 2**24 + 1).tolist() == [2**24 - 1]
 
 
 # What holds for all of them
