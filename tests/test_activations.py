@@ -270,6 +270,9 @@ def test_what_is_no_activation_is_said_at_once_or_on_the_first_call():
     def needy(x, b):
         return x + b
 
+    def full(x, a=1, b=2, c=3, d=4):
+        return a * x + b * c - d
+
     def greedy(x, a=1, b=1, c=1, d=1, e=1):
         return x
 
@@ -278,6 +281,7 @@ def test_what_is_no_activation_is_said_at_once_or_on_the_first_call():
 
     with pytest.raises(tt.ArgumentError, match="expected a default for b"):
         tt.activation(needy)
+    assert tt.activation(full)([5.0]).tolist() == [7]
     with pytest.raises(tt.ArgumentError, match="up to 4 parameters"):
         tt.activation(greedy)
     with pytest.raises(tt.ArgumentError, match="define it with def"):

@@ -91,8 +91,15 @@ WRONG = {
         r"\[1\] Returns\(what='scalar'\): expected an output for each of \d samples, .* got shape \(\)",
     ),
     "number": (tt.ShapeError, r"expected an output for each of \d samples, .* got shape \(\)"),
-    "one row less": (tt.ShapeError, r"expected an output for each of 4 samples, .* got shape \(3, 3\)"),
-    "one row more": (tt.ShapeError, r"expected an output for each of \d samples"),
+    "one row less": (
+        tt.ShapeError,
+        r"\[1\] Returns\(what='one row less'\): "
+        r"expected an output for each of 4 samples, .* got shape \(3, 3\)",
+    ),
+    "one row more": (
+        tt.ShapeError,
+        r"\[1\] Returns\(what='one row more'\): expected an output for each of \d samples",
+    ),
 }
 PATHS = {
     "predict": lambda model, x: model.predict(x),

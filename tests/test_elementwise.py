@@ -87,3 +87,23 @@ def test_what_is_refused():
         gated([1.0])
     with pytest.raises(tt.ShapeError):
         gated(np.ones(2), np.ones(3))
+
+
+def test_one_to_eight_operands():
+    def none():
+        return 1.0
+
+    def one(a):
+        return a + 1
+
+    def eight(a, b, c, d, e, f, g, h):
+        return a + b + c + d + e + f + g - h
+
+    def nine(a, b, c, d, e, f, g, h, i):
+        return a
+
+    assert tt.elementwise(one)([1.0, 2.0]).tolist() == [2, 3]
+    assert tt.elementwise(eight)([1.0], 2, 3, 4, 5, 6, 7, 8).tolist() == [20]
+    for wrong in (none, nine):
+        with pytest.raises(tt.ArgumentError, match="1 to 8 values"):
+            tt.elementwise(wrong)

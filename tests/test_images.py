@@ -11,6 +11,7 @@ import tinytensor as tt
 from tests import naive
 from tests.strategies import float_dtypes, generators
 from tinytensor.padding import padded_shape
+from tinytensor.primitives.lookup import row_numbers
 
 
 def last(x):
@@ -245,6 +246,14 @@ def test_scale_factors():
     assert tt.upsample(x, scale_factor=(1, 0.5)).shape == (1, 1, 1, 1)
 
 
+def test_bilinear_interpolation_of_whole_numbers():
+    x = tt.Tensor([[[[0, 1, 2]]]], "int64")
+    assert tt.upsample(x, size=(1, 5), mode="bilinear", align_corners=True).tolist() == [
+        [[[0, 0.5, 1, 1.5, 2]]]
+    ]
+    assert tt.upsample(x, size=(1, 6)).dtype == np.int64
+
+
 def test_embedding():
     layer = tt.Embedding(5, 3, seed=0)
     naive.same(layer([[0, 4], [2, 2]]).numpy(), layer.weight.numpy()[[[0, 4], [2, 2]]])
@@ -257,6 +266,14 @@ def test_embedding():
     ):  # fmt: skip
         with pytest.raises(error, match=message):
             layer(wrong)
+
+
+def test_indices_beyond_the_whole_numbers_of_float32():
+    last = np.array([2**24 - 1], np.float32)
+    assert row_numbers(last, 2**24).tolist() == [2**24 - 1]
+    with pytest.raises(tt.DtypeError, match="float32 holds whole numbers to 16,777,216"):
+        row_numbers(last, 2**24 + 1)
+    assert row_numbers(last.astype(np.float64), 2**24 + 1).tolist() == [2**24 - 1]
 
 
 # What holds for all of them

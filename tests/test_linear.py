@@ -183,3 +183,11 @@ def test_nan_and_infinities_stay_in_their_row():
     assert y[0].tolist() == [3.0, 3.0]
     assert np.isnan(y[1:3]).all()
     assert (y[3] == np.inf).all()
+
+
+def test_a_transposed_weight_is_recognised():
+    with pytest.raises(tt.ShapeError, match=r"expected shape \(2, 3\), got \(3, 2\); did you mean its .T\?$"):
+        tt.Linear(3, 2, weight=np.ones((3, 2)))
+    for wrong in (np.ones((3, 3)), np.ones(6)):
+        with pytest.raises(tt.ShapeError, match=r"expected shape \(2, 3\), got \([36, ]+\)$"):
+            tt.Linear(3, 2, weight=wrong)

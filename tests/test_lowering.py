@@ -7,6 +7,8 @@ import tinytensor as tt
 from tests.naive import same
 from tinytensor.inference.lowering import Lowering
 from tinytensor.inference.plan import plan_of
+from tinytensor.inference.program import side_by_side
+from tinytensor.primitives.definition import Symbol
 
 
 def agrees(model, x, stages=1):
@@ -112,3 +114,23 @@ def test_blocks_are_as_large_as_the_cache_allows(features, rows):
     agrees(model, x)
     (stage,) = plan_of(model).form_of([x], [False]).stages
     assert stage.block == rows
+
+
+def test_values_that_lie_side_by_side_are_as_long_as_their_bytes():
+    floats, octets = (Symbol(None, i, (2, 2 + 2 * i), np.dtype(d)) for i, d in enumerate(("f4", "u1")))
+    assert side_by_side([floats], np.dtype("f4")) == (2, 2)
+    assert side_by_side([floats, octets], np.dtype("f4")) == (4 + 2,)
+    assert side_by_side([floats, octets], np.dtype("u1")) == (16 + 8,)
+
+
+def test_a_program_of_several_outputs():
+    layers = [tt.Linear(4, 3, seed=0), tt.Quantize(0.1, 128), tt.tanh]
+    wires = [(["x"], ["a"]), (["a"], ["b"]), (["a"], ["c"])]
+    model = tt.Graph(["x"], ["a", "b", "c"], layers, wires)
+    x = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
+    a = layers[0](x)
+    form = plan_of(model).form_of([x], [False])
+    assert [len(stage.outputs) for stage in form.stages] == [3]
+    for outputs in (form.run([x], 1), model.predict(x)):
+        for found, expected in zip(outputs, (a, layers[1](a), layers[2](a)), strict=True):
+            same(found, expected.numpy())

@@ -197,6 +197,18 @@ def test_a_layer_that_is_not_called_has_no_output():
     assert list(model.outputs(np.ones((1, 4)))) == ["0"]
 
 
+def test_a_layer_of_several_names_has_one_output_for_each_call():
+    class Thrice(tt.Layer):
+        def __init__(self, double):
+            self.first = self.second = double
+
+        def forward(self, x):
+            return self.second(self.second(self.first(x)))
+
+    seen = tt.Sequential(Thrice(tt.Rescale(2.0))).outputs([[1.0]])
+    assert {name: y.item() for name, y in seen.items()} == {"0.first": 2, "0.second": 8, "0": 8}
+
+
 def test_outputs_of_a_graph_inside():
     layers = [tt.Linear(4, 4, seed=0), tt.Constant(np.ones(4, np.float32)), tt.Operator("Add")]
     graph = tt.Graph(["x"], ["y"], layers, [(["x"], ["h"]), ([], ["c"]), (["h", "c"], ["y"])])

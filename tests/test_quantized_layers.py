@@ -45,6 +45,7 @@ LAYERS = [
     (conv(stride=2, padding="same", dilation=(1, 2), groups=2, input_zero_point=9), octets(2, 4, 6, 5)),
     (conv(padding=((0, 1), (2, 0)), channels_last=True, output_scale=None), octets(2, 6, 5, 4)),
     (conv(4, 4, groups=4, output_zero_point=5, low=5), octets(2, 4, 6, 5)),
+    (conv(2, 4, groups=2), octets(2, 4, 6, 5)),
     (tt.Lookup(whole(0, 255, 256, dtype=np.uint8), "noise"), octets(3, 4)),
     (tt.Lookup.of(tt.tanh, 0.05, 128), octets(3, 4)),
     (tt.QuantizedAvgPool2d(2, input_scale=0.5, output_scale=0.25, output_zero_point=7), octets(2, 3, 4, 5)),
@@ -149,8 +150,18 @@ def test_the_sum_of_two_values():
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("order", ["ab", "ba", "aa"])
+def test_a_sum_inside_a_program(order):
+    add = tt.QuantizedAdd([0.5, 0.25], [3, 10], output_scale=0.3, output_zero_point=20)
+    wires = [(["a"], ["b"]), (list(order), ["y"])]
+    model = tt.Graph(["a"], ["y"], [linear(7, 7), add], wires, [("uint8", (None, 7))])
+    a = octets(40, 7)
+    values = {"a": a, "b": model.layers[0](a)}
+    assert np.array_equal(model.predict(a.numpy()), add.forward(*(values[name] for name in order)))
+
+
 def test_a_mean_is_rounded_once():
-    layer, x = LAYERS[12]
+    layer, x = LAYERS[13]
     q = x.numpy().astype(int)
     for n, c, i, j in np.ndindex(2, 3, 2, 2):
         mean = Fraction(int(q[n, c, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2].sum()), 4)
@@ -166,6 +177,7 @@ def test_the_largest_byte_of_a_window_is_a_byte():
         assert np.array_equal(y, layer(x.astype(np.float32)))
         model = tt.Sequential(tt.Quantize(1.0), layer)
         assert np.array_equal(model.predict(x.numpy()), y)
+        assert all(row.fused for row in model.summary((3, 6, 5)).rows)
     for layer in (tt.Flatten(), tt.Reshape((5, 18)), tt.ChannelsLast(), tt.Dropout(0.5)):
         assert layer(x).dtype == np.uint8
 
@@ -215,6 +227,18 @@ def test_int8_in_and_out_is_part_of_the_program():
     assert all(row.fused for row in model.summary(7).rows)
     told = [model.explain(each).rows[0].values for each in (x[:1], tt.Tensor(x[:1], np.int8))]
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    ("layer", "wanted", "dtype"),
+    [(tt.FromInt8(), "int8", dtype) for dtype in (np.uint8, np.int16, bool, np.float32)]
+    + [(tt.ToInt8(), "uint8", dtype) for dtype in (np.int8, np.int16, bool, np.float32)],
+)
+def test_bytes_of_the_other_kind_are_refused(layer, wanted, dtype):
+    with pytest.raises(
+        tt.DtypeError, match=rf"{type(layer).__name__}.*expected {wanted}, got {np.dtype(dtype)}"
+    ):
+        layer(tt.Tensor([[0, 1]], dtype))
 
 
 def test_formulas_name_the_zero_points():

@@ -52,6 +52,7 @@ def test_the_same_bits(layers, dtype):
             assert np.array_equal(x, before)
             assert not np.may_share_memory(x, y)
             y[...] = 0  # it is the caller's
+            assert x.flags.writeable
 
 
 def test_the_short_way_is_taken():

@@ -6,6 +6,11 @@ __all__ = ["EQUIVALENT", "reason"]
 
 OF_TYPES = re.compile(r"(?:\bkind|\btype\([^()]*(?:\([^()]*\))?[^()]*\)) is (?:not )?(?=[A-Za-z])")
 
+LOOKS = re.compile(r"\b(?:fontsize|labelsize|pad|padding|linewidth|alpha)=[^,)]*")
+MOST_TERMS = (
+    "MOST_TERMS = ({}) // (255 * 127) // 2  # of a sum, which an int32 bias of 2³⁰ and these cannot overflow"
+)
+
 
 def reason(module: str, change: str) -> str | None:
     """Why a change of a module changes nothing that is promised; None if it is not known to be so.
@@ -14,10 +19,14 @@ def reason(module: str, change: str) -> str | None:
     'types are equal only to themselves'
     """
     old, _, new = change.partition(" → ")
+    if change == "@final → (nothing)":
+        return "`final` is for type checkers"
     for found in OF_TYPES.finditer(old):
         compared = found[0].replace("is not", "!=").replace(" is ", " == ")
         if new == old[: found.start()] + compared + old[found.end() :]:
             return "types are equal only to themselves"
+    if module.startswith("plot/") and LOOKS.sub("", old) == LOOKS.sub("", new):
+        return "sizes of letters, lines and gaps are not promised"
     return EQUIVALENT.get(module, {}).get(change)
 
 
@@ -121,5 +130,62 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         " when a file is read, beside eight times its weights": (
             "half of the memory that reading a file may take is as good"
         ),
+    },
+    "inference/revision.py": {
+        "count += 1 → count += 2": "a change is a count that differs, by however much",
+        "count = 0 → count = -1": "where the count begins says nothing",
+        "count = 0 → count = 1": "where the count begins says nothing",
+    },
+    "layers/lookup.py": {
+        "values = y[:, 0] → values = y[:, -1]": "of one column the last is the first",
+    },
+    "inference/bytes_lowering.py": {
+        "product[record.AHEAD] = 2 * product[record.HEIGHTS] if here.number == record.INPUT else 0"
+        " → product[record.AHEAD] = 2 * product[record.HEIGHTS] if here.number == record.INPUT else 1": (
+            "how far ahead samples are asked for changes the time alone"
+        ),
+    },
+    "primitives/quantized.py": {
+        f"{MOST_TERMS.format('2**31 - 1')} → {MOST_TERMS.format(other)}": "the quotient is the same"
+        for other in ("2**31 + 1", "2<<31 - 1")
+    },
+    "primitives/normalization.py": {
+        'return is_float(node) and node.parameters["axis"] % x.ndim == x.ndim - 1 and 0 not in x.sample'
+        ' → return is_float(node) and node.parameters["axis"] % x.ndim >= x.ndim - 1 and 0 not in x.sample': (
+            "the remainder is at most that"
+        ),
+    },
+    "primitives/elementwise.py": {
+        "if array.dtype == bool: → if array.dtype <= bool:": "nothing but bool can be cast to bool safely",
+    },
+    "primitives/windows.py": {
+        "and all(each.dtype == node.result.dtype for each in arrays)"
+        " → and all(each.dtype >= node.result.dtype for each in arrays)": (
+            "the dtype of the result is the widest of theirs"
+        ),
+        "of = node.operands[0] if node.primitive is convolve_transposed else node.result"
+        " → of = node.operands[0] if node.primitive == convolve_transposed else node.result": (
+            "primitives are equal only to themselves"
+        ),
+    },
+    "layers/reshape.py": {
+        "lengths = (-2,) → lengths = (- 3,)": "any length below -1 is refused",
+    },
+    "quantization/calibration.py": {
+        "values = {given.index: x.astype(given.dtype, copy=False)}"
+        " → values = {given.index: x.astype(given.dtype, copy=True)}": "the copy has the same numbers",
+    },
+    "inference/emitter.py": {
+        "alone = here.readers == sum(self.values[each.index] is here for each in self.read_by(node))"
+        " → alone = here.readers <= sum(self.values[each.index] is here for each in self.read_by(node))": (
+            "a node is one of those that still read its operands"
+        ),
+    },
+    "layers/flatten.py": {
+        "return x if x.ndim < 2 else x.reshape((x.shape[0], math.prod(x.shape[1:])))"
+        f" → return x if x.ndim {other} else x.reshape((x.shape[0], math.prod(x.shape[1:])))": (
+            "two axes already have the shape that they are given"
+        )
+        for other in ("<= 2", "< 3")
     },
 }

@@ -100,15 +100,15 @@ def test_survivors_are_equivalent_or_not_caught():
     old, _, new = same.partition(" → ")
     diffs = {
         "a": f"--- \n+++ \n@@ -1 +1 @@\n     x\n-    {old}\n+    {new}\n",
-        "b": "--- \n+++ \n@@ -1 @@\n-@final\n",
+        "b": "--- \n+++ \n@@ -1 @@\n-@cache\n",
     }
-    assert [change(each) for each in diffs.values()] == [same, "@final → (nothing)"]
+    assert [change(each) for each in diffs.values()] == [same, "@cache → (nothing)"]
     found = {"io/archive.py": {"mutants": 9, "tried": 5, "survived": diffs}}
     assert counts("io/archive.py", found["io/archive.py"]) == [9, 5, 1, 3, 1]
     text = report(found)
     assert "1 modules; 3 of 4 mutants that are not equivalent are caught (75.0%)." in text
     assert f"| io/archive.py | `{same}` | {why} |" in text
-    assert "| io/archive.py | `@final → (nothing)` |  |" in text
+    assert "| io/archive.py | `@cache → (nothing)` |  |" in text
 
 
 def test_the_table_of_checks():

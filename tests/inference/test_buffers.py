@@ -56,3 +56,9 @@ def test_more_places_than_fit_are_refused():
 def test_strides_are_no_large_powers_of_two_unless_rows_lie_without_a_gap():
     assert [Buffer(n, 4).stride for n in (1, 100, 127, 128, 129, 256)] == [4, 400, 508, 576, 516, 1088]
     assert [Buffer(n, 4, packed=True).stride for n in (128, 256)] == [512, 1024]
+
+
+def test_a_buffer_is_new_until_instructions_use_it():
+    buffer = Buffer(10, 4)
+    assert (buffer.number, buffer.readers, buffer.first, buffer.last) == (None, 0, 0, 0)
+    assert (buffer.packed, buffer.overread, buffer.offset, buffer.rows) == (False, False, 0, 0)

@@ -8,6 +8,7 @@ pytest.importorskip("matplotlib")
 import tinytensor as tt
 from tinytensor import cli
 from tinytensor.commands.plot import PICTURES
+from tinytensor.inference.profile import Profile, ProfileRow
 
 IMAGES, LABELS = tt.datasets.mnist("sample")
 
@@ -83,6 +84,83 @@ def test_a_network_names_layers_shapes_and_parameters():
     assert texts.count("Linear") == 10
 
 
+def rows_and_columns(figure):
+    return figure.axes[0].get_gridspec().get_geometry()
+
+
+@pytest.mark.parametrize(
+    ("count", "columns", "expected"),
+    [
+        (8, None, (2, 4)),
+        (7, None, (2, 4)),
+        (8, 3, (3, 3)),
+        (8, 20, (1, 8)),
+        (1, None, (1, 1)),
+        (9, 1, (9, 1)),
+    ],
+)
+def test_pictures_stand_in_rows(count, columns, expected):
+    figure = tt.plot.feature_maps(np.zeros((count, 2, 2)), columns)
+    assert rows_and_columns(figure) == expected
+    assert [axis.get_title() for axis in figure.axes] == [str(i) for i in range(count)]
+    assert figure.get_size_inches() == pytest.approx([0.9 * expected[1], 0.9 * expected[0]])
+    assert len(figure.axes[0].get_xticks()) == len(figure.axes[0].get_yticks()) == 0
+
+
+def test_a_filter_has_a_row_for_its_inputs():
+    assert rows_and_columns(tt.plot.filters(np.zeros((4, 3, 2, 2)))) == (4, 3)
+    assert rows_and_columns(tt.plot.filters(np.zeros((8, 1, 2, 2)))) == (2, 4)
+    assert rows_and_columns(tt.plot.filters(np.zeros((4, 2, 2, 2)), columns=8)) == (1, 8)
+    assert rows_and_columns(tt.plot.digits(IMAGES[:20])) == (2, 10)
+    assert len(tt.plot.feature_maps(np.zeros((1024, 1, 1)), 32).axes) == 1024
+
+
+def test_colours_of_numbers_that_are_not_finite_or_all_zero():
+    assert tt.plot.feature_maps([[[np.inf, 3], [-2, np.nan]]]).axes[0].images[0].get_clim() == (-3, 3)
+    assert tt.plot.feature_maps(np.zeros((1, 2, 2))).axes[0].images[0].get_clim() == (-1, 1)
+
+
+def test_a_row_of_a_confusion_matrix_is_shares_of_its_class():
+    axis = tt.plot.confusion([0, 0, 0, 1, 3], [0, 0, 1, 1, 1]).axes[0]
+    shares = [[2 / 3, 1 / 3, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
+    assert np.array_equal(axis.images[0].get_array(), shares)
+    assert {text.get_position(): text.get_color() for text in axis.texts} == {
+        (0, 0): "white", (1, 0): "#1f2328", (1, 1): "white", (1, 3): "white"
+    }  # fmt: skip
+    assert [list(axis.get_xticks()), list(axis.get_yticks())] == 2 * [[0, 1, 2, 3]]
+    assert axis.get_title() == "60.00% of 5 right"
+    assert axis.figure.get_size_inches() == pytest.approx([1.5 + 4 / 2, 1.2 + 4 / 2])
+
+
+def test_boxes_of_a_network_stand_in_rows_with_arrows_between_them():
+    model = tt.Sequential(tt.Linear(6, 100), tt.relu, *(tt.Linear(n, 100) for n in (100, 100)))
+    model += tt.Sequential(*(tt.Linear(100, 100) for _ in range(4)), tt.Linear(100, 3), tt.relu)
+    axis = tt.plot.network(model).axes[0]
+    boxes = axis.patches
+    middles = [(box.get_x() + box.get_width() / 2, box.get_y() + box.get_height() / 2) for box in boxes]
+    assert middles == [(pytest.approx(i % 8), pytest.approx(-2 * (i // 8))) for i in range(10)]
+    assert [box.get_height() for box in boxes[:8]] == pytest.approx(8 * [1.1])
+    assert boxes[8].get_height() == pytest.approx(0.25 + 0.85 * np.log(4) / np.log(101))
+    assert boxes[0].get_facecolor() != boxes[1].get_facecolor()
+    arrows = [(text.xyann[0], text.xy[0]) for text in axis.texts if text.get_text() == ""]
+    assert arrows == [(pytest.approx(i + 0.32), pytest.approx(i + 0.68)) for i in (*range(7), 0)]
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    for text in axis.texts:
+        x, y = text.get_position()
+        assert left < x < right
+        assert low < y < high
+
+
+def test_a_profile_is_bars_of_microseconds():
+    rows = ProfileRow("first", 2e-6, 0, 0), ProfileRow("second", 6e-6, 0, 0)
+    axis = tt.plot.profile(Profile(rows, 1000)).axes[0]
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([2, 6])
+    assert [text.get_text() for text in axis.texts] == ["2.0 µs, 25%", "6.0 µs, 75%"]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["first", "second"]
+    assert axis.get_title() == "1,000 samples, one thread"
+    assert axis.yaxis_inverted()
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [
@@ -100,6 +178,12 @@ def test_a_network_names_layers_shapes_and_parameters():
         (lambda: tt.plot.confusion([-1], [1]), tt.ArgumentError),
         (lambda: tt.plot.confusion([0.5], [1]), tt.ArgumentError),
         (lambda: tt.plot.network(tt.Sequential()), tt.ArgumentError),
+        (lambda: tt.plot.profile(Profile((), 1)), tt.ArgumentError),
+        (lambda: tt.plot.activation("relu", 3, 2), tt.ArgumentError),
+        (lambda: tt.plot.feature_maps(np.ones((1025, 1, 1))), tt.ShapeError),
+        (lambda: tt.plot.feature_maps(np.ones((1, 1, 1), complex)), tt.DtypeError),
+        (lambda: tt.plot.confusion([], []), tt.ShapeError),
+        (lambda: tt.plot.confusion([1], [-1]), tt.ArgumentError),
     ],
 )
 def test_what_cannot_be_drawn(call, error):

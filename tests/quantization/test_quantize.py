@@ -258,7 +258,7 @@ def test_sums_of_too_many_terms_stay_in_float32():
         (np.full((3, 8), np.nan), tt.ArgumentError, "expected finite numbers, sample 0 has others"),
         (iter([np.zeros((2, 8)), np.full((3, 8), np.inf)]), tt.ArgumentError, "sample 2 has others"),
         (np.zeros((3, 7)), tt.ShapeError, "expected .batch, 8., got .2, 7."),
-        (iter([np.zeros((3, 8)), np.zeros((3, 7))]), tt.ShapeError, r"expected \(8,\) as the first"),
+        (iter([np.zeros((3, 8)), np.zeros((3, 7))]), tt.ShapeError, r"\(8,\) as the first, got \(7,\)"),
         (3, tt.DtypeError, "expected an array or batches of it, got 3"),
         (np.zeros((3, 8), "U3"), tt.DtypeError, "expected real numbers"),
         (np.full((3, 8), 3e38), tt.ArgumentError, "the output of 0 is not finite"),
@@ -275,7 +275,10 @@ def test_samples_that_are_refused(given, error, said):
     [
         ({"calibration": "min"}, "calibration: expected one of max, percentile, mse, got 'min'"),
         ({"keep": ["none"]}, "keep: no layer is named 'none'; there are 0"),
-        ({"percentile": 10}, "percentile: expected more than 50 and at most 100"),
+        *(
+            ({"percentile": part}, "percentile: expected more than 50 and at most 100")
+            for part in (10, 50, 100.5)
+        ),
         ({"bound": 0.9}, "bound: expected .*agreement"),
         ({"bound": ("agreement", 99)}, "expected a share from 0 to 1, got 99"),
     ],
@@ -302,7 +305,50 @@ def test_models_that_are_refused():
         tt.quantize(Own(), samples(5, 8))
 
 
+def test_a_layer_inside_a_users_layer_is_kept():
+    inner = tt.Sequential(tt.Linear(6, 6, seed=2), tt.relu)
+    model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.relu, Residual(inner), tt.Linear(6, 3, seed=1))
+    found = tt.quantize(model, samples(50, 8), keep="2.inner.0")
+    assert [type(layer).__name__ for layer in found.layers] == [
+        "Quantize", "QuantizedLinear", "Dequantize", "Linear", "ReLU", "Quantize", "QuantizedAdd",
+        "QuantizedLinear",
+    ]  # fmt: skip
+
+
+def test_bounds_that_are_not_0_are_bytes():
+    model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.Clip(0.5, 1.0), tt.Linear(6, 3, seed=1))
+    first = tt.quantize(model, samples(300, 8))[1]
+    assert (first.low, first.high) == (128, 255)  # steps of 1 / 255 from 0
+    assert first.output_scale == pytest.approx(1 / 255)
+
+
+class Floor(tt.Layer):
+    """The larger one of a product and a number for each feature."""
+
+    def __init__(self):
+        self.product, self.least = tt.Linear(8, 6, seed=0), tt.linspace(-1, 1, 6)
+
+    def forward(self, x):
+        return tt.maximum(self.product(x), self.least)
+
+
+def test_a_bound_for_each_feature_is_no_bound_of_all():
+    model, x = tt.Sequential(Floor(), tt.Linear(6, 3, seed=1)), samples(300, 8)
+    found, report = tt.quantize(model, x, report=True)
+    assert report.snr > 30
+    assert np.abs(found.predict(x) - model.predict(x)).max() < 0.1
+
+
 # Ranges
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "step", "zero_point"),
+    [(0, 0, 1, 0), (0, 255, 1, 0), (51, 255, 1, 0), (-255, 0, 1, 255), (-255, -51, 1, 255), (-51, 204, 1, 51),
+     (-1, 1, 2 / 255, 128)],
+)  # fmt: skip
+def test_a_scale_covers_a_range_and_0(low, high, step, zero_point):
+    assert scale_of(low, high) == (pytest.approx(step), zero_point)
 
 
 def test_ranges():
@@ -336,10 +382,18 @@ def test_mse_beats_max_where_one_value_is_far():
 # The report
 
 
+def test_agreement_is_that_of_classes_on_the_last_axis():
+    model, x = tt.Sequential(tt.Linear(8, 12, seed=0), tt.Reshape((4, 3))), samples(200, 8)
+    found, report = tt.quantize(model, x, report=True)
+    classes = [each.predict(x).argmax(-1) for each in (model, found)]
+    assert report.agreement == (classes[0] == classes[1]).mean()
+
+
 def test_the_report_says_what_is_lost():
     model = tt.Sequential(tt.Linear(8, 6, seed=0), tt.relu, tt.Linear(6, 3, seed=1), tt.softmax)
     x = samples(1500, 8)
-    found, report = tt.quantize(model, x, calibration="percentile", percentile=99, report=True)
+    batches = iter([x[:999], x[999:1200], x[1200:]])
+    found, report = tt.quantize(model, batches, calibration="percentile", percentile=99, report=True)
     some = x[:1000]
     y, z = model.predict(some).astype(float), found.predict(some).astype(float)
     assert report.samples == 1000

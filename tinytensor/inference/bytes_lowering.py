@@ -66,7 +66,7 @@ class BytesLowering(Emitter):
 
     def quantized_add(self, node: Node, zero_points: Any, multipliers: Any, output: Any) -> None:
         """The sum of two values, each with a scale of its own."""
-        a, b = node.symbols if len(node.symbols) == 2 else node.symbols * 2
+        a, b = node.symbols
         if self.last & {a.index, b.index}:
             here, other = self.channels_last(a, False), self.channels_last(b, False)
             self.keep_order(node, a)

@@ -32,7 +32,7 @@ def joint_sample(operands: tuple[Any, ...]) -> tuple[int, ...]:
         else:
             samples.append(constant_sample(each, symbol))
     joint = joint_shape(*samples)
-    if joint is None or len(joint) >= symbol.ndim:
+    if joint is None:
         symbol.tracer.refuse(f"samples of shapes {samples} do not broadcast")
     return joint
 

@@ -35,9 +35,8 @@ def linear_result(x: Symbol, weight: Any, bias: Any = None) -> Result:
 def is_packable(node: Node) -> bool:
     """Whether the tile computes it: a constant weight with at least one element, all of one float dtype."""
     x, weight = node.operands[:2]
-    bias = node.operands[2] if len(node.operands) > 2 else None
     dtype = node.result.dtype
-    kinds = [each.dtype for each in (x, weight, bias) if each is not None]
+    kinds = [each.dtype for each in node.operands if each is not None]
     return weight.size > 0 and dtype in FLOATS and all(kind in FLOATS for kind in kinds) and x.dtype == dtype
 
 
