@@ -145,4 +145,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             " nothing that is promised"
         ),
     },
+    "io/onnx/assemble.py": {
+        "dtype = values[step.inputs[0]].dtype → dtype = values[step.inputs[ -1]].dtype": (
+            "an activation has one operand, or operands of one dtype"
+        ),
+    },
 }

@@ -112,7 +112,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "digits.py": "tests/test_digits.py tests/commands/test_predict.py",
     "elsewhere.py": "tests/test_contents.py",
     "errors.py": "tests/test_errors.py",
-    "files.py": "tests/io/test_formats.py tests/io/test_malformed.py",
+    "files.py": "tests/io/test_formats.py tests/io/test_foreign.py tests/io/test_npz.py",
     "lazy.py": "tests/test_contents.py",
     "text.py": "tests/test_contents.py tests/test_summary.py tests/test_cli.py",
     "io/__init__.py": "tests/test_contents.py",
@@ -125,7 +125,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "io/expressions.py": f"{PYTHON} tests/io/test_onnx_traced.py",
     "io/fit.py": "tests/io/test_propose.py tests/io/test_weights.py",
     "io/foreign.py": "tests/io/test_foreign.py",
-    "io/formats.py": "tests/io/test_formats.py tests/io/test_malformed.py",
+    "io/formats.py": "tests/io/test_formats.py tests/io/test_foreign.py tests/io/test_native.py",
     "io/hdf5.py": "tests/io/test_keras_h5.py tests/io/test_keras_files.py tests/io/test_keras_archives.py",
     "io/named.py": "tests/io/test_propose.py tests/io/test_weights.py",
     "io/native.py": "tests/io/test_native.py",
@@ -164,7 +164,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "io/onnx/tensors.py": READS,
     "io/onnx/trace_writer.py": f"{WRITES} {ONNX_IMAGES}",
     "io/onnx/windows.py": ONNX_IMAGES,
-    "io/onnx/wire.py": f"{READS} tests/io/test_malformed.py",
+    "io/onnx/wire.py": READS,
     "io/onnx/writer.py": f"tests/io/test_onnx_writer.py tests/io/test_onnx_traced.py {QUANTIZED}",
     **{
         f"io/onnx/{name}.py": QUANTIZED
