@@ -150,4 +150,23 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "an activation has one operand, or operands of one dtype"
         ),
     },
+    "io/onnx/wire.py": {
+        "MESSAGE, STRING, NUMBER = 256, 40, 16  # measured with protobuf 7: up to 202, 37,"
+        " 8.9 of a repeated one → MESSAGE, STRING, NUMBER = 256, 40, 17  # measured with"
+        " protobuf 7: up to 202, 37, 8.9 of a repeated one": (
+            "an estimate of memory, rounded up: one byte more is as good"
+        ),
+    },
+    "io/onnx/nodes.py": {
+        "and self.constants.keys() == other.constants.keys() → and self.constants.keys()"
+        " <= other.constants.keys()": ("every constant is read by a node, and the nodes are equal"),
+    },
+    "io/onnx/scalars.py": {
+        "@cache → (nothing)": ("a table that is made again each time is the same"),
+    },
+    "io/keras.py": {
+        "if file.readinto(content.data) != content.size: → if file.readinto(content.data) < content.size:": (
+            "as many bytes are read as there is room for, at most"
+        ),
+    },
 }

@@ -144,6 +144,13 @@ def test_shapes_that_no_array_has(dims):
         tt.from_onnx(made)
 
 
+def test_texts_are_utf8_and_weights_any_bytes():
+    data = model([node("Add", "x b", "y")], b=[-1.0]).SerializeToString()
+    assert tt.from_onnx(data)(X).tolist() == (X - 1).tolist()
+    with pytest.raises(tt.ModelFormatError, match="expected text in UTF-8"):
+        tt.from_onnx(data.replace(b"Add", b"A\xffd"))
+
+
 def test_nodes_are_counted_before_they_are_read():
     made = model([node("Relu", "x", "y")])
     made.graph.node.extend([made.graph.node[0]] * 10_000)
