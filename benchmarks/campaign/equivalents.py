@@ -169,4 +169,16 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "as many bytes are read as there is room for, at most"
         ),
     },
+    "io/hdf5.py": {
+        "self.largest, self.limit = 1 << 16, 2 * HEADER_LIMIT  # what was read at once,"
+        " and what may be → self.largest, self.limit = 1 ^ 16, 2 * HEADER_LIMIT  # what"
+        " was read at once, and what may be": (
+            "a name is shorter than what was read before it: the configuration, which holds the names"
+        ),
+        "self.largest, self.limit = 1 << 16, 2 * HEADER_LIMIT  # what was read at once,"
+        " and what may be → self.largest, self.limit = 1 & 16, 2 * HEADER_LIMIT  # what"
+        " was read at once, and what may be": (
+            "a name is shorter than what was read before it: the configuration, which holds the names"
+        ),
+    },
 }

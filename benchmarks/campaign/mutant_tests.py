@@ -25,7 +25,7 @@ KERAS = (
     "tests/io/test_keras_files.py tests/io/test_keras_words.py tests/io/test_keras_h5.py"
     " tests/io/test_keras_archives.py tests/io/test_keras.py"
 )
-OPERATORS = "tests/operators tests/io/test_onnx_backend.py tests/io/test_onnx_semantics.py"
+OPERATORS = "tests/operators tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py"
 PYTHON = "tests/io/test_python.py tests/quantization/test_python.py"
 TORCH = "tests/io/test_torch.py tests/test_images_torch.py"
 TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the module's own examples
@@ -191,7 +191,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
             "reduction", "resampling", "samples", "shape", "table",
         )
     },
-    "operators/quantized.py": f"tests/operators {QUANTIZED} tests/io/test_onnx_backend.py",
+    "operators/quantized.py": f"tests/operators {QUANTIZED}",
     **{
         f"samples/{name}.py": "tests/commands/test_predict.py tests/commands/test_mnist.py"
         for name in ("__init__", "arrays", "csv", "idx", "options", "parquet", "pictures", "prepared")
