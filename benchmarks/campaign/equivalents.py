@@ -181,4 +181,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "a name is shorter than what was read before it: the configuration, which holds the names"
         ),
     },
+    "lazy.py": {
+        "@cache → (nothing)": ("a file that is read again gives the same names"),
+    },
 }

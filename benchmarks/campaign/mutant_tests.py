@@ -21,8 +21,9 @@ WRITES = "tests/io/test_onnx_traced.py tests/io/test_onnx_writer.py"
 ONNX_IMAGES = "tests/io/test_onnx_images.py"
 ONNX = f"{READS} {WRITES} {ONNX_IMAGES} tests/io/test_onnx_learning.py"
 QUANTIZED = "tests/io/test_onnx_quantized.py"
+KERAS_FILES = "tests/io/test_keras_files.py"
 KERAS = (
-    "tests/io/test_keras_files.py tests/io/test_keras_words.py tests/io/test_keras_h5.py"
+    f"{KERAS_FILES} tests/io/test_keras_words.py tests/io/test_keras_h5.py"
     " tests/io/test_keras_archives.py tests/io/test_keras.py"
 )
 OPERATORS = "tests/operators tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py"
@@ -125,7 +126,7 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "io/expressions.py": f"{PYTHON} tests/io/test_onnx_traced.py",
     "io/fit.py": "tests/io/test_propose.py tests/io/test_weights.py",
     "io/foreign.py": "tests/io/test_foreign.py",
-    "io/formats.py": "tests/io/test_formats.py tests/io/test_foreign.py tests/io/test_native.py",
+    "io/formats.py": f"tests/io/test_formats.py tests/io/test_foreign.py {KERAS_FILES}",
     "io/hdf5.py": "tests/io/test_keras_h5.py tests/io/test_keras_files.py tests/io/test_keras_archives.py",
     "io/named.py": "tests/io/test_propose.py tests/io/test_weights.py",
     "io/native.py": "tests/io/test_native.py",
@@ -187,10 +188,11 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
         f"operators/{name}.py": OPERATORS
         for name in (
             "activations", "arithmetic", "definition", "einstein", "elementwise", "folds", "image_shapes",
-            "images", "inference", "lookup", "movement", "normalization", "pads", "pixels", "positions",
+            "images", "inference", "movement", "normalization", "pads", "pixels", "positions",
             "reduction", "resampling", "samples", "shape", "table",
         )
     },
+    "operators/lookup.py": "tests/io/test_onnx_learning.py tests/operators tests/io/test_onnx_semantics.py",
     "operators/quantized.py": f"tests/operators {QUANTIZED}",
     **{
         f"samples/{name}.py": "tests/commands/test_predict.py tests/commands/test_mnist.py"

@@ -10,7 +10,7 @@ import pytest
 
 import tinytensor as tt
 from tests.datasets.idx_files import idx_bytes
-from tinytensor import cli
+from tinytensor import cli, samples
 from tinytensor.commands import answers, predict
 
 IMAGES, LABELS = tt.datasets.mnist("sample")
@@ -227,8 +227,18 @@ def test_mistakes(capsys):
         (["x.csv", "--size", "3"], "--size: expected two lengths"),
         (["."], ".: expected images in the folder"),
         (["nowhere.npy"], "nowhere.npy: No such file"),
+        (["--dask", "local", "x.npy", "x.npy", "-o", "y.npy"], "one INPUT and -o OUT, got 2 and -o y.npy"),
     ):
         assert said in run(capsys, "mnist_mlp", *arguments, status=2).err
+
+
+def test_images_are_neither_centred_nor_inverted_unasked():
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[:5, :3] = 200
+    image.fromarray(pixels).save("corner.png")
+    ((_, batch),) = samples.read("corner.png", samples.Options(shape=(28, 28)), 1)
+    assert np.array_equal(batch, [pixels])
 
 
 def test_a_table_with_a_label_says_how_to_leave_it_out(capsys):
