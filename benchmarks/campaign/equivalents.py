@@ -184,4 +184,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "lazy.py": {
         "@cache → (nothing)": ("a file that is read again gives the same names"),
     },
+    "io/compare.py": {
+        "@dataclass(frozen=True) → @dataclass(frozen=False)": (
+            "what is compared and reported is the same if its fields may be assigned"
+        ),
+    },
 }

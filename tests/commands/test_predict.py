@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,13 @@ def test_mistakes(capsys):
         (["--dask", "local", "x.npy", "x.npy", "-o", "y.npy"], "one INPUT and -o OUT, got 2 and -o y.npy"),
     ):
         assert said in run(capsys, "mnist_mlp", *arguments, status=2).err
+
+
+def test_an_array_in_fortrans_order_is_read_as_a_whole_up_to_2_gib(capsys):
+    header = {"descr": "<f4", "fortran_order": True, "shape": (1 << 16, 1 << 16)}
+    with zipfile.ZipFile("x.npz", "w") as archive, archive.open("x.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, header)
+    assert "is read as a whole, up to 2 GiB" in run(capsys, "mnist_mlp", "x.npz", status=2).err
 
 
 def test_images_are_neither_centred_nor_inverted_unasked():
