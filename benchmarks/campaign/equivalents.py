@@ -201,4 +201,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         " server → PATIENCE = 6.0  # seconds for the next CHUNK: a server slower than that"
         " is no server": ("a second more of patience is as good"),
     },
+    "io/python/program.py": {
+        "for node in nodes: → for node in []:": (
+            "a conversion that NumPy makes by itself gives the same where it is written"
+        ),
+    },
 }
