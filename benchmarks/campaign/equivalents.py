@@ -206,4 +206,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "a conversion that NumPy makes by itself gives the same where it is written"
         ),
     },
+    "io/traced.py": {
+        "alike = array.shape == parameter.shape and array.dtype != parameter.dtype → alike"
+        " = array.shape == parameter.shape and array.dtype is not parameter.dtype": (
+            "NumPy has one object for each dtype of native order"
+        ),
+    },
 }
