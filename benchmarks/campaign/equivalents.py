@@ -212,4 +212,10 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "NumPy has one object for each dtype of native order"
         ),
     },
+    "io/onnx/patterns.py": {
+        "while waiting and len(factors) + len(waiting) <= MAX_FACTORS: → while waiting and"
+        " len(factors) // len(waiting) <= MAX_FACTORS:": (
+            "another limit of the search; what has more factors is computed as it is written"
+        ),
+    },
 }

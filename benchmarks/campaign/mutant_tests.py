@@ -150,9 +150,10 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     **{f"io/torch{name}.py": TORCH for name in ("", "_images", "_modules", "_reading")},
     **{
         f"io/onnx/{name}.py": f"{READS} tests/io/test_onnx_traced.py {ONNX_IMAGES}"
-        for name in ("assemble", "choose", "patterns", "program", "reader", "shapes", "simplify")
+        for name in ("choose", "patterns", "program", "reader", "shapes", "simplify")
     },
     "io/onnx/activations.py": READS,
+    "io/onnx/assemble.py": f"{READS} {WRITES}",
     "io/onnx/changes.py": f"tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py {ONNX_IMAGES}",
     "io/onnx/external.py": "tests/io/test_onnx_reader.py",
     "io/onnx/image_rules.py": f"tests/io/test_onnx_writer.py {ONNX_IMAGES}",
