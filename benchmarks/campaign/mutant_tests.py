@@ -16,20 +16,19 @@ RESPONSES = "tests/io/test_onnx_images.py tests/primitives/test_rules.py"
 QUANTIZATION = "tests/quantization/test_quantize.py tests/quantization/test_verify.py"
 CONFIG = "tests/io/test_config.py tests/test_defaults.py"
 PLOTS = "tests/plot/test_plot.py"
-ONNX = (
-    "tests/io/test_onnx_traced.py tests/io/test_onnx_semantics.py tests/io/test_onnx_reader.py"
-    " tests/io/test_onnx_writer.py tests/io/test_onnx_images.py tests/io/test_onnx_learning.py"
-)
-QUANTIZED = f"tests/io/test_onnx_quantized.py {ONNX}"
+READS = "tests/io/test_onnx_reader.py tests/io/test_onnx_semantics.py"
+WRITES = "tests/io/test_onnx_traced.py tests/io/test_onnx_writer.py"
+ONNX_IMAGES = "tests/io/test_onnx_images.py"
+ONNX = f"{READS} {WRITES} {ONNX_IMAGES} tests/io/test_onnx_learning.py"
+QUANTIZED = "tests/io/test_onnx_quantized.py"
+KERAS_FILES = "tests/io/test_keras_files.py"
 KERAS = (
-    "tests/io/test_keras.py tests/io/test_keras_words.py tests/io/test_keras_files.py"
-    " tests/io/test_keras_h5.py tests/io/test_keras_archives.py"
+    f"{KERAS_FILES} tests/io/test_keras_words.py tests/io/test_keras_h5.py"
+    " tests/io/test_keras_archives.py tests/io/test_keras.py"
 )
-SKLEARN = "tests/io/test_sklearn.py"
-SAMPLES = "tests/commands/test_predict.py tests/commands/test_mnist.py tests/distributed/test_dask.py"
-OPERATORS = f"tests/operators tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py {ONNX}"
+OPERATORS = "tests/operators tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py"
 PYTHON = "tests/io/test_python.py tests/quantization/test_python.py"
-TORCH = "tests/io/test_torch.py tests/io/test_pt.py tests/test_images_torch.py tests/io/test_weights.py"
+TORCH = "tests/io/test_torch.py tests/test_images_torch.py"
 TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the module's own examples
     "threads.py": "tests/test_threads.py tests/test_workers.py",
     "workers.py": "tests/test_workers.py",
@@ -48,8 +47,6 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "windows.py": IMAGES,
     "numpy_protocol.py": "tests/test_numpy_protocol.py",
     "notebook.py": "tests/test_notebook.py",
-    "files.py": "tests/io/test_formats.py tests/io/test_malformed.py",
-    "text.py": "tests/test_summary.py",
     "inference/buffers.py": "tests/inference/test_buffers.py",
     "inference/plan.py": f"tests/test_lowering.py tests/test_plan.py tests/test_stale.py {NETS}",
     "inference/lowering.py": f"{NETS} tests/test_image_epilogue.py tests/test_sequential.py",
@@ -99,33 +96,6 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "layers/reshape.py": f"tests/test_reshape.py {CONFIG}",
     "layers/sequential.py": "tests/test_sequential.py tests/test_layer.py",
     "layers/state_dict.py": "tests/test_state_dict.py tests/test_members.py",
-    "io/safetensors.py": "tests/io/test_safetensors.py tests/io/test_native.py",
-    "io/native.py": "tests/io/test_native.py",
-    "io/npz.py": "tests/io/test_npz.py",
-    "io/archive.py": "tests/io/test_archive.py tests/io/test_npz.py tests/io/test_keras_archives.py",
-    "io/atomic.py": "tests/io/test_atomic.py",
-    "io/pt.py": "tests/io/test_pt.py",
-    "io/pickles.py": "tests/io/test_pt.py tests/io/test_book.py",
-    "io/hdf5.py": KERAS,
-    **dict.fromkeys(
-        ("io/keras.py", "io/keras_config.py", "io/keras_graph.py", "io/keras_images.py", "io/keras_layers.py",
-         "io/keras_source.py", "io/keras_weights.py"), KERAS
-    ),
-    **dict.fromkeys(
-        ("io/torch.py", "io/torch_images.py", "io/torch_modules.py", "io/torch_reading.py"), TORCH
-    ),
-    **dict.fromkeys(
-        (f"io/onnx/{name}.py" for name in (
-            "assemble", "changes", "choose", "external", "image_rules", "learning", "moves", "nodes",
-            "patterns", "program", "reader", "rules", "scalars", "semantics", "shapes", "simplify", "tensors",
-            "trace_writer", "windows", "wire", "writer",
-        )), ONNX
-    ),
-    **dict.fromkeys(
-        (f"io/onnx/{name}.py" for name in (
-            "microsoft", "quantized", "quantized_products", "quantized_rules", "quantized_values"
-        )), QUANTIZED
-    ),
     **dict.fromkeys(
         (f"quantization/{name}.py" for name in (
             "analysis", "calibration", "domains", "emission", "quantize", "ranges",
@@ -133,46 +103,6 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
         )), QUANTIZATION
     ),
     "quantization/float_layers.py": f"tests/quantization/test_float_layers.py {QUANTIZATION}",
-    **dict.fromkeys(
-        (f"operators/{name}.py" for name in (
-            "activations", "arithmetic", "definition", "einstein", "elementwise", "folds", "image_shapes",
-            "images", "inference", "lookup", "movement", "normalization", "pads", "pixels", "positions",
-            "reduction", "resampling", "samples", "shape", "table",
-        )), OPERATORS
-    ),
-    "operators/quantized.py": f"tests/operators {QUANTIZED}",
-    **dict.fromkeys(
-        (f"io/tflite/{name}.py" for name in (
-            "flatbuffer", "model", "operations", "reader", "steps", "windows"
-        )), "tests/io/test_tflite.py"
-    ),
-    **dict.fromkeys(
-        (f"io/python/{name}.py" for name in (
-            "functions", "images", "library", "operators", "program", "quantized", "rules", "scalars",
-            "writer",
-        )), PYTHON
-    ),
-    **dict.fromkeys(
-        (f"samples/{name}.py" for name in (
-            "arrays", "csv", "idx", "options", "parquet", "pictures", "prepared"
-        )), SAMPLES
-    ),
-    "io/book.py": "tests/io/test_book.py",
-    "io/compare.py": "tests/io/test_compare.py",
-    "io/config.py": "tests/io/test_config.py tests/io/test_native.py",
-    "io/expressions.py": PYTHON,
-    "io/fit.py": f"tests/io/test_propose.py {TORCH}",
-    "io/foreign.py": "tests/io/test_foreign.py",
-    "io/formats.py": "tests/io/test_formats.py tests/io/test_malformed.py",
-    "io/named.py": "tests/io/test_propose.py tests/io/test_weights.py",
-    "io/propose.py": "tests/io/test_propose.py",
-    "io/references.py": "tests/io/test_compare.py",
-    "io/rounding.py": f"tests/io/test_compare.py {TORCH}",
-    "io/sklearn.py": SKLEARN,
-    "io/sklearn_graphs.py": SKLEARN,
-    "io/tolerance.py": "tests/io/test_compare.py tests/quantization/test_verify.py",
-    "io/traced.py": f"tests/io/test_onnx_traced.py {PYTHON}",
-    "io/weights.py": "tests/io/test_weights.py tests/io/test_propose.py",
     "inference/model.py": "tests/test_plan.py tests/test_predict.py tests/test_trace.py",
     "inference/phases.py": "tests/inference/test_phases.py tests/test_image_nets.py",
     "inference/resize_lowering.py": f"tests/test_images.py {RULES}",
@@ -203,12 +133,127 @@ TESTS = {  # of modules of tinytensor/ but kernels and what is data; and the mod
     "models/mnist.py": "tests/test_trained_models.py",
     "models/pixels.py": "tests/test_trained_models.py",
     **dict.fromkeys((f"plot/{name}.py" for name in ("arrays", "curves", "images", "models", "style")), PLOTS),
+    # files, operators, samples, clusters, commands
+    "__main__.py": "tests/test_cli.py",
+    "cli.py": "tests/test_cli.py",
+    "contents.py": "tests/test_contents.py",
+    "digits.py": "tests/test_digits.py tests/commands/test_predict.py",
+    "elsewhere.py": "tests/test_contents.py",
+    "errors.py": "tests/test_errors.py",
+    "files.py": "tests/io/test_formats.py tests/io/test_foreign.py tests/io/test_npz.py",
+    "lazy.py": "tests/test_contents.py",
+    "text.py": "tests/test_contents.py tests/test_summary.py tests/test_cli.py",
+    "io/__init__.py": "tests/test_contents.py",
+    "io/archive.py": "tests/io/test_archive.py tests/io/test_npz.py tests/io/test_keras_archives.py",
+    "io/atomic.py": "tests/io/test_atomic.py",
+    "io/book.py": "tests/io/test_book.py",
+    "io/compare.py": "tests/io/test_compare.py",
+    "io/config.py": "tests/io/test_config.py tests/io/test_native.py",
+    "io/content.py": "tests/io/test_book.py tests/io/test_pt.py tests/io/test_keras_archives.py",
+    "io/expressions.py": f"{PYTHON} tests/io/test_onnx_traced.py",
+    "io/fit.py": "tests/io/test_propose.py tests/io/test_weights.py",
+    "io/foreign.py": "tests/io/test_foreign.py",
+    "io/formats.py": f"tests/io/test_formats.py tests/io/test_foreign.py {KERAS_FILES}",
+    "io/hdf5.py": "tests/io/test_keras_h5.py tests/io/test_keras_files.py tests/io/test_keras_archives.py",
+    "io/named.py": "tests/io/test_propose.py tests/io/test_weights.py",
+    "io/native.py": "tests/io/test_native.py",
+    "io/npz.py": "tests/io/test_npz.py",
+    "io/pickles.py": "tests/io/test_pt.py tests/io/test_book.py",
+    "io/pooling.py": f"tests/io/test_python.py {WRITES} {QUANTIZED}",
+    "io/propose.py": "tests/io/test_propose.py",
+    "io/pt.py": "tests/io/test_pt.py",
+    "io/references.py": "tests/io/test_compare.py",
+    "io/rounding.py": f"tests/io/test_compare.py {TORCH}",
+    "io/safetensors.py": "tests/io/test_safetensors.py tests/io/test_native.py",
+    "io/sklearn.py": "tests/io/test_sklearn.py",
+    "io/sklearn_graphs.py": "tests/io/test_sklearn.py",
+    "io/tolerance.py": "tests/io/test_compare.py tests/quantization/test_verify.py",
+    "io/traced.py": f"tests/io/test_onnx_traced.py {PYTHON} tests/io/test_onnx_writer.py",
+    "io/weights.py": "tests/io/test_weights.py tests/io/test_propose.py",
+    **{
+        f"io/keras{name}.py": KERAS
+        for name in ("", "_config", "_graph", "_images", "_layers", "_rows", "_source", "_weights")
+    },
+    **{f"io/torch{name}.py": TORCH for name in ("", "_images", "_modules", "_reading")},
+    **{
+        f"io/onnx/{name}.py": f"{READS} tests/io/test_onnx_traced.py {ONNX_IMAGES}"
+        for name in ("choose", "patterns", "program", "reader", "shapes", "simplify")
+    },
+    "io/onnx/activations.py": READS,
+    "io/onnx/assemble.py": f"{READS} {WRITES}",
+    "io/onnx/changes.py": f"tests/io/test_onnx_semantics.py tests/io/test_onnx_backend.py {ONNX_IMAGES}",
+    "io/onnx/external.py": "tests/io/test_onnx_reader.py",
+    "io/onnx/image_rules.py": f"tests/io/test_onnx_writer.py {ONNX_IMAGES}",
+    "io/onnx/learning.py": "tests/io/test_onnx_learning.py tests/io/test_onnx_semantics.py",
+    "io/onnx/moves.py": f"{WRITES} {ONNX_IMAGES}",
+    "io/onnx/nodes.py": WRITES,
+    "io/onnx/rules.py": WRITES,
+    "io/onnx/scalars.py": WRITES,
+    "io/onnx/semantics.py": "tests/io/test_onnx_semantics.py tests/io/test_onnx_reader.py",
+    "io/onnx/tensors.py": READS,
+    "io/onnx/trace_writer.py": f"{WRITES} {ONNX_IMAGES}",
+    "io/onnx/windows.py": ONNX_IMAGES,
+    "io/onnx/wire.py": READS,
+    "io/onnx/writer.py": f"tests/io/test_onnx_writer.py tests/io/test_onnx_traced.py {QUANTIZED}",
+    **{
+        f"io/onnx/{name}.py": QUANTIZED
+        for name in (
+            "microsoft", "quantized", "quantized_products", "quantized_rules", "quantized_values"
+        )
+    },
+    **{
+        f"io/tflite/{name}.py": "tests/io/test_tflite.py"
+        for name in ("flatbuffer", "model", "operations", "reader", "steps", "windows")
+    },
+    **{
+        f"io/python/{name}.py": PYTHON
+        for name in (
+            "functions", "images", "library", "operators", "program", "quantized", "rules", "scalars",
+            "writer",
+        )
+    },
+    **{
+        f"operators/{name}.py": OPERATORS
+        for name in (
+            "activations", "arithmetic", "definition", "einstein", "elementwise", "folds", "image_shapes",
+            "images", "inference", "movement", "normalization", "pads", "pixels", "positions",
+            "reduction", "resampling", "samples", "shape", "table",
+        )
+    },
+    "operators/lookup.py": "tests/io/test_onnx_learning.py tests/operators tests/io/test_onnx_semantics.py",
+    "operators/quantized.py": f"tests/operators {QUANTIZED}",
+    **{
+        f"samples/{name}.py": "tests/commands/test_predict.py tests/commands/test_mnist.py"
+        for name in ("__init__", "arrays", "csv", "idx", "options", "parquet", "pictures", "prepared")
+    },
+    "datasets/download.py": "tests/datasets/test_download.py",
+    "datasets/idx.py": "tests/datasets/test_idx.py",
+    "datasets/mnist.py": "tests/datasets/test_mnist.py",
+    "datasets/published.py": "tests/datasets/test_published.py",
     "distributed/carried.py": "tests/distributed/test_dask.py",
     "distributed/cluster.py": "tests/distributed/test_cluster.py tests/distributed/test_job.py",
     "distributed/dask.py": "tests/distributed/test_dask.py",
     "distributed/inputs.py": "tests/distributed/test_job.py",
     "distributed/job.py": "tests/distributed/test_job.py",
     "distributed/outputs.py": "tests/distributed/test_job.py",
-    "datasets/idx.py": "tests/datasets/test_idx.py",
-    "datasets/download.py": "tests/datasets/test_download.py",
+    "distributed/ray.py": "tests/distributed/test_ray.py",
+    "distributed/spark.py": "tests/distributed/test_spark.py",
+    "commands/answers.py": "tests/commands/test_predict.py",
+    "commands/arguments.py": "tests/commands/test_mnist.py tests/commands/test_predict.py tests/test_cli.py",
+    "commands/group.py": "tests/test_cli.py",
+    "commands/picture.py": "tests/test_cli.py tests/commands/test_mnist.py",
+    "commands/plot.py": "tests/plot/test_plot.py",
+    "commands/tables.py": "tests/commands/test_summary.py tests/commands/test_inspect.py",
+    "commands/terminal.py": "tests/test_cli.py",
+    "commands/warmup.py": "tests/commands/test_doctor.py",
+    **{
+        f"commands/{name}.py": f"tests/commands/test_{name}.py"
+        for name in (
+            "convert", "demo", "doctor", "explain", "inspect", "mnist", "predict", "quantize", "summary",
+            "verify",
+        )
+    },
+    "serve/app.py": "tests/serve/test_app.py",
+    "serve/guard.py": "tests/serve/test_app.py",
+    "serve/reader.py": "tests/serve/test_app.py",
 }  # fmt: skip

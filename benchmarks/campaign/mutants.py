@@ -19,6 +19,7 @@ import json
 import os
 import py_compile
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -44,6 +45,7 @@ test-command = ""
 name = "local"
 """
 PRELOADED = ("hypothesis", "numpy", "onnx", "h5py", "tflite", "torch")  # tests need not import them again
+MEMORY = 6 << 30  # bytes of data; without a limit, a mutant that reads a length wrongly takes all there is
 
 
 def mutants(folder: Path, module: str) -> dict[str, Any]:
@@ -72,10 +74,15 @@ def is_equivalent(module: str, diff: str) -> bool:
     return reason(module, change(diff)) is not None
 
 
-def passes(folder: Path, files: list[str], seconds: float) -> bool:
-    """Whether tests pass there, in a child of this process, which has imported what they need."""
+def passes(folder: Path, files: list[str], seconds: float, processor: int) -> bool:
+    """Whether tests pass there, in a child of this process, which has imported what they need.
+
+    They may take `seconds`, and each of their processes `processor` seconds of CPU time and `MEMORY`.
+    """
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         os.setsid()
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -97,17 +104,24 @@ def survives(folder: Path, intact: Path, module: str) -> bool:
     """Whether all tests of a module pass in a tree: the first file alone, then, if need be, the others."""
     first, *others = TESTS[module].split()
     return all(
-        passes(folder, files, limit(intact, *files)) for files in ([first], [*others, f"tinytensor/{module}"])
+        passes(folder, files, *limit(intact, *files))
+        for files in ([first], [*others, f"tinytensor/{module}"])
     )
 
 
 @functools.cache
-def limit(intact: Path, *files: str) -> float:
-    """Seconds that tests may take; a mutant that makes them hang is caught."""
-    begin = time.monotonic()
-    if not passes(intact, list(files), 1800):
+def limit(intact: Path, *files: str) -> tuple[float, int]:
+    """Seconds, also of CPU time, that tests may take; a mutant that makes them hang is caught."""
+    begin, used = time.monotonic(), children_seconds()
+    if not passes(intact, list(files), 1800, 1800):
         raise SystemExit(f"tests fail without a mutant: {files}")
-    return 60 + 10 * (time.monotonic() - begin)
+    return 60 + 10 * (time.monotonic() - begin), int(20 + 4 * (children_seconds() - used))
+
+
+def children_seconds() -> float:
+    """CPU time of the children of this process that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def compiled(folder: Path) -> Path:

@@ -22,6 +22,14 @@ def test_a_port_that_is_taken_is_one_line(capsys):
     assert err.count("\n") == 1
 
 
+def test_the_last_port_is_65535(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tt.Sequential(tt.Linear(784, 3, seed=0)).save("m.npz")
+    for port, said in (("65535", "expected a model that gives (n, 10)"), ("65536", "is not in the range")):
+        assert cli.main(["demo", "--no-browser", "--port", port, "m.npz"]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_without_uvicorn_the_extra_is_named(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert cli.main(["demo"]) == 2

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 import tinytensor as tt
 from tests.datasets.idx_files import idx_bytes
-from tinytensor import cli
+from tinytensor import cli, samples
 from tinytensor.commands import answers, predict
 
 IMAGES, LABELS = tt.datasets.mnist("sample")
@@ -227,8 +228,25 @@ def test_mistakes(capsys):
         (["x.csv", "--size", "3"], "--size: expected two lengths"),
         (["."], ".: expected images in the folder"),
         (["nowhere.npy"], "nowhere.npy: No such file"),
+        (["--dask", "local", "x.npy", "x.npy", "-o", "y.npy"], "one INPUT and -o OUT, got 2 and -o y.npy"),
     ):
         assert said in run(capsys, "mnist_mlp", *arguments, status=2).err
+
+
+def test_an_array_in_fortrans_order_is_read_as_a_whole_up_to_2_gib(capsys):
+    header = {"descr": "<f4", "fortran_order": True, "shape": (1 << 16, 1 << 16)}
+    with zipfile.ZipFile("x.npz", "w") as archive, archive.open("x.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, header)
+    assert "is read as a whole, up to 2 GiB" in run(capsys, "mnist_mlp", "x.npz", status=2).err
+
+
+def test_images_are_neither_centred_nor_inverted_unasked():
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[:5, :3] = 200
+    image.fromarray(pixels).save("corner.png")
+    ((_, batch),) = samples.read("corner.png", samples.Options(shape=(28, 28)), 1)
+    assert np.array_equal(batch, [pixels])
 
 
 def test_a_table_with_a_label_says_how_to_leave_it_out(capsys):

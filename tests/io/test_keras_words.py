@@ -165,3 +165,22 @@ def test_images_with_channels_first(load):
     model = load(files.h5(files.sequential(images, flat, shape=[None, 12]), {"r": [], "f": []}))
     x = np.arange(24, dtype=np.float32).reshape(2, 12)
     assert np.array_equal(model(x), np.moveaxis(x.reshape(2, 2, 3, 2), 1, -1).reshape(2, 12))
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "result"),
+    [
+        ("Cropping1D", [5, 2], (3, 2)),
+        ("Cropping2D", [5, 4, 2], (5, 4, 2)),
+        ("UpSampling1D", [5, 2], (10, 2)),
+        ("UpSampling2D", [5, 4, 2], (10, 8, 2)),
+        ("ZeroPadding1D", [5, 2], (7, 2)),
+        ("ZeroPadding2D", [5, 4, 2], (7, 6, 2)),
+        ("MaxPooling1D", [5, 2], (2, 2)),
+        ("MaxPooling2D", [5, 4, 2], (2, 2, 2)),
+    ],
+)
+def test_options_that_a_file_leaves_out_are_keras_defaults(load, kind, shape, result):
+    config = files.sequential(files.layer(kind, "layer"), shape=[None, *shape])
+    model = load(files.h5(config, {"layer": []}))
+    assert model(np.ones((3, *shape), np.float32)).shape == (3, *result)

@@ -110,6 +110,9 @@ def test_a_linear_classifier(transform):
                               "post_transform": "PROBIT"}, "LOGISTIC"),
         ("LinearClassifier", {"coefficients": [1.0] * 4, "intercepts": [0.0], "classlabels_ints": [0, 1]},
          "one row for each class"),
+        ("LinearClassifier", {"coefficients": [1.0] * 4, "classlabels_ints": [0]}, "1 rows for 1 classes"),
+        ("LinearClassifier", {"coefficients": [1.0] * 12, "intercepts": [0.0] * 3,
+                              "classlabels_ints": [0, 1]}, "3 rows for 2 classes"),
         ("OneHotEncoder", {"cats_strings": ["a"]}, "numbers would help"),
     ],
 )  # fmt: skip

@@ -44,7 +44,7 @@ def theirs(made, x):
     options = ort.SessionOptions()
     options.log_severity_level = 3
     session = ort.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": x})[0]
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
 def drawn(*shape):
@@ -444,3 +444,29 @@ def test_a_weight_that_many_nodes_share_stays_within_the_budget():
     ours = tt.from_onnx(made)
     size = sum(each.size * each.dtype.itemsize for each in ours.parameters().values())
     assert size <= (16 << 20) + 10 * weight.nbytes
+
+
+@pytest.mark.parametrize(
+    ("bounds", "operations"),
+    [
+        ({}, []),
+        ({"low": 100}, ["Relu"]),
+        ({"low": 110}, ["Clip"]),
+        ({"high": 200}, ["Clip"]),
+        ({"low": 100, "high": 200}, ["Clip"]),
+    ],
+)
+def test_bounds_of_bytes_are_written(bounds, operations):
+    layer = tt.QuantizedLinear(
+        [[100, -100]],
+        weight_scale=[1.0],
+        input_scale=1.0,
+        output_scale=100.0,
+        output_zero_point=100,
+        **bounds,
+    )
+    model = tt.Sequential(tt.Quantize(1.0, 0), layer, tt.Dequantize(1.0, 0))
+    proto = tt.to_onnx(model, shape=(2,))
+    assert [each.op_type for each in proto.graph.node if each.op_type in ("Relu", "Clip")] == operations
+    x = np.array([[0, 90], [5, 0], [0, 5], [0, 0], [150, 0]], F)
+    assert theirs(proto, x).tolist() == np.asarray(model(x)).tolist()

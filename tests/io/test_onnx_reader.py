@@ -108,6 +108,56 @@ def test_decompositions_are_whole_again(nodes, weights, layer):
     assert repr(ours[0]).startswith(layer) if len(ours) else layer == "Dropout"
 
 
+@pytest.mark.parametrize(
+    ("operands", "layer"),
+    [
+        ("x", tt.Clip(-np.inf, np.inf)),
+        ("x low", tt.Clip(-0.5, np.inf)),
+        ("x  high", tt.Clip(-np.inf, 0.5)),
+        ("x zero", tt.ReLU()),
+    ],
+)
+def test_bounds_that_are_left_out(operands, layer):
+    nodes = [helper.make_node("Clip", operands.split(" "), ["y"])]
+    bounds = {"low": -0.5, "high": 0.5, "zero": 0.0}
+    (found,) = agree(model(nodes, **{name: bounds[name] for name in operands.split()[1:]}))
+    assert repr(found) == repr(layer)
+
+
+def test_squares_of_squares_are_not_multiplied_out():
+    """x to the power 2 ** 60, whose factors nobody may count."""
+    nodes = [node("Mul", f"{'x' if i == 0 else f'v{i}'} " * 2, f"v{i + 1}") for i in range(60)]
+    ours = tt.from_onnx(model([*nodes, node("Sigmoid", "v60", "s"), node("Mul", "v60 s", "y")]))
+    assert ours(np.array([[0.5, 1.0, -1.0, 0, 2, 1]], np.float32))[0, :4].tolist() == [
+        0.0,
+        1 / (1 + np.exp(np.float32(-1))),
+        1 / (1 + np.exp(np.float32(-1))),
+        0.0,
+    ]
+
+
+@pytest.mark.parametrize("dims", [[1] * 65, [-1], [1 << 30, 1 << 29]])
+def test_shapes_that_no_array_has(dims):
+    made = model([node("Relu", "x", "y")])
+    made.graph.initializer.append(TensorProto(name="w", data_type=TensorProto.FLOAT, dims=dims))
+    with pytest.raises(tt.ModelFormatError, match=r"'w'.*shape"):
+        tt.from_onnx(made)
+
+
+def test_texts_are_utf8_and_weights_any_bytes():
+    data = model([node("Add", "x b", "y")], b=[-1.0]).SerializeToString()
+    assert tt.from_onnx(data)(X).tolist() == (X - 1).tolist()
+    with pytest.raises(tt.ModelFormatError, match="expected text in UTF-8"):
+        tt.from_onnx(data.replace(b"Add", b"A\xffd"))
+
+
+def test_nodes_are_counted_before_they_are_read():
+    made = model([node("Relu", "x", "y")])
+    made.graph.node.extend([made.graph.node[0]] * 10_000)
+    with pytest.raises(tt.ModelFormatError, match="expected at most 10000 nodes, got 10001"):
+        tt.from_onnx(made)
+
+
 @pytest.mark.parametrize("opset", range(7, min(NEWEST_OF_RUNTIME, onnx.defs.onnx_opset_version()) + 1))
 def test_every_opset(opset):
     nodes = [

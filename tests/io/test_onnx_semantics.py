@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from tinytensor.io.onnx.activations import ACTIVATIONS
 from tinytensor.io.onnx.learning import LEARNING
 from tinytensor.io.onnx.program import MICROSOFT, ML
 from tinytensor.io.onnx.semantics import NEWEST
@@ -236,6 +237,24 @@ def test_attributes_are_those_of_the_definition_that_was_read(name):
         if schema.attributes[key].default_value.type and default is not inspect.Parameter.empty:
             wanted = helper.get_attribute_value(schema.attributes[key].default_value)
             assert default == (wanted.decode() if isinstance(wanted, bytes) else pytest.approx(wanted, rel=U))
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_those_of_the_definition_that_was_read(name):
+    _, attributes, newest = ACTIVATIONS[name]
+    schema = onnx.defs.get_schema(name, newest, "")
+    assert schema.since_version == newest
+    assert schema.attributes.keys() == attributes.keys()
+    for key, (_, default) in attributes.items():
+        wanted = helper.get_attribute_value(schema.attributes[key].default_value)
+        assert default == (wanted.decode() if isinstance(wanted, bytes) else pytest.approx(wanted, rel=U))
+
+
+def test_a_megabyte_of_constants_is_computed_when_the_file_is_read():
+    nodes = [node("ConstantOfShape", "s", "c"), node("Exp", "c", "e"), node("Add", "x e", "y")]
+    ours = tt.from_onnx(model(nodes, 17, (512, 512), s=np.array([512, 512])))
+    assert "Exp" not in repr(ours)
+    assert ours(np.ones((512, 512), F)).sum() == 2 * 512 * 512
 
 
 def halved(opset=17, outputs=1):

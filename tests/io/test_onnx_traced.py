@@ -39,6 +39,13 @@ def test_constants_keep_the_names_of_parameters():
         assert np.array_equal(onnx.numpy_helper.to_array(stored[name]).ravel(), array.ravel())
 
 
+def test_a_concatenation_is_one_node():
+    model, shape = CASES["concatenate"]
+    nodes = tt.to_onnx(model, shape=shape).graph.node
+    assert [each.attribute[0].i for each in nodes if each.op_type == "Concat"] == [1]
+    assert not [each for each in nodes if each.op_type == "Gather"]
+
+
 def test_several_inputs_and_outputs():
     model, rng = TwoWays(6), np.random.default_rng(0)
     a, b = rng.standard_normal((2, 3, 6)).astype(np.float32)
@@ -119,3 +126,14 @@ def test_an_activation_inside_another_one_is_its_expression():
     x = np.linspace(-3, 3, 41, dtype=np.float32).reshape(-1, 1)
     (theirs,) = run(tt.to_onnx(tt.Sequential(nested(k=3.0)), shape=(1,)), x)
     within(nested(x, k=3.0), theirs, 64 * np.finfo(np.float32).eps * 4)
+
+
+def test_small_values_of_activations_inside_another_one():
+    @tt.activation
+    def both(x):
+        return tt.mish(x) + 2 * tt.swish(x)
+
+    x = np.linspace(-80, 3, 84, dtype=np.float32).reshape(-1, 1)
+    (theirs,) = run(tt.to_onnx(tt.Sequential(both()), shape=(1,)), x)
+    y = np.asarray(both(x))
+    within(y, theirs, 64 * np.finfo(np.float32).eps * np.abs(y))

@@ -91,6 +91,12 @@ def test_names_of_values_are_names_of_layers():
     assert repr(again) == repr(model[:2] + model[2])
 
 
+def test_layers_keep_their_names_beside_a_position_of_two_digits():
+    model = tt.Sequential(*((f"layer{i}", tt.LeakyReLU(i / 16)) for i in range(11)), tt.LeakyReLU(0.5))
+    again = tt.from_onnx(tt.to_onnx(model, shape=(3,)))
+    assert repr(again) == repr(model)
+
+
 def test_a_file(tmp_path):
     model = tt.Sequential(tt.Linear(6, 4, seed=0), tt.GELU("tanh"), tt.Linear(4, 2, seed=1))
     model.save(tmp_path / "m.onnx")

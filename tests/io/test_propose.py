@@ -164,6 +164,12 @@ def test_long_lists_are_cut_and_many_layers_take_little_time(tmp_path):
     assert len(message(tmp_path / "w.npz", many)) < 5_000
 
 
+def test_four_networks_are_proposed_at_most(tmp_path):
+    parts = {name: linear(2 * i + 3, 2 * i + 2) for i, name in enumerate(("a", "b", "c", "d", "e"))}
+    text = message(tmp_path / "w.npz", state(**{f"{name}.0": each for name, each in parts.items()}))
+    assert text.count("model = tt.Sequential(") == 4
+
+
 def test_nothing_at_all(tmp_path):
     np.savez(tmp_path / "w.npz")
     with pytest.raises(tt.ModelFormatError, match=r"holds no arrays|no model"):

@@ -175,6 +175,7 @@ def test_layers_of_images(folder, last):
         tt.Conv2d(4, 6, (2, 3), 2, "same", dilation=(1, 2), channels_last=last, seed=1, bias=False),
         tt.ConvTranspose2d(4, 6, 3, 2, 1, 1, groups=2, channels_last=last, seed=2),
         tt.MaxPool2d(3, 2, 1, ceil_mode=True, channels_last=last),
+        tt.MaxPool2d(5, 4, 2, ceil_mode=True, channels_last=last),
         tt.MaxPool2d(2, 1, "same", dilation=2, channels_last=last),
         tt.AvgPool2d(3, 2, 1, True, channels_last=last),
         tt.AvgPool2d(3, 2, 1, count_include_pad=False, channels_last=last),
@@ -196,6 +197,16 @@ def test_layers_of_sequences(folder, layer):
     run = program(tt.Sequential(layer), folder / "sequences.py", (3, 9))
     terms = np.abs(x).max() * max([1.0, *(np.abs(p.numpy()).sum() for p in layer.parameters().values())])
     within(run(x), layer(x), 2 * gamma(10, np.float32) * terms)
+
+
+def test_a_product_with_factors(folder):
+    w, b = np.arange(6, dtype=np.float32).reshape(3, 2), np.float32([8, -4])
+    layers = [tt.Constant(w), tt.Constant(b), tt.Operator("Gemm", {"alpha": 0.25, "beta": 0.5})]
+    wires = [([], ["w"]), ([], ["b"]), (["x", "w", "b"], ["y"])]
+    model = tt.Graph(["x"], ["y"], layers, wires, signature=[["float32", [None, 3]]])
+    x = np.arange(12, dtype=np.float32).reshape(4, 3)
+    found = program(model, folder / "gemm.py", (3,))(x)
+    assert found.tolist() == np.asarray(model(x)).tolist() == (x @ w / 4 + b / 2).tolist()
 
 
 @pytest.mark.parametrize("name", CASES)

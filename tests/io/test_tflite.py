@@ -514,6 +514,30 @@ def test_activations_inside_an_operator(tmp_path, number, function):
     assert np.asarray(loaded(tmp_path, content)(x)).tolist() == function(x + OTHER[:4]).tolist()
 
 
+@pytest.mark.parametrize(("dtype", "zero"), [("int8", 0), ("uint8", 128)])
+def test_halves_of_a_mean_of_bytes_are_rounded_away_from_the_byte_0(tmp_path, dtype, zero):
+    file = File()
+    x = file.tensor((1, 1, 2, 1), dtype, 0.5, zero)
+    y = file.tensor((1, 1, 1, 1), dtype, 0.5, zero)
+    options = POOL | {"FilterHeight": 1}
+    content = file.content([x], [file.add("AVERAGE_POOL_2D", [x], y, "Pool2DOptions", **options)])
+    pairs = np.array([[-3, -2], [-2, -1], [-1, 0], [0, 1], [1, 2], [2, 3]]) + (100 if dtype == "uint8" else 0)
+    samples = pairs.astype(dtype).reshape(6, 1, 2, 1)
+    sums = pairs.sum(1)
+    expected = np.sign(sums) * ((np.abs(sums) + 1) // 2)
+    assert np.asarray(loaded(tmp_path, content)(samples)).ravel().tolist() == expected.tolist()
+    assert litert(content, samples).ravel().tolist() == expected.tolist()
+
+
+def test_a_reshape_that_changes_the_number_of_samples(tmp_path):
+    file = File()
+    x, shape = file.tensor((None, 4)), file.constant(i32(-1, 2))
+    y = file.add("RESHAPE", [x, shape], file.tensor((None, 2)), "ReshapeOptions", NewShape=[-1, 2])
+    samples = np.arange(12, dtype=F).reshape(3, 4)
+    found = loaded(tmp_path, file.content([x], [y]))(samples)
+    assert found.tolist() == samples.reshape(6, 2).tolist()
+
+
 def test_a_scale_beside_numbers_of_float32_is_not_used(tmp_path):
     file = File()
     x = file.tensor((1, 4), scale=0.5)
@@ -529,6 +553,13 @@ def one(op, *inputs, kind=None, samples=1, **options):
     x = file.tensor((samples, 4))
     more = [file.constant(each) for each in inputs]
     y = file.add(op, [x, *more], file.tensor((samples, 4)), kind, **options)
+    return file.content([x], [y])
+
+
+def without_channels():
+    file = File()
+    x, w = file.tensor((1, 2, 2, 3)), file.constant(np.ones((3, 1, 1, 0), F))
+    y = file.add("CONV_2D", [x, w], file.tensor((1, 2, 2, 3)), "Conv2DOptions", **CONV)
     return file.content([x], [y])
 
 
@@ -600,6 +631,8 @@ def broken(change):
             r"expected weights of 2 axes, got \(4, 2, 2\)",
         ),
         (lambda: one("TRANSPOSE", i32(0, 0)), r"an order of 2 axes, got \[0, 0\]"),
+        (lambda: one("TRANSPOSE", np.zeros(64, np.int32)), r"an order of 2 axes, got \[0, 0"),
+        (lambda: without_channels(), r"expected positive sizes, got \[0\]"),
     ],
 )
 def test_what_is_malformed(tmp_path, content, said):

@@ -12,7 +12,7 @@ TYPES = {
 
 
 class File:
-    """Tensors and operators so far; a tensor is its number."""
+    """Tensors and operators so far; a tensor is its number, None a length that is not known."""
 
     def __init__(self):
         self.tensors, self.buffers, self.operators, self.codes = [], [b""], [], []
@@ -88,9 +88,11 @@ class File:
                 "QuantizationParameters", Scale=self.numbers(scale, np.float32),
                 ZeroPoint=self.numbers(zero, np.int64), QuantizedDimension=axis,
             )  # fmt: skip
+        lengths = [1 if n is None else n for n in shape]
+        signature = self.numbers([-1 if n is None else n for n in shape], np.int32) if None in shape else None
         return self.table(
-            "Tensor", Shape=self.numbers(shape, np.int32), Type=TYPES[dtype], Buffer=buffer,
-            Name=self.builder.CreateString(name), Quantization=quantization,
+            "Tensor", Shape=self.numbers(lengths, np.int32), Type=TYPES[dtype], Buffer=buffer,
+            Name=self.builder.CreateString(name), Quantization=quantization, ShapeSignature=signature,
         )  # fmt: skip
 
     def of_operator(self, code, inputs, outputs, kind, options):

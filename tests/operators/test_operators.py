@@ -282,3 +282,32 @@ def test_integers_are_pooled_as_they_are():
     y = run("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
     assert y.dtype == np.uint8
     assert y.tolist() == [[[[5, 7], [13, 15]]]]
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes"),
+    [
+        ("...ij,...jk->...ik", [(2, 3, 4, 5), (2, 3, 5, 2)]),
+        ("i...->...", [(3, 2, 4, 2)]),
+        ("...ij->...ji", [(2, 3, 4, 5)]),
+        ("ab,bc,cd", [(2, 3), (3, 4), (4, 5)]),
+        ("b,ab,a->ab", [(3,), (2, 3), (2,)]),
+    ],
+)
+def test_einsum_is_that_of_numpy(equation, shapes):
+    operands = [np.arange(np.prod(shape)).reshape(shape) % 7 - 3.0 for shape in shapes]
+    y = run("Einsum", *operands, equation=equation)
+    assert y.tolist() == np.einsum(equation, *operands).tolist()
+
+
+@pytest.mark.parametrize("lengths", [(5,), (3, 4), (2, 3, 2)])
+def test_the_largest_of_all_pixels(lengths):
+    x = np.random.default_rng(0).permutation(6 * np.prod(lengths)).reshape(2, 3, *lengths).astype(np.float32)
+    y = run("GlobalMaxPool", x)
+    assert y.shape == (2, 3, *(1 for _ in lengths))
+    assert y.numpy().ravel().tolist() == x.reshape(6, -1).max(1).tolist()
+
+
+def test_shrinking_moves_towards_0_beyond_a_bound():
+    y = run("Shrink", np.float32([-3, -1.5, -1, 0, 1, 1.5, 3]), lambd=1.25, bias=0.5)
+    assert y.tolist() == [-2.5, -1, 0, 0, 0, 1, 2.5]

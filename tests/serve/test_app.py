@@ -1,5 +1,7 @@
 """The page's server: what it answers, and what it refuses."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,14 @@ def test_a_digit_is_read(client):
     for layer, y in zip(found["layers"], outputs.values(), strict=True):
         assert layer["shape"] == list(y.shape[1:])
         assert np.abs(np.array(layer["values"]) - y.numpy()[0]).max() <= 0.5e-5 + 1e-7
+
+
+def test_the_time_is_in_microseconds(client, monkeypatch):
+    moments = itertools.count(0, 2_345_600)
+    monkeypatch.setattr("tinytensor.serve.reader.time.perf_counter_ns", lambda: next(moments))
+    found = client.post("/api/read", content=drawn(IMAGES[3]), headers=BYTES).json()
+    assert found["microseconds"] % 2345.6 == 0
+    assert found["microseconds"] > 0
 
 
 def test_real_digits_are_read_as_well_as_their_centred_images(models):

@@ -48,7 +48,8 @@ def array_of(tensor: Any, who: str, files: Files) -> Array:
     dtype = dtype_of(tensor.data_type, who)
     shape = tuple(tensor.dims)
     if len(shape) > 64 or min(shape, default=0) < 0 or math.prod(filter(None, shape)) >= 1 << 59:
-        raise ModelFormatError(f"{who}: expected at most 64 lengths, got {shape!r:.200}")
+        expected = "expected a shape of at most 64 lengths from 0 on, and fewer than 2**59 elements"
+        raise ModelFormatError(f"{who}: {expected}, got {shape!r:.200}")
     if tensor.HasField("segment"):
         raise ModelFormatError(f"{who}: expected one segment")
     stored = np.dtype("uint16" if dtype in HALVES else dtype).newbyteorder("<")
