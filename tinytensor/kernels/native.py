@@ -1,7 +1,7 @@
 """Machine code from LLVM, without Numba: modules of one function each, compiled for this CPU and kept."""
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from tinytensor.kernels.cache import kept
@@ -53,7 +53,7 @@ def this_machine() -> Any:
     return target_machine()
 
 
-@cache
+@lru_cache(maxsize=None, typed=True)  # as tuples, specs of two kinds may be equal
 def address(spec: Any) -> int:
     """Where the machine code of spec.build(), a function called spec.name, starts."""
 
