@@ -142,12 +142,14 @@ def made(evaluation: Evaluation, operation: str, *of: Any) -> Expression:
     if all(each.operation == "number" for each in operands) and operation in ON_NUMBERS:
         with np.errstate(all="ignore"):
             return number(evaluation, ON_NUMBERS[operation](*(np.float64(each.of[0]) for each in operands)))
+    if operation == "where" and operands[0].operation == "number":
+        return operands[1] if operands[0].of[0] else operands[2]
     return Expression(evaluation, operation, *operands)
 
 
 def number(evaluation: Evaluation, value: Any) -> Expression:
     """A number as an expression."""
-    if not isinstance(value, bool | int | float | np.number):
+    if not isinstance(value, bool | np.bool | int | float | np.number):
         raise TypeError(f"it computes with {value!r:.40}")
     return Expression(evaluation, "number", float(value))
 

@@ -47,7 +47,7 @@ def annotations(cls: type) -> dict[str, Any]:
 
 def ours(cls: type) -> bool:
     """Whether it is one of our layers, and not a user's."""
-    return cls.__module__.startswith("tinytensor.")
+    return str(cls.__module__).startswith("tinytensor.")  # None of a class that `exec` made
 
 
 @cache
