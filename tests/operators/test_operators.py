@@ -6,6 +6,7 @@ import pytest
 import tinytensor as tt
 from tests.strategies import LAYOUTS
 from tinytensor.operators.definition import NUMPY
+from tinytensor.operators.normalization import layer_normalization
 from tinytensor.operators.table import OPERATIONS, OPERATORS
 
 
@@ -311,3 +312,15 @@ def test_the_largest_of_all_pixels(lengths):
 def test_shrinking_moves_towards_0_beyond_a_bound():
     y = run("Shrink", np.float32([-3, -1.5, -1, 0, 1, 1.5, 3]), lambd=1.25, bias=0.5)
     assert y.tolist() == [-2.5, -1, 0, 0, 0, 1, 2.5]
+
+
+def test_a_layer_normalization_without_bias():
+    x = np.random.default_rng(0).standard_normal((5, 7))
+    scale = np.linspace(-2, 3, 7)
+    y, mean, inverse = layer_normalization(tt.Tensor(x), tt.Tensor(scale))
+    deviation = np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    wanted = (x - x.mean(axis=1, keepdims=True)) / deviation * scale
+    bound = 32 * np.finfo(np.float64).eps  # sums of 7 numbers below 4, a root, a quotient, a product
+    np.testing.assert_allclose(y, wanted, atol=bound * np.abs(scale).max(), rtol=bound)
+    np.testing.assert_allclose(mean, x.mean(axis=1, keepdims=True), atol=bound)
+    np.testing.assert_allclose(inverse, 1 / deviation, rtol=bound)
