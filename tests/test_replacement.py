@@ -30,6 +30,8 @@ REFUSED = [
     ("linear", "weight", np.ones((3, 2)), r"expected a Tensor of shape \(2, 3\).*did you mean its \.T"),
     ("linear", "weight", np.ones((2, 3), bool), r"expected float32, got bool; value\.astype\('float32'\)"),
     ("linear", "weight", 1j * np.ones((2, 3)), rf"{LINEAR}\.weight: expected real numbers, got complex"),
+    ("linear", "weight", False, r"Linear: weight: expected shape \(2, 3\), got \(\)"),
+    ("linear", "bias", True, rf"{LINEAR}\.bias: expected a Tensor of shape \(2,\), got \(\)"),
     ("linear", "bias", [1, 2, 3], rf"{LINEAR}\.bias: expected a Tensor of shape \(2,\), got \(3,\)"),
     ("linear", "wieght", tt.ones((2, 3)), r"a Linear has no such parameter; did you mean \.weight\?"),
     ("linear without bias", "bias", [1, 2, 3], r"Linear: bias: expected shape \(2,\), got \(3,\)"),
@@ -125,6 +127,8 @@ def test_a_layer_of_ones_own():
     layer = Optional()
     with pytest.raises(tt.ArgumentError, match=r"weight: expected a Tensor of shape \(3,\), got None"):
         layer.weight = None  # annotated as a Tensor
+    with pytest.raises(tt.ShapeError, match=r"shift: expected a Tensor of shape \(3,\), got \(\)"):
+        layer.shift = False  # only a constructor of ours says what that means
     layer.shift, layer.size, layer.more = None, "anything", tt.ones(2)
     same(layer(X), X)
     del layer.more

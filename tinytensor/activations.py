@@ -131,7 +131,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> elu([-1000.0, 3.0]).tolist()
     [-1.0, 3.0]
     """
-    return alpha * math.expm1(-abs(x)) if x < 0 else x
+    return alpha * math.expm1(-abs(x)) if x < 0 else x  # of x > 0, too, it is computed, and in range
 
 
 ELU = type(elu)

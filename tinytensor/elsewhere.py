@@ -108,10 +108,10 @@ def hint(name: str) -> str:
 def of_package(package: str) -> Callable[[str], Any]:
     """The `__getattr__` of a package in which other libraries have names that `tinytensor` itself has."""
 
-    def __getattr__(name: str) -> Any:  # noqa: N807
+    def refuse(name: str) -> Any:
         from tinytensor.contents import __all__ as public
 
         end = f"; here it is tt.{name}" if name in public else hint(name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}{end}", name=name, obj=None)
 
-    return __getattr__
+    return refuse

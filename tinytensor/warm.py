@@ -7,13 +7,12 @@ from typing import Any
 from tinytensor import activations
 from tinytensor.errors import require
 from tinytensor.kernels import arithmetic, elementwise, scalar
-from tinytensor.kernels.boundary import FLOATS
 from tinytensor.kernels.bytes_lanes import common_bytes_tiles
 from tinytensor.kernels.bytes_layer import common_bytes_parts
 from tinytensor.kernels.convolution import common_tiles
 from tinytensor.kernels.declare import kernels
 from tinytensor.kernels.layer import common_parts
-from tinytensor.kernels.matmul import few_columns, matvec_of
+from tinytensor.kernels.matmul import common_matvecs
 from tinytensor.kernels.native import address
 from tinytensor.layers.activation import Activation
 from tinytensor.operators import activations as other_activations
@@ -38,12 +37,8 @@ def jobs() -> list[tuple[str, Callable[[], Any]]]:
         by_operands.get(elementwise.arity(function), elementwise.several_kernels)(function)
     found: list[tuple[str, Callable[[], Any]]] = [(each.name, each.load) for each in kernels.values()]
     more = common_tiles() | common_bytes_parts() | common_bytes_tiles()
-    specs = (*common_parts(), *sorted(more, key=repr))
-    found += [(spec.name, partial(address, spec)) for spec in specs]
-    columns = [(dtype, count) for dtype in FLOATS for count in range(1, few_columns(dtype, 0) + 1)]
-    return found + [
-        (f"{count} columns of {dtype}", partial(matvec_of, dtype, count)) for dtype, count in columns
-    ]
+    specs = (*common_parts(), *common_matvecs(), *sorted(more, key=repr))
+    return found + [(spec.name, partial(address, spec)) for spec in specs]
 
 
 def warmup(progress: bool = False) -> int:

@@ -2,7 +2,6 @@
 cycles. The CPU's own flag tells: it is set by a result that is rounded below the normal numbers."""
 
 import ctypes
-import math
 import platform
 import sys
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import tinytensor as tt
+from benchmarks.ulp import expm1, log1p
 from tests.strategies import FLOATS
 from tinytensor.operators import activations as others
 
@@ -18,16 +18,6 @@ FE_UNDERFLOW = 16  # of x86-64
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="the flag has another number"
 )
-
-
-@tt.activation
-def expm1(x):
-    return math.expm1(x)
-
-
-@tt.activation
-def log1p(x):
-    return math.log1p(x)
 
 
 FUNCTIONS = {

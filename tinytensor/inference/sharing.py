@@ -11,7 +11,6 @@ and for twice as long each time that it is confirmed. A way that loses against o
 """
 
 import time
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -143,7 +142,7 @@ class Sharing:
         else:
             self.program.run(x, y)
         if well and self.turn % CALLS:
-            self.times[place].append((time.perf_counter() - begin) / len(y))
+            self.times[place][self.turn % CALLS - 1] = (time.perf_counter() - begin) / len(y)
         if len(self.ways) == 1:
             self.ticks = np.minimum(self.ticks, self.program.ticks_of(x, y))
         self.turn += 1
@@ -182,9 +181,9 @@ class Sharing:
         self.calls_left, self.longer = self.once * self.longer, min(2 * self.longer, LONGEST)
 
 
-def new_times() -> deque[float]:
-    """Room for the times of one way."""
-    return deque([np.inf] * (CALLS - 1), CALLS - 1)
+def new_times() -> list[float]:
+    """Room for the times of one way's last calls."""
+    return [np.inf] * (CALLS - 1)
 
 
 def ways(program: Any, ticks: Array, seconds: float, rows: int, threads: int) -> list[Way]:

@@ -77,7 +77,7 @@ def prepare(dtype: np.dtype[Any], columns: int, rows: int) -> Direct:
         READY.clear()
     by_columns = columns <= few_columns(dtype, rows)
     if by_columns:
-        run, code = column_product.function, matvec_of(dtype, columns)
+        run, code = column_product.function, address(matvec(dtype, columns))
     else:
         run, code = direct_product.function, direct_plan(dtype, columns, rows, True)[0]
     READY[dtype, columns, rows] = run, code, np.zeros(columns, dtype), by_columns
@@ -295,7 +295,11 @@ def column(
     run(code, a, a.strides[0], m, k, b, bias, c)
 
 
-@cache
-def matvec_of(dtype: np.dtype[Any], columns: int) -> int:
-    """The machine code of a product with so few columns."""
-    return address(Matvec(dtype.name, vectors().width(dtype.itemsize), columns))
+def matvec(dtype: np.dtype[Any], columns: int) -> Matvec:
+    """What computes a product with so few columns."""
+    return Matvec(dtype.name, vectors().width(dtype.itemsize), columns)
+
+
+def common_matvecs() -> list[Matvec]:
+    """Those for every number of few columns."""
+    return [matvec(dtype, n) for dtype in FLOATS for n in range(1, few_columns(dtype, 0) + 1)]

@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from tinytensor.errors import ArgumentError, DtypeError, ShapeError
-from tinytensor.inference.traceable import Traceable
 from tinytensor.tensors import Tensor
 from tinytensor.text import did_you_mean
 
@@ -59,7 +58,7 @@ def arguments(cls: type) -> frozenset[str]:
     return frozenset(each.name for each in parameters if each.kind not in VARIABLE)
 
 
-def changes(layer: Traceable, name: str, value: Any) -> dict[str, Any]:
+def changes(layer: Any, name: str, value: Any) -> dict[str, Any]:
     """The attributes that change when one is assigned.
 
     Raises:
@@ -68,24 +67,25 @@ def changes(layer: Traceable, name: str, value: Any) -> dict[str, Any]:
         DtypeError: a parameter of floats becomes one of integers, or the other way round.
         ShapeError: a parameter changes its shape.
     """
-    cls: type = type(layer)
-    former = vars(layer).get(name)
-    if type(former) is Tensor and value is None and not declared(cls).get(name, True):
-        raise ArgumentError(f"{layer!r}.{name}: expected a Tensor of shape {former.shape}, got None")
-    if type(former) is Tensor and value is not None and not isinstance(value, bool):
-        return {name: successor(layer, name, former, value)}
-    stray = ours(cls) and declared(cls) and name not in declared(cls).keys() | arguments(cls)
-    if type(value) is Tensor and stray and name not in vars(layer):
+    cls: Any = type(layer)
+    former, is_argument = vars(layer).get(name), name in arguments(cls)
+    is_known = name in vars(layer) or name in declared(cls) or is_argument
+    if type(former) is Tensor:
+        if value is None and not declared(cls).get(name, True):
+            raise ArgumentError(f"{layer!r}.{name}: expected a Tensor of shape {former.shape}, got None")
+        if value is not None and not (value is False and is_argument):  # bias=False is an argument's value
+            return {name: successor(layer, name, former, value)}
+    elif type(value) is Tensor and ours(cls) and declared(cls) and not is_known:
         hint = did_you_mean(name, declared(cls), ".{}")
         raise ArgumentError(f"{cls.__name__}.{name}: a {cls.__name__} has no such parameter{hint}")
-    if name not in vars(layer) or name not in arguments(cls):
+    if name not in vars(layer) or not is_argument:
         return {name: value}
     given = {each: kept for each, kept in vars(layer).items() if each in arguments(cls)}
-    rebuilt = cls(**{**layer.config(), **given, name: value})  # type: ignore[attr-defined]
+    rebuilt = cls(**{**layer.config(), **given, name: value})
     return {each: kept for each, kept in vars(rebuilt).items() if not each.startswith("_")}
 
 
-def successor(layer: Traceable, name: str, former: Tensor, value: Any) -> Tensor:
+def successor(layer: Any, name: str, former: Tensor, value: Any) -> Tensor:
     """What replaces a parameter: anything array-like of its shape, of floats or of integers as it is."""
     who = f"{layer!r}.{name}"
     whole = former.dtype.kind in "iu" and hasattr(value, "dtype")  # an array of integers stays one
